@@ -1,0 +1,191 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// searchPath is where a command without a slash is looked for, and the PATH that commands get.
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+const (
+	// maxOutput is how much of a command's output is kept, in bytes; what comes later is read and dropped.
+	maxOutput = 1 << 20
+	// outputGrace is how long a finished command's children may hold its output open.
+	outputGrace = 5 * time.Second
+)
+
+// ErrNoChroot says that a command of a tree cannot be run, because entering the tree needs root.
+var ErrNoChroot = errors.New("commands of another root directory run only as root")
+
+// Command is a program to run: an argument list, never a shell's line. Argv must not hold secrets, because
+// every user of the machine can read it; Stdin and Env may.
+type Command struct {
+	Argv  []string
+	As    *Account // nil is the user this process runs as
+	Dir   string   // "" is the account's home directory, or "/"
+	Env   map[string]string
+	Stdin []byte
+	// Output, when set, receives standard output as it comes, beside what Run returns.
+	Output io.Writer
+}
+
+// CommandError says how a command ended that did not end well. Its text holds nothing that the command printed.
+type CommandError struct {
+	Name   string
+	Status int    // exit status; -1 when a signal ended it
+	Reason string // "exited with status 1", "was killed by SIGTERM", "did not end in time"
+	Stderr []byte // may hold secrets: redact before showing
+}
+
+func (e *CommandError) Error() string { return fmt.Sprintf("%s %s", e.Name, e.Reason) }
+
+// Run runs a command to its end and returns its standard output, at most 1 MiB of it. When ctx ends first, the
+// command and everything it started are killed. In a tree that is not this machine's own root it runs in a
+// chroot; ErrNoChroot says that it cannot.
+func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
+	if len(command.Argv) == 0 {
+		return nil, errors.New("cannot run an empty command")
+	}
+	name := command.Argv[0]
+	if !h.Live() && !privileged() {
+		return nil, ErrNoChroot
+	}
+	executable, err := h.Files.lookCommand(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot run %s: %w", name, err)
+	}
+	if err := h.Files.before("run", name); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, executable)
+	cmd.Args = command.Argv
+	cmd.Err = nil // the path was looked up in the tree, not on this machine
+	var stdout, stderr cappedBuffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if command.Output != nil {
+		cmd.Stdout = io.MultiWriter(&stdout, command.Output)
+	}
+	cmd.Stdin = bytes.NewReader(command.Stdin)
+	h.confine(cmd, command)
+	if err := cmd.Run(); err != nil {
+		if errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
+			return stdout.Bytes(), nil // a daemon it left behind still holds its output open
+		}
+		return stdout.Bytes(), describe(ctx, name, err, cmd, stderr.Bytes())
+	}
+	return stdout.Bytes(), nil
+}
+
+// confine sets up what surrounds the command: its environment, directory, account, root and process group.
+func (h *Host) confine(cmd *exec.Cmd, command Command) {
+	home, user := "/root", "root"
+	attributes := &syscall.SysProcAttr{Setpgid: true}
+	if as := command.As; as != nil {
+		home, user = as.Home, as.Name
+		if privileged() {
+			attributes.Credential = &syscall.Credential{Uid: uint32(as.UID), Gid: uint32(as.GID), Groups: as.Groups}
+		}
+	}
+	if !h.Live() {
+		attributes.Chroot = h.Files.Dir()
+	}
+	cmd.SysProcAttr = attributes
+	cmd.Dir = command.Dir
+	if cmd.Dir == "" {
+		cmd.Dir = "/"
+		if h.Files.Exists(home) {
+			cmd.Dir = home
+		}
+	}
+	environment := map[string]string{
+		"PATH": searchPath, "HOME": home, "USER": user, "LOGNAME": user, "LANG": "C.UTF-8",
+		"DEBIAN_FRONTEND": "noninteractive",
+	}
+	for key, value := range command.Env {
+		environment[key] = value
+	}
+	for key, value := range environment {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
+	slices.Sort(cmd.Env)
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = outputGrace
+}
+
+func describe(ctx context.Context, name string, err error, cmd *exec.Cmd, stderr []byte) error {
+	if cmd.ProcessState == nil {
+		return fmt.Errorf("cannot run %s: %w", name, plain(err))
+	}
+	failure := &CommandError{Name: name, Status: cmd.ProcessState.ExitCode(), Stderr: stderr}
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case ctx.Err() != nil:
+		failure.Reason = "did not end in time"
+	case status.Signaled():
+		failure.Reason = "was killed by " + signalName(status.Signal())
+	default:
+		failure.Reason = fmt.Sprintf("exited with status %d", failure.Status)
+	}
+	return failure
+}
+
+func signalName(signal syscall.Signal) string {
+	switch signal {
+	case syscall.SIGKILL:
+		return "SIGKILL"
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case syscall.SIGSEGV:
+		return "SIGSEGV"
+	}
+	return signal.String()
+}
+
+// HasCommand reports whether the tree has an executable of this name.
+func (h *Host) HasCommand(name string) bool {
+	_, err := h.Files.lookCommand(name)
+	return err == nil
+}
+
+// lookCommand finds an executable in the tree.
+func (r *Root) lookCommand(name string) (string, error) {
+	candidates := []string{name}
+	if !strings.Contains(name, "/") {
+		candidates = nil
+		for _, directory := range strings.Split(searchPath, ":") {
+			candidates = append(candidates, path.Join(directory, name))
+		}
+	}
+	for _, candidate := range candidates {
+		info, err := r.Stat(candidate)
+		if err != nil {
+			continue
+		}
+		if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+			return "", fmt.Errorf("%s is not an executable file", candidate)
+		}
+		return candidate, nil
+	}
+	return "", fmt.Errorf("there is no such command on this image: %w", fs.ErrNotExist)
+}
+
+// cappedBuffer keeps the first maxOutput bytes.
+type cappedBuffer struct{ bytes.Buffer }
+
+func (b *cappedBuffer) Write(p []byte) (int, error) {
+	if room := maxOutput - b.Len(); room > 0 {
+		b.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}

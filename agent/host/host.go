@@ -1,0 +1,66 @@
+// Package host is the only door to the machine: files below a root directory, commands, systemd units,
+// accounts, the clock, HTTP. Everything else in the program reaches the machine through it, so that the
+// same code works on a running Droplet, on a directory tree, and in a test that cuts the power.
+package host
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+// Host is one machine, or one directory tree that stands for one.
+type Host struct {
+	Files *Root
+	Units Units
+	Now   func() time.Time
+	// Progress receives one line about what is going on; it never holds a secret. It may be nil.
+	Progress func(line string)
+}
+
+// Open returns the machine whose files are below dir. With "/" it is this machine, and units are handled by
+// its systemd; anywhere else units are only enabled, on disk, and nothing of this machine is touched.
+func Open(dir string) (*Host, error) {
+	files, err := OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{Files: files, Now: time.Now}
+	if files.IsMachine() {
+		h.Units = &liveUnits{files: files}
+	} else {
+		h.Units = &offlineUnits{files: files}
+	}
+	return h, nil
+}
+
+// Live reports whether the tree is this running machine, so that services can be started and addresses asked.
+func (h *Host) Live() bool { return h.Files.IsMachine() }
+
+// Close lets go of the tree and of systemd.
+func (h *Host) Close() error {
+	h.Units.Close()
+	return h.Files.Close()
+}
+
+// Report passes one line of progress on.
+func (h *Host) Report(line string) {
+	if h.Progress != nil {
+		h.Progress(line)
+	}
+}
+
+// Sleep waits for d, or returns ctx's error when that ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// privileged reports whether this process may give files away and enter a chroot.
+func privileged() bool { return os.Geteuid() == 0 }

@@ -1,0 +1,431 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+
+	"oneclick-agent/agent/problem"
+)
+
+// Limits of a manifest: it is written by hand, so what is larger is a mistake or an attack.
+const (
+	MaxSize    = 1 << 20 // bytes
+	maxDepth   = 32
+	maxAliases = 200
+	maxEntries = 2000 // of one list or mapping
+)
+
+// Parse reads a manifest. File is the name that problems carry. The Manifest is returned even when there are
+// problems, as far as it could be read; problems are complete and sorted.
+func Parse(data []byte, file string) (*Manifest, problem.List) {
+	m := &Manifest{file: file, positions: map[string]problem.Position{}, digests: map[string]string{}}
+	d := &decoder{manifest: m}
+	if len(data) > MaxSize {
+		d.problems = append(d.problems, problem.Problem{Position: problem.Position{File: file},
+			Message: fmt.Sprintf("the file is larger than %d bytes", MaxSize)})
+		return m, d.problems
+	}
+	var document yaml.Node
+	limits := loaderlimits.New(loaderlimits.DepthValue(maxDepth), loaderlimits.AliasNone())
+	if err := yaml.Load(data, &document, yaml.WithPlugin(limits)); err != nil {
+		d.syntax(err)
+		return m, d.problems
+	}
+	if len(document.Content) == 1 {
+		d.value(document.Content[0], reflect.ValueOf(m).Elem(), "", "")
+	}
+	m.validate(d)
+	d.problems.Sort()
+	return m, d.problems
+}
+
+// decoder fills a Manifest from YAML nodes and collects what is wrong on the way.
+type decoder struct {
+	manifest *Manifest
+	problems problem.List
+	aliases  int
+	// templates are all templates met, to be checked once everything is read.
+	templates []templateAt
+	// present holds the paths of the mappings' keys that were written, empty values included.
+	present map[string]bool
+}
+
+type templateAt struct {
+	path string
+	text string
+}
+
+// loadErrorPlace matches how the library writes where an error stands.
+var loadErrorPlace = regexp.MustCompile(`(?:at )?L(\d+)\.C(\d+)(?:-L(\d+)\.C(\d+))?: (.*)$`)
+
+func (d *decoder) syntax(err error) {
+	var many *yaml.LoadErrors
+	list := []error{err}
+	if errors.As(err, &many) {
+		list = nil
+		for _, one := range many.Errors {
+			list = append(list, one)
+		}
+	}
+	for _, one := range list {
+		at := problem.Position{File: d.manifest.file}
+		message := one.Error()
+		if match := loadErrorPlace.FindStringSubmatch(message); match != nil {
+			message = match[5]
+			at.Line, _ = strconv.Atoi(match[1])
+			at.Column, _ = strconv.Atoi(match[2])
+			if match[3] != "" {
+				at.Line, _ = strconv.Atoi(match[3])
+				at.Column, _ = strconv.Atoi(match[4])
+			}
+		} else if _, after, ok := strings.Cut(message, "<unknown position>: "); ok {
+			message = strings.TrimPrefix(after, "yaml: ")
+		}
+		d.problems = append(d.problems, problem.Problem{Position: at, Message: "cannot read this as YAML: " + message})
+	}
+}
+
+// report adds a problem with the value at path.
+func (d *decoder) report(path, hint, format string, arguments ...any) {
+	d.problems = append(d.problems, problem.Problem{
+		Position: d.manifest.Position(path), Path: path, Message: fmt.Sprintf(format, arguments...), Hint: hint,
+	})
+}
+
+func (d *decoder) reportAt(node *yaml.Node, path, hint, format string, arguments ...any) {
+	d.problems = append(d.problems, problem.Problem{
+		Position: problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column},
+		Path:     path, Message: fmt.Sprintf(format, arguments...), Hint: hint,
+	})
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+
+// value fills v from node. Enum is the words that a text at this place may be.
+func (d *decoder) value(node *yaml.Node, v reflect.Value, path, enum string) {
+	d.manifest.positions[path] = problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column}
+	if node.Kind == yaml.AliasNode {
+		if d.aliases++; d.aliases > maxAliases {
+			if d.aliases == maxAliases+1 {
+				d.reportAt(node, path, "write the values out", "more than %d aliases are used", maxAliases)
+			}
+			return
+		}
+		node = node.Alias
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	switch target := v.Addr().Interface().(type) {
+	case *Value:
+		target.Any = d.any(node, path)
+		return
+	case *Words:
+		d.words(node, target, path, enum)
+		return
+	case *Duration:
+		d.duration(node, target, path)
+		return
+	case *Mode:
+		d.mode(node, target, path)
+		return
+	case *Template:
+		if d.scalar(node, path, "text") {
+			*target = Template(node.Value)
+			d.templates = append(d.templates, templateAt{path, node.Value})
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.mapping(node, v, path)
+	case reflect.Map:
+		d.table(node, v, path)
+	case reflect.Slice:
+		d.list(node, v, path, enum)
+	case reflect.String:
+		if d.scalar(node, path, "text") {
+			v.SetString(node.Value)
+			d.enum(node, path, enum)
+		}
+	case reflect.Int:
+		if number, err := strconv.Atoi(node.Value); err == nil && node.Tag == "!!int" {
+			v.SetInt(int64(number))
+		} else {
+			d.reportAt(node, path, "", "must be a whole number, not %s", describe(node))
+		}
+	case reflect.Bool:
+		switch {
+		case node.Kind == yaml.ScalarNode && node.Value == "true":
+			v.SetBool(true)
+		case node.Kind == yaml.ScalarNode && node.Value == "false":
+		default:
+			d.reportAt(node, path, "", "must be true or false, not %s", describe(node))
+		}
+	}
+}
+
+func (d *decoder) scalar(node *yaml.Node, path, want string) bool {
+	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
+		d.reportAt(node, path, "", "must be %s, not %s", want, describe(node))
+		return false
+	}
+	if strings.Contains(node.Value, "\x00") {
+		d.reportAt(node, path, "", "must not hold a NUL byte")
+		return false
+	}
+	return true
+}
+
+func (d *decoder) enum(node *yaml.Node, path, enum string) {
+	if enum == "" {
+		return
+	}
+	words := strings.Split(enum, ",")
+	for _, word := range words {
+		if word == node.Value {
+			return
+		}
+	}
+	hint := ""
+	if near := problem.Nearest(node.Value, words); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	d.reportAt(node, path, hint, "must be one of %s, not %q", strings.Join(words, ", "), node.Value)
+}
+
+// mapping fills a struct: unknown and repeated keys are problems, required ones must be there.
+func (d *decoder) mapping(node *yaml.Node, v reflect.Value, path string) {
+	if node.Kind != yaml.MappingNode {
+		d.reportAt(node, path, "", "must be a mapping of keys to values, not %s", describe(node))
+		return
+	}
+	fields := map[string]reflect.StructField{}
+	var names []string
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.Tag.Get("yaml") != "" {
+			fields[field.Tag.Get("yaml")] = field
+			names = append(names, field.Tag.Get("yaml"))
+		}
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		field, known := fields[key.Value]
+		if !known {
+			d.reportAt(key, path, problem.DidYouMean(key.Value, names), "unknown key %q", key.Value)
+			continue
+		}
+		if d.repeated(key, path, seen) {
+			continue
+		}
+		here := join(path, key.Value)
+		d.mark(here)
+		d.value(value, v.FieldByIndex(field.Index), here, field.Tag.Get("enum"))
+		d.manifest.digests[here] = digest(value)
+	}
+	for _, name := range names {
+		if fields[name].Tag.Get("required") != "" && !seen[name] {
+			d.reportAt(node, path, "", "the key %q is missing", name)
+		}
+	}
+}
+
+func (d *decoder) mark(path string) {
+	if d.present == nil {
+		d.present = map[string]bool{}
+	}
+	d.present[path] = true
+}
+
+func (d *decoder) repeated(key *yaml.Node, path string, seen map[string]bool) bool {
+	if seen[key.Value] {
+		d.reportAt(key, path, "", "the key %q is here twice", key.Value)
+		return true
+	}
+	seen[key.Value] = true
+	return false
+}
+
+// table fills a map with names of the vendor's own.
+func (d *decoder) table(node *yaml.Node, v reflect.Value, path string) {
+	if node.Kind != yaml.MappingNode {
+		d.reportAt(node, path, "", "must be a mapping of names to values, not %s", describe(node))
+		return
+	}
+	if d.tooMany(node, path) {
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if key.Kind != yaml.ScalarNode || d.repeated(key, path, seen) {
+			continue
+		}
+		entry := reflect.New(v.Type().Elem()).Elem()
+		d.value(value, entry, join(path, key.Value), "")
+		d.manifest.digests[join(path, key.Value)] = digest(value)
+		v.SetMapIndex(reflect.ValueOf(key.Value), entry)
+	}
+}
+
+func (d *decoder) list(node *yaml.Node, v reflect.Value, path, enum string) {
+	if node.Kind != yaml.SequenceNode {
+		d.reportAt(node, path, "", "must be a list, not %s", describe(node))
+		return
+	}
+	if d.tooMany(node, path) {
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
+	for i, item := range node.Content {
+		d.value(item, v.Index(i), index(path, i), enum)
+		d.manifest.digests[index(path, i)] = digest(item)
+	}
+}
+
+func (d *decoder) tooMany(node *yaml.Node, path string) bool {
+	if len(node.Content) <= maxEntries {
+		return false
+	}
+	d.reportAt(node, path, "", "has more than %d entries", maxEntries)
+	return true
+}
+
+func (d *decoder) words(node *yaml.Node, target *Words, path, enum string) {
+	if node.Kind == yaml.SequenceNode {
+		list := []string{}
+		d.list(node, reflect.ValueOf(&list).Elem(), path, enum)
+		*target = list
+		return
+	}
+	if d.scalar(node, path, "a word or a list of words") {
+		*target = Words{node.Value}
+		d.enum(node, path, enum)
+	}
+}
+
+var durationUnits = map[byte]time.Duration{
+	's': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'y': 365 * 24 * time.Hour,
+}
+
+func (d *decoder) duration(node *yaml.Node, target *Duration, path string) {
+	text := node.Value
+	if node.Kind == yaml.ScalarNode && len(text) > 1 {
+		unit, known := durationUnits[text[len(text)-1]]
+		number, err := strconv.Atoi(text[:len(text)-1])
+		if known && err == nil && number > 0 && number < 1_000_000 && time.Duration(number) < (1<<63-1)/unit {
+			*target = Duration(time.Duration(number) * unit)
+			return
+		}
+	}
+	d.reportAt(node, path, "", "must be a time span such as 30s, 15m, 2h, 90d or 10y, not %s", describe(node))
+}
+
+var octal = regexp.MustCompile(`^0?[0-7]{3,4}$`)
+
+func (d *decoder) mode(node *yaml.Node, target *Mode, path string) {
+	if node.Kind != yaml.ScalarNode || !octal.MatchString(node.Value) {
+		d.reportAt(node, path, "", `must be permissions in octal such as "0640", not %s`, describe(node))
+		return
+	}
+	bits, _ := strconv.ParseUint(node.Value, 8, 32)
+	*target = Mode(FileMode(bits))
+}
+
+// any reads a value of another program's file: scalars keep their type, strings are templates.
+func (d *decoder) any(node *yaml.Node, path string) any {
+	d.manifest.positions[path] = problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column}
+	switch node.Kind {
+	case yaml.MappingNode:
+		out := map[string]any{}
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key := node.Content[i].Value
+			if _, twice := out[key]; twice {
+				d.reportAt(node.Content[i], path, "", "the key %q is here twice", key)
+			}
+			out[key] = d.any(node.Content[i+1], join(path, key))
+		}
+		return out
+	case yaml.SequenceNode:
+		out := []any{}
+		for i, item := range node.Content {
+			out = append(out, d.any(item, index(path, i)))
+		}
+		return out
+	case yaml.AliasNode:
+		d.reportAt(node, path, "write the value out", "an alias cannot be used here")
+		return nil
+	}
+	switch node.Tag {
+	case "!!null":
+		return nil
+	case "!!bool":
+		return node.Value == "true"
+	case "!!int", "!!float":
+		if number := json.Number(node.Value); json.Valid([]byte(number)) {
+			return number
+		}
+	}
+	d.templates = append(d.templates, templateAt{path, node.Value})
+	return Template(node.Value)
+}
+
+func describe(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	if node.Tag == "!!null" {
+		return "nothing"
+	}
+	text := node.Value
+	if len([]rune(text)) > 40 {
+		text = string([]rune(text)[:40]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// digest identifies a node's content, not its layout.
+func digest(node *yaml.Node) string {
+	sum := sha256.New()
+	budget := 4 * maxEntries * maxDepth // nested aliases could otherwise grow without end
+	var walk func(*yaml.Node, int)
+	walk = func(n *yaml.Node, depth int) {
+		if budget--; budget < 0 || depth > 2*maxDepth {
+			return
+		}
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
+		fmt.Fprintf(sum, "%d %s %q(", n.Kind, n.Tag, n.Value)
+		for _, child := range n.Content {
+			walk(child, depth+1)
+		}
+		sum.Write([]byte(")"))
+	}
+	walk(node, 0)
+	return hex.EncodeToString(sum.Sum(nil)[:12])
+}

@@ -1,0 +1,221 @@
+package manifest
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"oneclick-agent/agent/problem"
+)
+
+var (
+	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	// unitPattern is systemd.unit(5): a name, perhaps an instance, and a type that can be started.
+	unitPattern     = regexp.MustCompile(`^[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.(service|socket|timer|path|target|mount|slice)$`)
+	identifierName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,62}$`)
+	environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+const nameHint = "write it in small letters, digits and _, beginning with a letter"
+
+// validate finds what is wrong beyond types: everything that can be known without the machine.
+func (m *Manifest) validate(d *decoder) {
+	if m.Version != 1 && d.present["version"] {
+		d.report("version", "write version: 1", "must be 1")
+	}
+	if d.present["app.name"] && strings.TrimSpace(m.App.Name) == "" {
+		d.report("app.name", "", "must not be empty")
+	}
+	for _, name := range sortedKeys(m.Secrets) {
+		m.validateSecret(d, name)
+	}
+	m.validateDatabase(d)
+	for i := range m.FirstBoot {
+		m.validateStep(d, &m.FirstBoot[i], index("first_boot", i), false)
+	}
+	if m.FirstLogin != nil {
+		m.validateQuestions(d)
+		for i := range m.FirstLogin.Steps {
+			m.validateStep(d, &m.FirstLogin.Steps[i], index("first_login.steps", i), true)
+		}
+	}
+	m.validateGate(d)
+	m.validatePreSnapshot(d)
+	m.validateConflicts(d)
+	m.validateReferences(d)
+}
+
+func (m *Manifest) validateDatabase(d *decoder) {
+	db := m.Database
+	if db == nil {
+		return
+	}
+	if d.present["database.engine"] && len(db.Engine) == 0 {
+		d.report("database.engine", "", "must name at least one engine")
+	}
+	if db.Managed == "never" && db.Role != nil {
+		d.report("database.role", "a local database's account is database.local", "has no effect with managed: never")
+	}
+	if db.Managed == "required" && db.Local != nil {
+		d.report("database.local", "write managed: optional, or take local out", "has no effect with managed: required")
+	}
+	if db.Managed == "never" && db.Local == nil {
+		d.report("database", "describe the image's own database with local:", "managed: never leaves no database")
+	}
+	m.validateAccount(d, db.Local, "database.local")
+	m.validateAccount(d, db.Role, "database.role")
+	m.validateUnits(d, db.DisableLocal, "database.disable_local")
+	m.validateUnits(d, db.Services, "database.services")
+	if db.CA != "" {
+		m.validatePath(d, db.CA, "database.ca")
+	}
+}
+
+func (m *Manifest) validateAccount(d *decoder, account *Account, at string) {
+	if account == nil {
+		return
+	}
+	for key, value := range map[string]string{"name": account.Name, "user": account.User, "database": account.Database} {
+		if value != "" && !identifierName.MatchString(value) {
+			d.report(join(at, key), "use letters, digits, _ and -, at most 63", "cannot be a database name: %q", value)
+		}
+	}
+	if account.Password != "" {
+		if secret, ok := m.Secrets[account.Password]; !ok {
+			d.report(join(at, "password"), problem.DidYouMean(account.Password, sortedKeys(m.Secrets)),
+				"there is no secret %q", account.Password)
+		} else if secret.Fields() != nil {
+			d.report(join(at, "password"), "", "the secret %q is not a single value", account.Password)
+		}
+	}
+}
+
+func (m *Manifest) validateUnits(d *decoder, units []string, at string) {
+	for i, unit := range units {
+		m.validateUnit(d, unit, index(at, i))
+		if slices.Index(units, unit) < i {
+			d.report(index(at, i), "", "%s is here twice", unit)
+		}
+	}
+}
+
+func (m *Manifest) validateUnit(d *decoder, unit, at string) {
+	if unitPattern.MatchString(unit) {
+		return
+	}
+	hint := ""
+	if !strings.Contains(unit, ".") {
+		hint = "write its type too: " + unit + ".service"
+	}
+	d.report(at, hint, "is not the name of a systemd unit: %q", unit)
+}
+
+// validatePath wants a path of the image, absolute and with nothing to tidy. Templates are left to the run.
+func (m *Manifest) validatePath(d *decoder, text, at string) {
+	switch {
+	case strings.Contains(text, "{{"):
+	case !strings.HasPrefix(text, "/"):
+		d.report(at, "", "must be an absolute path, not %q", text)
+	case path.Clean(text) != text:
+		d.report(at, "write "+path.Clean(text), "is not a plain path: %q", text)
+	case text == "/":
+		d.report(at, "", "must not be the root directory")
+	}
+}
+
+// validateRelative wants a file beside the manifest, or an absolute path.
+func (m *Manifest) validateRelative(d *decoder, text, at string) {
+	if strings.HasPrefix(path.Clean(text), "..") {
+		d.report(at, "put the file into the manifest's directory", "must not lead out of the manifest's directory: %q", text)
+	}
+}
+
+func (m *Manifest) validateGate(d *decoder) {
+	if m.Gate == nil {
+		return
+	}
+	m.validateUnits(d, m.Gate.Services, "gate.services")
+	if d.present["gate.services"] && len(m.Gate.Services) == 0 {
+		d.report("gate.services", "", "must name at least one unit")
+	}
+	if m.Gate.Until != "first_login" {
+		return
+	}
+	if m.FirstLogin == nil {
+		d.report("gate.until", "write until: first_boot, or describe first_login", "first_login never comes: the manifest has none")
+	}
+	for i, step := range m.FirstBoot {
+		starts := slices.Contains(step.Do, "start") || slices.Contains(step.Do, "restart")
+		if starts && slices.Contains(m.Gate.Services, step.Service) {
+			d.report(index("first_boot", i)+".do", "move this step to first_login.steps",
+				"%s is held back by the gate until first login, so it cannot start here", step.Service)
+		}
+	}
+}
+
+func (m *Manifest) validateQuestions(d *decoder) {
+	seen := map[string]bool{}
+	for i, q := range m.FirstLogin.Questions {
+		at := index("first_login.questions", i)
+		if q.Name != "" && !namePattern.MatchString(q.Name) {
+			d.report(at+".name", nameHint, "cannot be a name: %q", q.Name)
+		}
+		if seen[q.Name] {
+			d.report(at+".name", "", "the question %q is here twice", q.Name)
+		}
+		seen[q.Name] = true
+		if q.Type == "choice" && len(q.Options) == 0 && len(q.OptionsFrom) == 0 {
+			d.report(at, "add options: [one, other]", "a choice needs options or options_from")
+		}
+		if q.Type != "choice" && (d.present[at+".options"] || d.present[at+".options_from"]) {
+			d.report(at, "write type: choice", "options belong to a choice")
+		}
+		if q.Generate && q.Type != "password" {
+			d.report(at+".generate", "", "only a password can be generated")
+		}
+		if q.Max > 0 && q.Min > q.Max {
+			d.report(at+".min", "", "is greater than max")
+		}
+		if q.FromEnv != "" && !environmentName.MatchString(q.FromEnv) {
+			d.report(at+".from_env", "", "is not the name of an environment variable: %q", q.FromEnv)
+		}
+		m.validateRegexp(d, q.Pattern, at+".pattern")
+	}
+}
+
+func (m *Manifest) validateRegexp(d *decoder, pattern, at string) *regexp.Regexp {
+	compiled, err := regexp.Compile(pattern)
+	if err != nil {
+		d.report(at, "", "is not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil
+	}
+	return compiled
+}
+
+func (m *Manifest) validatePreSnapshot(d *decoder) {
+	if m.PreSnapshot == nil {
+		return
+	}
+	for i, remove := range m.PreSnapshot.Remove {
+		m.validatePath(d, remove, index("pre_snapshot.remove", i))
+	}
+	for i, accept := range m.PreSnapshot.Accept {
+		if accept.Reason != "" && len(strings.TrimSpace(accept.Reason)) < 4 {
+			d.report(index("pre_snapshot.accept", i)+".reason", "", "must say why")
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Duration is the span as Go counts it.
+func (d Duration) Duration() time.Duration { return time.Duration(d) }
