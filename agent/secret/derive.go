@@ -87,4 +87,3 @@ func token(spec manifest.Secret, key string, claims map[string]any, now time.Tim
 	mac.Write([]byte(signed))
 	return Fields{"": New(signed + "." + encode(mac.Sum(nil)))}, nil
 }
-

@@ -1,0 +1,169 @@
+// Package journal is the durable record of what happened on a Droplet: one line of JSON an event, added at the
+// end and never changed. Everything shown about a first boot is computed from it.
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"oneclick-agent/agent/host"
+)
+
+const (
+	// Path is where the journal stands.
+	Path = "/var/lib/oneclick/journal.jsonl"
+	// Directory holds everything durable of ours.
+	Directory = "/var/lib/oneclick"
+	// format is the version of a line; a journal with a newer one is not touched.
+	format     = 1
+	maxJournal = 64 << 20
+)
+
+// The events. A run begins with Started; each step has a Begin and an end; a run ends with Finished, Pending or
+// Failed.
+const (
+	Started   = "started"   // a run begins; Droplet says on which
+	Clone     = "clone"     // the finished state of another Droplet was found
+	Made      = "made"      // secrets were made; Message names them
+	Begin     = "begin"     // a step begins
+	Note      = "note"      // what a step is waiting for
+	Done      = "done"      // a step is done
+	Skipped   = "skipped"   // a step did not apply; Message says why
+	Degraded  = "degraded"  // an optional step failed
+	StepFail  = "step"      // a step failed and may be tried again by a later run
+	Pending   = "pending"   // the run waits for something outside; Next says when it is tried again
+	Failed    = "failed"    // the run gave up
+	Completed = "completed" // first boot is complete
+)
+
+// Event is one line.
+type Event struct {
+	Format  int       `json:"v"`
+	Time    time.Time `json:"time"`
+	Event   string    `json:"event"`
+	Droplet string    `json:"droplet,omitempty"`
+	Address string    `json:"address,omitempty"`
+	Step    string    `json:"step,omitempty"`
+	Digest  string    `json:"digest,omitempty"`
+	Seconds float64   `json:"seconds,omitempty"`
+	Message string    `json:"message,omitempty"`
+	Next    time.Time `json:"next,omitzero"`
+}
+
+// Journal adds events. Its methods may be called by several goroutines.
+type Journal struct {
+	mu    sync.Mutex
+	host  *host.Host
+	file  *os.File
+	state State
+}
+
+// Open opens the journal for adding to it, and repairs what a power cut left: a torn last line is taken off.
+func Open(h *host.Host) (*Journal, error) {
+	if err := h.Files.MakeDirectory(Directory, host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}); err != nil {
+		return nil, err
+	}
+	state, good, err := read(h.Files)
+	if err != nil {
+		return nil, err
+	}
+	file, err := h.Files.OpenAppend(Path, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err == nil && info.Size() > int64(good) {
+		if err := file.Truncate(int64(good)); err != nil {
+			file.Close()
+			return nil, fmt.Errorf("cannot repair %s: %w", Path, err)
+		}
+	}
+	return &Journal{host: h, file: file, state: state}, nil
+}
+
+// Close lets go of the file.
+func (j *Journal) Close() error { return j.file.Close() }
+
+// State is what the events so far amount to.
+func (j *Journal) State() State {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.state.clone()
+}
+
+// Append adds an event. It is on disk when Append returns if durable is set; else it is by the time that a later
+// durable event is, and losing it only means that a step which may be run twice is run twice.
+func (j *Journal) Append(e Event, durable bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e.Format, e.Time = format, j.host.Now().UTC().Truncate(time.Millisecond)
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", Path, err)
+	}
+	if before := j.host.Files.Before; before != nil {
+		if err := before(host.Operation{Name: "append", Object: Path}); err != nil {
+			j.file.Write(line[:len(line)/2]) // what a power cut leaves
+			return err
+		}
+	}
+	if _, err := j.file.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("cannot write %s: %w", Path, err)
+	}
+	if durable {
+		if err := j.file.Sync(); err != nil {
+			return fmt.Errorf("cannot write %s: %w", Path, err)
+		}
+	}
+	j.state.add(e)
+	return nil
+}
+
+// Read computes the state from the journal without opening it for writing. No journal is an empty state.
+func Read(files *host.Root) (State, error) {
+	state, _, err := read(files)
+	return state, err
+}
+
+// read returns the state and how many bytes of the file are whole lines.
+func read(files *host.Root) (State, int, error) {
+	data, err := files.ReadFile(Path, maxJournal)
+	if errors.Is(err, fs.ErrNotExist) {
+		return State{}, 0, nil
+	}
+	if err != nil {
+		return State{}, 0, err
+	}
+	return parse(data)
+}
+
+func parse(data []byte) (State, int, error) {
+	var state State
+	good, number := 0, 0
+	for good < len(data) {
+		end := bytes.IndexByte(data[good:], '\n')
+		if end < 0 {
+			break // torn by a power cut
+		}
+		number++
+		line := data[good : good+end]
+		var e Event
+		if err := json.Unmarshal(line, &e); err != nil || e.Format == 0 {
+			if good+end+1 == len(data) {
+				break // the last block of a file can come back as zeros
+			}
+			return state, good, fmt.Errorf("cannot read %s:%d: the line is damaged; restore the file from a backup, or remove it to run first boot again", Path, number)
+		}
+		if e.Format > format {
+			return state, good, fmt.Errorf("cannot read %s:%d: it was written by a newer oneclick-agent; install that version again", Path, number)
+		}
+		state.add(e)
+		good += end + 1
+	}
+	return state, good, nil
+}
