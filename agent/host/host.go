@@ -16,6 +16,8 @@ type Host struct {
 	Now   func() time.Time
 	// Progress receives one line about what is going on; it never holds a secret. It may be nil.
 	Progress func(line string)
+	// Held is told the name of a unit whose start has to wait for another unit first. It may be nil.
+	Held func(unit string)
 }
 
 // Open returns the machine whose files are below dir. With "/" it is this machine, and units are handled by
@@ -27,7 +29,7 @@ func Open(dir string) (*Host, error) {
 	}
 	h := &Host{Files: files, Now: time.Now}
 	if files.IsMachine() {
-		h.Units = &liveUnits{files: files}
+		h.Units = &liveUnits{host: h}
 	} else {
 		h.Units = &offlineUnits{files: files}
 	}

@@ -35,9 +35,8 @@ type UnitState struct {
 
 // Units handles systemd's units.
 type Units interface {
-	// Do carries out a verb and waits until it is done. Held is called once when the unit has to wait for
-	// another one first; it may be nil.
-	Do(ctx context.Context, verb Verb, unit string, held func()) error
+	// Do carries out a verb and waits until it is done.
+	Do(ctx context.Context, verb Verb, unit string) error
 	State(ctx context.Context, unit string) (UnitState, error)
 	// DaemonReload makes systemd read unit files and drop-ins again.
 	DaemonReload(ctx context.Context) error

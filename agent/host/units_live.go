@@ -17,9 +17,9 @@ const heldAfter = 3 * time.Second
 
 // liveUnits speaks with this machine's systemd over D-Bus.
 type liveUnits struct {
-	files *Root
-	mu    sync.Mutex
-	bus   *dbus.Conn
+	host *Host
+	mu   sync.Mutex
+	bus  *dbus.Conn
 }
 
 // connection goes by the system bus, and straight to systemd where no bus runs.
@@ -80,8 +80,8 @@ func (u *liveUnits) State(ctx context.Context, unit string) (UnitState, error) {
 	}, nil
 }
 
-func (u *liveUnits) Do(ctx context.Context, verb Verb, unit string, held func()) error {
-	if err := u.files.before(string(verb), unit); err != nil {
+func (u *liveUnits) Do(ctx context.Context, verb Verb, unit string) error {
+	if err := u.host.Files.before(string(verb), unit); err != nil {
 		return err
 	}
 	bus, err := u.connection(ctx)
@@ -91,7 +91,7 @@ func (u *liveUnits) Do(ctx context.Context, verb Verb, unit string, held func())
 	if verb.AtBoot() {
 		err = u.changeBoot(ctx, bus, verb, unit)
 	} else {
-		err = u.job(ctx, bus, verb, unit, held)
+		err = u.job(ctx, bus, verb, unit)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot %s %s: %w", verb, unit, err)
@@ -129,8 +129,8 @@ func (u *liveUnits) changeBoot(ctx context.Context, bus *dbus.Conn, verb Verb, u
 	}
 	// systemd does not sync what it links.
 	for _, link := range links {
-		if directory := strings.TrimPrefix(filepath.Dir(link), "/"); u.files.Exists(directory) {
-			if err := u.files.syncDirectory(directory); err != nil {
+		if directory := strings.TrimPrefix(filepath.Dir(link), "/"); u.host.Files.Exists(directory) {
+			if err := u.host.Files.syncDirectory(directory); err != nil {
 				return err
 			}
 		}
@@ -142,7 +142,7 @@ func (u *liveUnits) changeBoot(ctx context.Context, bus *dbus.Conn, verb Verb, u
 }
 
 // job queues a job and waits for its end. systemd's word for the end is "done", "failed", "dependency", ….
-func (u *liveUnits) job(ctx context.Context, bus *dbus.Conn, verb Verb, unit string, held func()) error {
+func (u *liveUnits) job(ctx context.Context, bus *dbus.Conn, verb Verb, unit string) error {
 	result := make(chan string, 1)
 	queue := map[Verb]func(context.Context, string, string, chan<- string) (int, error){
 		Start: bus.StartUnitContext, Stop: bus.StopUnitContext, Restart: bus.RestartUnitContext,
@@ -161,6 +161,7 @@ func (u *liveUnits) job(ctx context.Context, bus *dbus.Conn, verb Verb, unit str
 	if id == 0 {
 		return nil // nothing to do: try-restart of a unit that does not run
 	}
+	held := u.host.Held
 	ask := time.NewTicker(heldAfter)
 	defer ask.Stop()
 	for {
@@ -169,7 +170,7 @@ func (u *liveUnits) job(ctx context.Context, bus *dbus.Conn, verb Verb, unit str
 			return errors.New("it was not done in time; see: systemctl list-jobs")
 		case <-ask.C:
 			if held != nil && waitsInQueue(ctx, bus, unit) {
-				held()
+				held(unit)
 				held = nil
 			}
 		case word := <-result:

@@ -52,7 +52,7 @@ func (u *offlineUnits) State(_ context.Context, unit string) (UnitState, error) 
 	return state, nil
 }
 
-func (u *offlineUnits) Do(_ context.Context, verb Verb, unit string, _ func()) error {
+func (u *offlineUnits) Do(_ context.Context, verb Verb, unit string) error {
 	if err := u.do(verb, unit); err != nil {
 		return fmt.Errorf("cannot %s %s: %w", verb, unit, err)
 	}

@@ -369,3 +369,15 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// Has reports whether what is at path, links not followed, has this mode and owner.
+func (r *Root) Has(path string, want Attributes) bool {
+	info, err := r.Lstat(path)
+	if err != nil {
+		return false
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		want.Mode = nil
+	}
+	return r.attributesMatch(info, want)
+}

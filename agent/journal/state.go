@@ -74,6 +74,10 @@ func (s *State) add(e Event) {
 	}
 	switch e.Event {
 	case Started:
+		if s.Droplet != "" && s.Droplet != e.Droplet {
+			// A copy of an unfinished Droplet: what was done there was done for another address.
+			s.Steps, s.digests, s.Began, s.Attempts = nil, map[string]string{}, time.Time{}, 0
+		}
 		if s.Began.IsZero() {
 			s.Began = e.Time
 		}

@@ -219,3 +219,10 @@ func (m *Manifest) isSecret(parts []string) bool {
 func (m *Manifest) HoldsSecret(text string) bool {
 	return slices.ContainsFunc(references(text), func(r render.Reference) bool { return m.isSecret(r.Path) })
 }
+
+// UsesDroplet reports whether a template depends on which Droplet it is filled in on.
+func (m *Manifest) UsesDroplet(text string) bool {
+	return slices.ContainsFunc(references(text), func(r render.Reference) bool {
+		return r.Path[0] == "droplet" || r.Path[0] == "url"
+	})
+}

@@ -208,6 +208,9 @@ func templatesIn(value any) (all []string) {
 	return all
 }
 
+// Templates are the templates inside a value.
+func (v Value) Templates() []string { return templatesIn(v.Any) }
+
 // NeedsAnswers reports whether a secret waits for the answers of first login, itself or by what it is made from.
 func (m *Manifest) NeedsAnswers(name string) bool { return m.secretNeeds(name, "answers", nil) }
 

@@ -1,0 +1,190 @@
+// Package database reads DigitalOcean's database credentials, writes them as a URL and as an environment, and
+// logs in with them.
+package database
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"gopkg.in/ini.v1"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/secret"
+)
+
+const (
+	// CredentialsPath is where DigitalOcean puts the credentials of a managed database. It is read, never changed.
+	CredentialsPath = "/root/.digitalocean_dbaas_credentials"
+	maxCredentials  = 64 << 10
+	maxValue        = 4096
+)
+
+// Credentials are how to reach one managed database.
+type Credentials struct {
+	Engine   string // the manifest's word: postgresql, mysql, valkey, …
+	Protocol string // what the file says
+	Host     string
+	Port     int
+	User     string
+	Password secret.Secret
+	Name     string // the database
+}
+
+// File is what the credentials file holds. Blocks are the db_* one and the keystore_*/redis_* one, as far as they
+// are complete.
+type File struct {
+	Blocks []Credentials
+	// Missing names the keys that are there without a value, or not there although others of their block are:
+	// the file is still being written.
+	Missing []string
+	// Warnings are oddities that do not stop anything.
+	Warnings []string
+}
+
+// engines are the words that the file uses, by how they begin.
+var engines = []struct{ prefix, engine string }{
+	{"postgres", "postgresql"}, {"pg", "postgresql"}, {"advanced_pg", "postgresql"},
+	{"mysql", "mysql"}, {"mariadb", "mysql"}, {"advanced_mysql", "mysql"},
+	{"valkey", "valkey"}, {"redis", "valkey"},
+	{"mongo", "mongodb"}, {"kafka", "kafka"}, {"opensearch", "opensearch"},
+}
+
+// engineOf turns "mysql", "mysql:…", "rediss" into the manifest's word, or "" for an unknown one.
+func engineOf(protocol string) string {
+	protocol, _, _ = strings.Cut(strings.ToLower(protocol), ":")
+	for _, e := range engines {
+		if strings.HasPrefix(protocol, e.prefix) {
+			return e.engine
+		}
+	}
+	return ""
+}
+
+// ReadCredentials reads the file. It is nil where there is none.
+func ReadCredentials(files *host.Root) (*File, error) {
+	data, err := files.ReadFile(CredentialsPath, maxCredentials)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseCredentials(data)
+}
+
+// guard stands in front of each value while package ini reads it, so that a value which begins with a quote or a
+// backtick is not unquoted by its rules.
+const guard = "\x01"
+
+// ParseCredentials reads what was written by four generations of DigitalOcean's tools: with quotes of either kind
+// or none, "export" in front, CRLF, a byte order mark, unknown keys, a protocol such as "mysql:".
+func ParseCredentials(data []byte) (*File, error) {
+	values, warnings, err := keyValues(data)
+	if err != nil {
+		return nil, err
+	}
+	file := &File{Warnings: warnings}
+	first := map[string]string{
+		"protocol": "db_protocol", "host": "db_host", "port": "db_port", "user": "db_username", "password": "db_password", "name": "db_database",
+	}
+	second := map[string]string{
+		"protocol": "keystore_protocol", "host": "redis_host", "port": "redis_port", "user": "redis_username", "password": "redis_password",
+	}
+	hasSecond := false
+	for _, key := range second {
+		hasSecond = hasSecond || values[key] != ""
+	}
+	if err := file.add(values, first); err != nil {
+		return nil, err
+	}
+	if hasSecond {
+		if err := file.add(values, second); err != nil {
+			return nil, err
+		}
+	}
+	return file, nil
+}
+
+func keyValues(data []byte) (map[string]string, []string, error) {
+	damaged := fmt.Errorf("cannot read %s: it is not made of key=value lines", CredentialsPath)
+	if bytes.IndexByte(data, 0) >= 0 || bytes.Contains(data, []byte(guard)) {
+		return nil, nil, damaged
+	}
+	var guarded bytes.Buffer
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	for line := range bytes.Lines(data) {
+		key, value, found := bytes.Cut(line, []byte("="))
+		key = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(key), []byte("export ")))
+		if !found || len(key) == 0 || bytes.ContainsAny(key, "#;[]\"'` ") {
+			continue // a comment, or a line that says nothing; never quoted in an error, it may be a secret
+		}
+		fmt.Fprintf(&guarded, "%s=%s%s\n", key, guard, bytes.TrimRight(value, "\n"))
+	}
+	parsed, err := ini.LoadSources(ini.LoadOptions{
+		IgnoreInlineComment: true, IgnoreContinuation: true, KeyValueDelimiters: "=", PreserveSurroundedQuote: true,
+		SkipUnrecognizableLines: true, AllowShadows: true, AllowDuplicateShadowValues: true,
+	}, guarded.Bytes())
+	if err != nil {
+		return nil, nil, damaged
+	}
+	values := map[string]string{}
+	var warnings []string
+	for _, key := range parsed.Section("").Keys() {
+		all := key.ValueWithShadows()
+		if len(all) > 1 {
+			warnings = append(warnings, fmt.Sprintf("%s stands in the credentials file %d times; the last one counts", key.Name(), len(all)))
+		}
+		values[key.Name()] = unquote(strings.TrimPrefix(all[len(all)-1], guard))
+	}
+	return values, warnings, nil
+}
+
+// unquote takes off one pair of quotes. What is inside is taken as it stands: that is how every script of the
+// Marketplace reads the file.
+func unquote(value string) string {
+	value = strings.TrimSpace(value)
+	if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
+		return value[1 : n-1]
+	}
+	return value
+}
+
+// add reads one block; keys maps what is wanted to the file's keys.
+func (f *File) add(values, keys map[string]string) error {
+	for _, part := range []string{"protocol", "host", "port", "user", "password", "name"} {
+		key, wanted := keys[part]
+		value := values[key]
+		if wanted && value == "" && !(part == "user" && engineOf(values[keys["protocol"]]) == "valkey") {
+			f.Missing = append(f.Missing, key)
+		}
+		if len(value) > maxValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return fmt.Errorf("cannot use %s: the value of %s is too long or holds control characters", CredentialsPath, key)
+		}
+	}
+	if len(f.Missing) > 0 {
+		return nil
+	}
+	protocol := values[keys["protocol"]]
+	engine := engineOf(protocol)
+	if engine == "" {
+		return fmt.Errorf("cannot use %s: %s is %q, which is no engine known here", CredentialsPath, keys["protocol"], protocol)
+	}
+	port, err := strconv.Atoi(values[keys["port"]])
+	if err != nil || port < 1 || port > 65535 {
+		return fmt.Errorf("cannot use %s: %s is not a port", CredentialsPath, keys["port"])
+	}
+	server := values[keys["host"]]
+	if strings.ContainsAny(server, "/@?# ") {
+		return fmt.Errorf("cannot use %s: %s is not a host name", CredentialsPath, keys["host"])
+	}
+	f.Blocks = append(f.Blocks, Credentials{
+		Engine: engine, Protocol: protocol, Host: server, Port: port, User: values[keys["user"]],
+		Password: secret.New(values[keys["password"]]), Name: values[keys["name"]],
+	})
+	return nil
+}

@@ -1,0 +1,177 @@
+package firstboot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/problem"
+)
+
+// Status is how the setup of a Droplet stands.
+type Status struct {
+	State   string       `json:"state"` // fresh, running, pending, done, degraded, failed, clone
+	Droplet string       `json:"droplet"`
+	Steps   []StatusStep `json:"steps"`
+	Next    string       `json:"next"`
+	Message string       `json:"message,omitempty"`
+	// ClonedFrom is the Droplet that this one is a copy of.
+	ClonedFrom string  `json:"cloned_from,omitempty"`
+	Seconds    float64 `json:"seconds"`
+	phase      string
+}
+
+// StatusStep is how one step stands: waiting, running, done, skipped, degraded or failed.
+type StatusStep struct {
+	ID      string  `json:"id"`
+	State   string  `json:"state"`
+	Seconds float64 `json:"seconds"`
+	Message string  `json:"message"`
+}
+
+// ReadStatus reads how things stand. It changes nothing and asks nothing outside the machine. The steps still to
+// come are those of plan.
+func ReadStatus(files *host.Root, plan []Item, now time.Time) (Status, error) {
+	state, err := journal.Read(files)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{State: state.Phase, Droplet: state.Droplet, Message: state.Message, ClonedFrom: state.ClonedFrom, phase: state.Phase, Steps: []StatusStep{}}
+	for _, s := range state.Steps {
+		step := StatusStep{s.ID, s.State, s.Seconds, s.Message}
+		if s.State == "running" {
+			step.Seconds = now.Sub(s.Began).Seconds()
+		}
+		status.Steps = append(status.Steps, step)
+	}
+	for _, item := range plan {
+		if !state.Finished() && !slices.ContainsFunc(state.Steps, func(s journal.Step) bool { return s.ID == item.ID }) {
+			status.Steps = append(status.Steps, StatusStep{ID: item.ID, State: "waiting"})
+		}
+	}
+	if !state.Began.IsZero() {
+		end := state.Ended
+		if state.Phase == "running" {
+			end = now
+		}
+		status.Seconds = max(0, end.Sub(state.Began).Seconds())
+	}
+	status.judge(state, files.Locked(lockPath))
+	return status, nil
+}
+
+// judge finds the word for the whole, and what comes next.
+func (s *Status) judge(state journal.State, locked bool) {
+	switch {
+	case state.Phase == "" && !locked:
+		s.State, s.Next = "fresh", "cloud-init starts first boot; by hand: oneclick-agent first-boot"
+	case locked && !state.Finished():
+		s.State, s.Next = "running", "follow it with: oneclick-agent status --wait"
+	case state.Phase == "running":
+		s.State, s.Message = "pending", "first boot was interrupted"
+		s.Next = "it resumes at the next boot; now: oneclick-agent first-boot"
+	case state.Phase == "pending":
+		s.Next = "tried again at " + state.Next.Format("15:04:05 MST") + "; now: oneclick-agent first-boot"
+	case state.Phase == "failed":
+		s.Next = "mend the cause, then: oneclick-agent first-boot"
+	case state.ClonedFrom != "":
+		s.State, s.Message = "clone", "a copy of Droplet "+state.ClonedFrom+", with the same secrets"
+		s.Next = "make new secrets with: oneclick-agent rotate"
+	case state.Phase == "degraded":
+		s.Next = "see the steps that are marked degraded"
+	default:
+		s.Next = "nothing is left to do"
+	}
+}
+
+// Outcome is the outcome that the status stands for.
+func (s Status) Outcome() Outcome {
+	switch s.State {
+	case "done":
+		return Finished
+	case "clone":
+		if s.phase == "degraded" {
+			return Degraded
+		}
+		return Finished
+	case "degraded":
+		return Degraded
+	case "failed":
+		return Broken
+	}
+	return Waiting
+}
+
+// WriteText prints the status for people.
+func (s Status) WriteText(w io.Writer) {
+	fmt.Fprintf(w, "State:    %s", s.State)
+	if s.Seconds > 0 {
+		fmt.Fprintf(w, ", after %.1f s", s.Seconds)
+	}
+	fmt.Fprintln(w)
+	if s.Droplet != "" {
+		fmt.Fprintf(w, "Droplet:  %s\n", problem.OneLine(s.Droplet))
+	}
+	if s.Message != "" {
+		fmt.Fprintf(w, "Reason:   %s\n", problem.OneLine(s.Message))
+	}
+	fmt.Fprintf(w, "Next:     %s\n", s.Next)
+	for i, step := range s.Steps {
+		if i == 0 {
+			fmt.Fprintln(w, "Steps:")
+		}
+		writeStep(w, step)
+	}
+}
+
+func writeStep(w io.Writer, step StatusStep) {
+	seconds := "      "
+	if step.Seconds >= 0.05 {
+		seconds = fmt.Sprintf("%5.1fs", step.Seconds)
+	}
+	line := fmt.Sprintf("  %-8s %s  %s", step.State, seconds, problem.OneLine(step.ID))
+	if step.Message != "" {
+		line += ": " + problem.OneLine(step.Message)
+	}
+	fmt.Fprintln(w, line)
+}
+
+// Follow reads the status again and again until first boot is over or ctx ends, and tells each step whose state
+// changed to w. It returns the last status.
+func Follow(ctx context.Context, read func() (Status, error), w io.Writer) (Status, error) {
+	const look = 200 * time.Millisecond
+	shown := map[string]string{}
+	message := ""
+	for {
+		status, err := read()
+		if err != nil {
+			return status, err
+		}
+		for _, step := range status.Steps {
+			if step.State != "waiting" && shown[step.ID] != step.State {
+				shown[step.ID] = step.State
+				writeStep(w, step)
+			}
+		}
+		if status.State == "pending" && status.Message != message {
+			fmt.Fprintf(w, "  pending          %s\n", problem.OneLine(status.Message))
+		}
+		message = status.Message
+		over := status.State != "fresh" && status.State != "running" && status.State != "pending"
+		if over || host.Sleep(ctx, look) != nil {
+			return status, nil
+		}
+	}
+}
+
+// WriteJSON prints the status as one document.
+func (s Status) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(s)
+}

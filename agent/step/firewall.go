@@ -1,0 +1,99 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+)
+
+// Firewall opens ports and turns the firewall on: ufw or firewalld, whichever the image has.
+type Firewall struct{ Rules []manifest.Rule }
+
+// Check cannot tell without running the firewall's own program, which Apply does anyway.
+func (f *Firewall) Check(context.Context, *host.Host) (State, error) { return Unknowable, nil }
+
+// Apply adds what is missing. Adding a rule that is there changes nothing.
+func (f *Firewall) Apply(ctx context.Context, h *host.Host) error {
+	switch {
+	case !h.Live():
+		return &Skip{"the firewall of another root directory is not touched"}
+	case h.HasCommand("ufw"):
+		return f.ufw(ctx, h)
+	case h.HasCommand("firewall-cmd"):
+		return f.firewalld(ctx, h)
+	}
+	return lasting("cannot set up the firewall: the image has neither ufw nor firewalld; install one when the image is built")
+}
+
+var (
+	errLockout = "cannot turn the firewall on: nothing would let SSH in; add 22/tcp limit to the step"
+	sshOpen    = regexp.MustCompile(`(?m)\b(22|22/tcp|ssh|OpenSSH|SSH)\b`)
+)
+
+func (f *Firewall) opensSSH() bool {
+	return slices.ContainsFunc(f.Rules, func(r manifest.Rule) bool { return r.Protocol == "tcp" && r.From <= 22 && 22 <= r.To })
+}
+
+func (f *Firewall) ufw(ctx context.Context, h *host.Host) error {
+	run := func(arguments ...string) (string, error) {
+		out, err := h.Run(ctx, host.Command{Argv: append([]string{"ufw"}, arguments...), Env: map[string]string{"LC_ALL": "C"}})
+		if err != nil {
+			return "", fmt.Errorf("cannot set up the firewall: %w", err)
+		}
+		return string(out), nil
+	}
+	added, err := run("show", "added")
+	if err != nil {
+		return err
+	}
+	if !f.opensSSH() && !sshOpen.MatchString(added) {
+		return lasting("%s", errLockout)
+	}
+	there := strings.Split(added, "\n")
+	for _, rule := range f.Rules {
+		verb := "allow"
+		if rule.Limit {
+			verb = "limit"
+		}
+		ports := rule.Ports(":") + "/" + rule.Protocol
+		if !slices.Contains(there, "ufw "+verb+" "+ports) {
+			if _, err := run(verb, ports); err != nil {
+				return err
+			}
+		}
+	}
+	status, err := run("status")
+	if err != nil || strings.HasPrefix(status, "Status: active") {
+		return err
+	}
+	_, err = run("--force", "enable")
+	return err
+}
+
+func (f *Firewall) firewalld(ctx context.Context, h *host.Host) error {
+	if err := h.Units.Do(ctx, host.Enable, "firewalld.service"); err != nil {
+		return err
+	}
+	if err := h.Units.Do(ctx, host.Start, "firewalld.service"); err != nil {
+		return err
+	}
+	arguments := []string{"firewall-cmd", "--permanent"}
+	for _, rule := range f.Rules {
+		if rule.Limit {
+			arguments = append(arguments, fmt.Sprintf(`--add-rich-rule=rule port port="%s" protocol="%s" accept limit value="12/m"`, rule.Ports("-"), rule.Protocol))
+		} else {
+			arguments = append(arguments, "--add-port="+rule.Ports("-")+"/"+rule.Protocol)
+		}
+	}
+	for _, argv := range [][]string{arguments, {"firewall-cmd", "--reload"}} {
+		if _, err := h.Run(ctx, host.Command{Argv: argv}); err != nil {
+			return fmt.Errorf("cannot set up the firewall: %w", err)
+		}
+	}
+	return nil
+}

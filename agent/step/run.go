@@ -1,0 +1,200 @@
+package step
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+
+	"oneclick-agent/agent/host"
+)
+
+// outputDirectory keeps what commands print, for the person who looks into a failure. It is private to root.
+const outputDirectory = "/var/lib/oneclick/output"
+
+// Run runs a command.
+type Run struct {
+	// ID names the file that keeps its output.
+	ID      string
+	Command host.Command
+	As      string
+	Creates string
+	Unless  []string
+	Capture []Capture
+	// Captured stores one captured secret, durably.
+	Captured func(name, value string) error
+}
+
+// Capture finds one secret in what the command prints: the first group of Pattern, or the value at JSON.
+type Capture struct {
+	Secret  string
+	Pattern *regexp.Regexp
+	JSON    string
+	Have    bool // it is in the store already
+}
+
+// Check asks Creates and Unless.
+func (r *Run) Check(ctx context.Context, h *host.Host) (State, error) {
+	for _, capture := range r.Capture {
+		if !capture.Have {
+			return Unmet, nil
+		}
+	}
+	return r.guard(ctx, h)
+}
+
+// guard asks only whether the command has to run; what it printed may still have to be found.
+func (r *Run) guard(ctx context.Context, h *host.Host) (State, error) {
+	if r.Creates != "" {
+		if h.Files.Exists(r.Creates) {
+			return Met, nil
+		}
+		return Unmet, nil
+	}
+	if len(r.Unless) == 0 {
+		return Unknowable, nil
+	}
+	command, err := r.prepare(h, r.Unless)
+	if err != nil {
+		return Unmet, err
+	}
+	command.Stdin = nil
+	_, err = h.Run(ctx, command)
+	var failed *host.CommandError
+	switch {
+	case err == nil:
+		return Met, nil
+	case errors.As(err, &failed) && ctx.Err() == nil, errors.Is(err, host.ErrNoChroot):
+		return Unmet, nil
+	}
+	return Unmet, err
+}
+
+func (r *Run) prepare(h *host.Host, argv []string) (host.Command, error) {
+	command := r.Command
+	command.Argv = argv
+	if r.As != "" {
+		account, err := h.Account(r.As)
+		if err != nil {
+			return command, &Lasting{err}
+		}
+		command.As = account
+	}
+	return command, nil
+}
+
+// Apply runs the command and stores what it captures. Its output goes to disk while it runs, so that a secret
+// that a program prints only once survives a crash between the program's end and the store.
+func (r *Run) Apply(ctx context.Context, h *host.Host) error {
+	file := path.Join(outputDirectory, outputName(r.ID))
+	if len(r.Capture) > 0 {
+		if state, err := r.guard(ctx, h); err == nil && state == Met {
+			return r.recover(h, file)
+		}
+	}
+	if err := h.Files.MakeDirectory(outputDirectory, host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}); err != nil {
+		return err
+	}
+	output, err := h.Files.Create(file)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	command, err := r.prepare(h, r.Command.Argv)
+	if err != nil {
+		return err
+	}
+	command.Output = output
+	stdout, err := h.Run(ctx, command)
+	if err != nil {
+		var failed *host.CommandError
+		if errors.As(err, &failed) {
+			output.Write(failed.Stderr)
+		}
+		if errors.Is(err, host.ErrNoChroot) {
+			return &Skip{err.Error()}
+		}
+		return err
+	}
+	if len(r.Capture) == 0 {
+		return nil
+	}
+	if err := output.Sync(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", file, err)
+	}
+	return r.store(stdout)
+}
+
+// recover finds the secrets in the output that an interrupted run left.
+func (r *Run) recover(h *host.Host, file string) error {
+	output, err := h.Files.ReadFile(file, 1<<20)
+	if err != nil {
+		return lasting("cannot capture from %s: it was run before, and what it printed is lost; add the secret by hand", r.Command.Argv[0])
+	}
+	return r.store(output)
+}
+
+func (r *Run) store(output []byte) error {
+	for _, capture := range r.Capture {
+		value, err := capture.find(output)
+		if err != nil {
+			return fmt.Errorf("cannot capture the secret %s from %s: %w", capture.Secret, r.Command.Argv[0], err)
+		}
+		if err := r.Captured(capture.Secret, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Capture) find(output []byte) (string, error) {
+	if c.Pattern != nil {
+		match := c.Pattern.FindSubmatch(output)
+		if match == nil {
+			return "", errors.New("its output does not match the pattern")
+		}
+		return string(match[1]), nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(output))
+	decoder.UseNumber()
+	var document any
+	if err := decoder.Decode(&document); err != nil {
+		return "", errors.New("its output is not JSON")
+	}
+	for _, key := range strings.Split(strings.TrimPrefix(c.JSON, "."), ".") {
+		switch v := document.(type) {
+		case map[string]any:
+			document = v[key]
+		case []any:
+			var i int
+			if _, err := fmt.Sscanf(key, "%d", &i); err != nil || i < 0 || i >= len(v) {
+				return "", fmt.Errorf("its output has nothing at %s", c.JSON)
+			}
+			document = v[i]
+		default:
+			return "", fmt.Errorf("its output has nothing at %s", c.JSON)
+		}
+	}
+	switch v := document.(type) {
+	case string:
+		return v, nil
+	case json.Number:
+		return v.String(), nil
+	}
+	return "", fmt.Errorf("its output has no single value at %s", c.JSON)
+}
+
+// outputName turns a step's id into a file name.
+func outputName(id string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
+			return r
+		}
+		return '_'
+	}, id[:min(len(id), 100)])
+}

@@ -1,0 +1,162 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"oneclick-agent/agent/host"
+)
+
+// GateDirectory holds one file for each gated unit that may start. The generator makes units wait for theirs.
+const GateDirectory = "/var/lib/oneclick/gate"
+
+// GateFile is what opens the gate of a unit.
+func GateFile(unit string) string { return path.Join(GateDirectory, unit) }
+
+// Service acts on a unit.
+type Service struct {
+	Unit string
+	Do   []host.Verb
+	// Gated units are let through before they are started.
+	Gated bool
+}
+
+func (s *Service) starts() bool {
+	return slices.Contains(s.Do, host.Start) || slices.Contains(s.Do, host.Restart)
+}
+
+// Check can tell enable, disable, mask, start and stop; whether a restart was done cannot be seen.
+func (s *Service) Check(ctx context.Context, h *host.Host) (State, error) {
+	if slices.Contains(s.Do, host.Restart) || slices.Contains(s.Do, host.ReloadUnit) {
+		return Unknowable, nil
+	}
+	state, err := h.Units.State(ctx, s.Unit)
+	if err != nil {
+		return Unmet, err
+	}
+	for _, verb := range s.Do {
+		met := true
+		switch verb {
+		case host.Enable:
+			met = state.AtBoot == "enabled" || state.AtBoot == "static" || state.AtBoot == "alias" || state.AtBoot == "indirect"
+		case host.Disable:
+			met = state.AtBoot != "enabled"
+		case host.Mask:
+			met = state.AtBoot == "masked"
+		case host.Start:
+			met = state.Active == "active" || !h.Live()
+		case host.Stop:
+			met = state.Active == "inactive" || state.Active == "failed"
+		}
+		if !met {
+			return Unmet, nil
+		}
+	}
+	return Met, nil
+}
+
+// Apply does the verbs in order. In a tree that does not run, only those about the next boot.
+func (s *Service) Apply(ctx context.Context, h *host.Host) error {
+	if s.Gated && s.starts() {
+		if err := OpenGate(h, s.Unit); err != nil {
+			return err
+		}
+	}
+	for _, verb := range s.Do {
+		if !verb.AtBoot() && !h.Live() {
+			continue
+		}
+		if err := h.Units.Do(ctx, verb, s.Unit); err != nil {
+			return err
+		}
+	}
+	if !s.starts() || !h.Live() {
+		return nil
+	}
+	return s.running(ctx, h)
+}
+
+// running makes sure that a started unit runs, or, if it is one that ends by itself, ended well.
+func (s *Service) running(ctx context.Context, h *host.Host) error {
+	state, err := h.Units.State(ctx, s.Unit)
+	if err != nil {
+		return err
+	}
+	switch {
+	case state.Active == "active" || state.Active == "reloading":
+		return nil
+	case !state.Condition:
+		return fmt.Errorf("cannot start %s: a condition of its unit is not met; see: systemctl status %s", s.Unit, s.Unit)
+	case state.Active == "inactive" && (state.Result == "success" || state.Result == ""):
+		return nil
+	}
+	return fmt.Errorf("cannot start %s: it is %s (%s); see: journalctl -u %s", s.Unit, state.Active, state.Result, s.Unit)
+}
+
+// OpenGate lets a gated unit start from now on.
+func OpenGate(h *host.Host, unit string) error {
+	if err := h.Files.MakeDirectory(GateDirectory, host.Attributes{}); err != nil {
+		return err
+	}
+	_, err := h.Files.WriteFile(GateFile(unit), nil, host.Attributes{})
+	return err
+}
+
+// Gate opens the gate for what is still held back, and starts it.
+type Gate struct{ Units []string }
+
+// Check looks for the gate files.
+func (g *Gate) Check(_ context.Context, h *host.Host) (State, error) {
+	for _, unit := range g.Units {
+		if !h.Files.Exists(GateFile(unit)) {
+			return Unmet, nil
+		}
+	}
+	return Met, nil
+}
+
+// Apply opens and starts each unit that would have started at boot.
+func (g *Gate) Apply(ctx context.Context, h *host.Host) error {
+	var failures []error
+	for _, unit := range g.Units {
+		if h.Files.Exists(GateFile(unit)) {
+			continue
+		}
+		state, err := h.Units.State(ctx, unit)
+		if err != nil {
+			return err
+		}
+		verbs := []host.Verb{host.Start}
+		if state.AtBoot != "enabled" && state.AtBoot != "static" && state.AtBoot != "enabled-runtime" && state.AtBoot != "generated" {
+			verbs = nil // nothing would have started it, so the gate does not either
+		}
+		service := Service{Unit: unit, Do: verbs, Gated: true}
+		if err := OpenGate(h, unit); err != nil {
+			return err
+		}
+		failures = append(failures, service.Apply(ctx, h))
+	}
+	return errors.Join(failures...)
+}
+
+// Refresh restarts those of the units that run, so that they see a changed environment.
+type Refresh struct{ Units []string }
+
+// Check cannot tell.
+func (r *Refresh) Check(context.Context, *host.Host) (State, error) { return Unknowable, nil }
+
+// Apply restarts what runs.
+func (r *Refresh) Apply(ctx context.Context, h *host.Host) error {
+	if !h.Live() {
+		return nil
+	}
+	for _, unit := range r.Units {
+		if err := h.Units.Do(ctx, host.TryRestart, unit); err != nil {
+			return err
+		}
+	}
+	return nil
+}

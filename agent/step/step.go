@@ -1,0 +1,87 @@
+// Package step has one file for each kind of thing that a setup does. A step is safe to apply again after a crash
+// at any instruction.
+package step
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"oneclick-agent/agent/host"
+)
+
+// State is what a check finds.
+type State int
+
+const (
+	// Unmet: the step has something to do.
+	Unmet State = iota
+	// Met: what the step makes is there.
+	Met
+	// Unknowable: whether it was done cannot be seen; it is applied, and its own errors decide.
+	Unknowable
+)
+
+// Step is one thing to do. Check changes nothing. Neither holds a secret in what it returns, but for a
+// *host.CommandError's Stderr.
+type Step interface {
+	Check(ctx context.Context, h *host.Host) (State, error)
+	Apply(ctx context.Context, h *host.Host) error
+}
+
+// Wait is the error of a step that waits for something outside the Droplet: a database, a file that the platform
+// writes. It is tried again later and holds nothing else up.
+type Wait struct {
+	Reason string // what is missing
+	Advice string // what a person can do about it
+}
+
+func (w *Wait) Error() string {
+	if w.Advice == "" {
+		return w.Reason
+	}
+	return w.Reason + "; " + w.Advice
+}
+
+// Skip is the error of a step that does not apply to this machine, with the reason.
+type Skip struct{ Reason string }
+
+func (s *Skip) Error() string { return s.Reason }
+
+// Lasting is the error of a step that trying again will not mend.
+type Lasting struct{ Err error }
+
+func (l *Lasting) Error() string { return l.Err.Error() }
+func (l *Lasting) Unwrap() error { return l.Err }
+
+func lasting(format string, arguments ...any) error {
+	return &Lasting{fmt.Errorf(format, arguments...)}
+}
+
+// Deadlines: how long a step of a kind may take where the manifest does not say.
+const (
+	QuickWithin   = 2 * time.Minute  // files, edits, links
+	ServiceWithin = 5 * time.Minute  // units, firewall
+	WaitWithin    = 5 * time.Minute  // wait steps
+	RunWithin     = 15 * time.Minute // commands
+)
+
+// poll asks until ask is content, the context ends, or an error is lasting. It backs off from 100 ms to 2 s.
+func poll(ctx context.Context, ask func(context.Context) error) error {
+	const firstPause, longestPause, oneTry = 100 * time.Millisecond, 2 * time.Second, 10 * time.Second
+	var last error
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		try, cancel := context.WithTimeout(ctx, oneTry)
+		err := ask(try)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		if host.Sleep(ctx, pause) != nil {
+			return fmt.Errorf("it did not come in time: %w", last)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"oneclick-agent/agent/database"
+	"oneclick-agent/agent/droplet"
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/problem"
+)
+
+func (a *agent) database(ctx context.Context, arguments []string) int {
+	reveal := a.flags.Bool("reveal", false, "show the password too")
+	rest, code, ok := a.parse(arguments)
+	if !ok {
+		return code
+	}
+	if len(rest) != 1 || rest[0] != "url" && rest[0] != "test" && rest[0] != "show" {
+		fmt.Fprintln(a.stderr, "oneclick-agent database: use database url, database test or database show")
+		return exitInput
+	}
+	h, err := a.open()
+	if err != nil {
+		return a.fail(err)
+	}
+	defer h.Close()
+	m, err := firstboot.ReadManifest(h, a.manifestPath())
+	if err != nil {
+		return a.fail(err)
+	}
+	setup, err := firstboot.Prepare(ctx, h, m, a.manifestPath(), droplet.NoMetadata)
+	if err != nil {
+		return a.fail(err)
+	}
+	if setup.Managed == nil {
+		reason := "no managed database was chosen for this Droplet"
+		if setup.Awaited != "" {
+			reason = setup.Awaited
+		}
+		fmt.Fprintln(a.stderr, "oneclick-agent: "+problem.OneLine(reason))
+		return exitPending
+	}
+	switch rest[0] {
+	case "url":
+		fmt.Fprintln(a.stdout, setup.Managed.URL().Reveal())
+		return exitDone
+	case "show":
+		return a.showDatabase(*setup.Managed, *reveal)
+	}
+	return a.testDatabase(ctx, setup)
+}
+
+func (a *agent) showDatabase(c database.Connection, reveal bool) int {
+	password := c.Password.String()
+	if reveal {
+		password = c.Password.Reveal()
+	}
+	if a.json {
+		return a.writeJSON(map[string]any{"engine": c.Engine, "host": c.Host, "port": c.Port, "user": c.User, "password": password,
+			"name": c.Name, "ca": c.CA, "tls": c.TLS})
+	}
+	fmt.Fprintf(a.stdout, "engine:   %s\nhost:     %s\nport:     %d\nuser:     %s\npassword: %s\nname:     %s\ntls:      %s\n",
+		c.Engine, problem.OneLine(c.Host), c.Port, problem.OneLine(c.User), password, problem.OneLine(c.Name), c.Verified())
+	return exitDone
+}
+
+func (a *agent) testDatabase(ctx context.Context, setup *firstboot.Setup) int {
+	version, err := database.Login(ctx, setup.Host.Files, *setup.Managed)
+	var failed *database.LoginError
+	if errors.Is(err, errors.ErrUnsupported) {
+		return a.fail(fmt.Errorf("cannot test %s: this version logs in to postgresql only", setup.Managed.Engine))
+	}
+	if err != nil && !errors.As(err, &failed) {
+		return a.fail(err)
+	}
+	if a.json {
+		answer := map[string]any{"ok": err == nil, "version": version, "tls": setup.Managed.Verified()}
+		if failed != nil {
+			answer["layer"], answer["message"], answer["next"] = failed.Layer, failed.Reason, failed.Advice
+		}
+		a.writeJSON(answer)
+	} else if failed != nil {
+		fmt.Fprintf(a.stdout, "%s\n%s\n", problem.OneLine(failed.Reason), problem.OneLine(failed.Advice))
+	} else {
+		fmt.Fprintf(a.stdout, "%s answers; %s\n", problem.OneLine(version), setup.Managed.Verified())
+	}
+	if failed != nil {
+		return exitPending
+	}
+	return exitDone
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/problem"
+)
+
+func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
+	dryRun := a.flags.Bool("dry-run", false, "print the plan and change nothing")
+	whenDue := a.flags.Bool("when-due", false, "do nothing unless cloud-init handed this Droplet over; for the unit")
+	kick := a.flags.Bool("kick", false, "start the unit and wait for it within a bound; for cloud-init's hook")
+	if _, code, ok := a.parse(arguments); !ok {
+		return code
+	}
+	h, err := a.open()
+	if err != nil {
+		return a.fail(err)
+	}
+	defer h.Close()
+	h.Progress = func(line string) {
+		if os.Getenv("INVOCATION_ID") == "" || !h.Log(problem.OneLine(line), "") {
+			fmt.Fprintln(a.stderr, problem.OneLine(line))
+		}
+	}
+	setup, err := a.prepare(ctx, h)
+	if err != nil {
+		return a.fail(err)
+	}
+	switch {
+	case *dryRun:
+		if err := setup.WritePlan(a.stdout); err != nil {
+			return a.fail(err)
+		}
+		return exitDone
+	case *kick:
+		line, failed := firstboot.Kick(ctx, setup)
+		fmt.Fprintln(a.stdout, "oneclick-agent: "+problem.OneLine(line))
+		if failed {
+			return exitFailed
+		}
+		return exitDone
+	}
+	outcome, err := firstboot.Run(ctx, setup, *whenDue)
+	return a.tellOutcome(h, setup, outcome, err)
+}
+
+// prepare reads the manifest and finds out which Droplet this is.
+func (a *agent) prepare(ctx context.Context, h *host.Host) (*firstboot.Setup, error) {
+	m, err := firstboot.ReadManifest(h, a.manifestPath())
+	if err != nil {
+		return nil, err
+	}
+	return firstboot.Prepare(ctx, h, m, a.manifestPath(), a.metadata)
+}
+
+func (a *agent) tellOutcome(h *host.Host, setup *firstboot.Setup, outcome firstboot.Outcome, reason error) int {
+	if a.json {
+		status, err := firstboot.ReadStatus(h.Files, setup.Plan(), h.Now())
+		if err == nil {
+			err = status.WriteJSON(a.stdout)
+		}
+		if err != nil {
+			return a.fail(err)
+		}
+		return exitCode(outcome)
+	}
+	line := "first boot: " + string(outcome)
+	if reason != nil {
+		line += ": " + problem.Printable(reason.Error())
+	}
+	fmt.Fprintln(a.stdout, line)
+	return exitCode(outcome)
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/problem"
+)
+
+func (a *agent) lint(_ context.Context, arguments []string) int {
+	rest, code, ok := a.parse(arguments)
+	if !ok {
+		return code
+	}
+	file := a.manifestPath()
+	if len(rest) > 0 {
+		file = a.inTree(rest[0])
+	}
+	h, err := a.open()
+	if err != nil {
+		return a.fail(err)
+	}
+	defer h.Close()
+	if _, err := firstboot.ReadManifest(h, file); err != nil {
+		return a.fail(err)
+	}
+	if a.json {
+		problem.List{}.WriteJSON(a.stdout)
+		return exitDone
+	}
+	fmt.Fprintf(a.stdout, "%s: no problems\n", file)
+	return exitDone
+}
+
+func (a *agent) schema(_ context.Context, arguments []string) int {
+	if _, code, ok := a.parse(arguments); !ok {
+		return code
+	}
+	schema, err := manifest.Schema()
+	if err != nil {
+		return a.fail(err)
+	}
+	a.stdout.Write(schema)
+	return exitDone
+}
+
+// writeJSON prints one indented document.
+func (a *agent) writeJSON(document any) int {
+	encoder := json.NewEncoder(a.stdout)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(document); err != nil {
+		return a.fail(err)
+	}
+	return exitDone
+}

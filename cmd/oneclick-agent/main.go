@@ -1,0 +1,183 @@
+// Command oneclick-agent sets up a DigitalOcean Droplet made from a Marketplace image: at its first boot, at the
+// first login, and afterwards.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/problem"
+)
+
+// Exit codes; people and CI rely on them.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitInput    = 2 // nothing was changed
+	exitPending  = 3
+	exitDegraded = 4
+)
+
+func main() {
+	// A terminal that goes away must not end a setup half-way; the steps are safe, but the customer waits.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process around it.
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
+	a := &agent{stdout: stdout, stderr: stderr}
+	if filepath.Base(arguments[0]) == firstboot.GeneratorName {
+		return a.generate(arguments[1:])
+	}
+	return a.dispatch(ctx, arguments[1:])
+}
+
+// agent is one run of the program: its flags and where it writes.
+type agent struct {
+	stdout, stderr io.Writer
+	flags          *flag.FlagSet
+	root, manifest string
+	metadata       string
+	json, noColor  bool
+}
+
+// command is one of the program's commands; each has a file of its own.
+type command struct {
+	name, does string
+	run        func(*agent, context.Context, []string) int
+}
+
+func commands() []command {
+	return []command{
+		{"first-boot", "run, or resume, the first boot of this Droplet", (*agent).firstBoot},
+		{"status", "what happened and what happens next", (*agent).status},
+		{"lint", "check a manifest and everything it names", (*agent).lint},
+		{"database", "show, test or print the database's address", (*agent).database},
+		{"secrets", "list the secrets, or show one", (*agent).secrets},
+		{"motd", "print the message of the day", (*agent).motd},
+		{"schema", "print the manifest's JSON Schema", (*agent).schema},
+		{"version", "version, commit, Go version", (*agent).version},
+	}
+}
+
+func (a *agent) dispatch(ctx context.Context, arguments []string) int {
+	if len(arguments) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, arguments[0]) {
+		a.usage(a.stdout)
+		return exitDone
+	}
+	all := commands()
+	for _, c := range all {
+		if c.name == arguments[0] {
+			a.flags = a.flagSet(c)
+			return c.run(a, ctx, arguments[1:])
+		}
+	}
+	var names []string
+	for _, c := range all {
+		names = append(names, c.name)
+	}
+	fmt.Fprintf(a.stderr, "oneclick-agent: there is no command %q; %s\n", problem.OneLine(arguments[0]), problem.DidYouMean(arguments[0], names))
+	return exitInput
+}
+
+func (a *agent) usage(w io.Writer) {
+	fmt.Fprintln(w, "oneclick-agent sets up a Droplet made from a Marketplace image.\n\nCommands:")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.does)
+	}
+	fmt.Fprintln(w, "\nFlags of a command: oneclick-agent COMMAND --help")
+}
+
+// flagSet has the flags that every command takes.
+func (a *agent) flagSet(c command) *flag.FlagSet {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	flags.SetOutput(a.stderr)
+	flags.StringVar(&a.root, "root", "/", "work on this directory tree as if it were /")
+	flags.StringVar(&a.manifest, "manifest", firstboot.ManifestPath, "the image's manifest")
+	flags.StringVar(&a.metadata, "metadata", "", "address of the metadata service, or none")
+	flags.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
+	flags.BoolVar(&a.noColor, "no-color", false, "print without colours")
+	flags.Usage = func() {
+		fmt.Fprintf(a.stderr, "oneclick-agent %s: %s\n", c.name, c.does)
+		flags.PrintDefaults()
+	}
+	return flags
+}
+
+// parse reads flags that may stand before or behind the other arguments, and returns those.
+func (a *agent) parse(arguments []string) (rest []string, code int, ok bool) {
+	for {
+		if err := a.flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
+			return nil, exitDone, false
+		} else if err != nil {
+			return nil, exitInput, false
+		}
+		arguments = a.flags.Args()
+		if len(arguments) == 0 {
+			return rest, 0, true
+		}
+		rest = append(rest, arguments[0])
+		arguments = arguments[1:]
+	}
+}
+
+// open opens the machine, or the tree of --root.
+func (a *agent) open() (*host.Host, error) { return host.Open(a.root) }
+
+// manifestPath is the manifest's path in the tree.
+func (a *agent) manifestPath() string { return a.inTree(a.manifest) }
+
+// inTree makes a path that is relative to the working directory absolute, when the tree is this machine.
+func (a *agent) inTree(path string) string {
+	if absolute, err := filepath.Abs(path); err == nil && a.root == "/" {
+		return absolute
+	}
+	return filepath.Join("/", path)
+}
+
+// fail reports an error and returns the exit code that goes with it.
+func (a *agent) fail(err error) int {
+	var problems problem.List
+	if errors.As(err, &problems) {
+		if a.json {
+			problems.WriteJSON(a.stdout)
+		} else {
+			problems.WriteText(a.stderr)
+			count := fmt.Sprintf("%d problems", len(problems))
+			if len(problems) == 1 {
+				count = "1 problem"
+			}
+			fmt.Fprintf(a.stderr, "%s; nothing was changed\n", count)
+		}
+		return exitInput
+	}
+	fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(strings.TrimSpace(err.Error())))
+	return exitFailed
+}
+
+// exitCode is the exit code of an outcome.
+func exitCode(outcome firstboot.Outcome) int {
+	switch outcome {
+	case firstboot.Finished, firstboot.NotDue:
+		return exitDone
+	case firstboot.Degraded:
+		return exitDegraded
+	case firstboot.Waiting:
+		return exitPending
+	}
+	return exitFailed
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/motd"
+)
+
+// version is set by the build.
+var buildVersion = "development"
+
+func (a *agent) version(_ context.Context, arguments []string) int {
+	if _, code, ok := a.parse(arguments); !ok {
+		return code
+	}
+	commit := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				commit = setting.Value
+			}
+		}
+	}
+	if a.json {
+		return a.writeJSON(map[string]string{"version": buildVersion, "commit": commit, "go": runtime.Version()})
+	}
+	fmt.Fprintf(a.stdout, "oneclick-agent %s, commit %s, %s\n", buildVersion, commit, runtime.Version())
+	return exitDone
+}
+
+// motd always exits with 0: a failing script would freeze the whole system's message of the day.
+func (a *agent) motd(_ context.Context, arguments []string) int {
+	if _, _, ok := a.parse(arguments); !ok {
+		return exitDone
+	}
+	h, err := a.open()
+	if err != nil {
+		return exitDone
+	}
+	defer h.Close()
+	fmt.Fprint(a.stdout, motd.Read(h.Files))
+	return exitDone
+}
+
+// generate is the program under its other name: systemd runs it before any unit, with the directory to write to.
+func (a *agent) generate(arguments []string) int {
+	if len(arguments) == 0 {
+		fmt.Fprintln(a.stderr, firstboot.GeneratorName+": systemd runs this with the directory to write to")
+		return exitInput
+	}
+	a.root = "/"
+	h, err := a.open()
+	if err != nil {
+		return a.fail(err)
+	}
+	defer h.Close()
+	if !h.Files.Exists(firstboot.ManifestPath) {
+		return exitDone
+	}
+	if err := firstboot.WriteGates(h, firstboot.ManifestPath, arguments[0]); err != nil {
+		return a.fail(err)
+	}
+	return exitDone
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/secret"
+)
+
+func (a *agent) secrets(_ context.Context, arguments []string) int {
+	rest, code, ok := a.parse(arguments)
+	if !ok {
+		return code
+	}
+	h, err := a.open()
+	if err != nil {
+		return a.fail(err)
+	}
+	defer h.Close()
+	store, err := secret.Open(h.Files)
+	if err != nil {
+		return a.fail(err)
+	}
+	switch {
+	case len(rest) == 1 && rest[0] == "list":
+		return a.listSecrets(store)
+	case len(rest) == 2 && rest[0] == "show":
+		return a.showSecret(store, rest[1])
+	}
+	fmt.Fprintln(a.stderr, "oneclick-agent secrets: use secrets list, or secrets show NAME")
+	return exitInput
+}
+
+func (a *agent) listSecrets(store *secret.Store) int {
+	names := store.Names()
+	if a.json {
+		return a.writeJSON(map[string]any{"secrets": append([]string{}, names...)})
+	}
+	for _, name := range names {
+		fields, _ := store.Get(name)
+		line := name
+		if _, plain := fields[""]; !plain {
+			line += "  (" + strings.Join(slices.Sorted(maps.Keys(fields)), ", ") + ")"
+		}
+		fmt.Fprintln(a.stdout, line)
+	}
+	return exitDone
+}
+
+// showSecret prints NAME, or one field of it: NAME.FIELD.
+func (a *agent) showSecret(store *secret.Store, wanted string) int {
+	name, field, _ := strings.Cut(wanted, ".")
+	fields, ok := store.Get(name)
+	if !ok {
+		fmt.Fprintf(a.stderr, "oneclick-agent: there is no secret %q; %s\n", problem.OneLine(name), problem.DidYouMean(name, store.Names()))
+		return exitInput
+	}
+	if a.json {
+		revealed := map[string]string{}
+		for key, value := range fields {
+			revealed[key] = value.Reveal()
+		}
+		return a.writeJSON(revealed)
+	}
+	value, ok := fields[field]
+	if !ok {
+		fmt.Fprintf(a.stderr, "oneclick-agent: %s has parts; name one: %s.%s\n", name, name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "+name+"."))
+		return exitInput
+	}
+	fmt.Fprintln(a.stdout, strings.TrimSuffix(value.Reveal(), "\n"))
+	return exitDone
+}
