@@ -42,18 +42,7 @@ func ReadStatus(files *host.Root, plan []Item, now time.Time) (Status, error) {
 		return Status{}, err
 	}
 	status := Status{State: state.Phase, Droplet: state.Droplet, Message: state.Message, ClonedFrom: state.ClonedFrom, phase: state.Phase, Steps: []StatusStep{}}
-	for _, s := range state.Steps {
-		step := StatusStep{s.ID, s.State, s.Seconds, s.Message}
-		if s.State == "running" {
-			step.Seconds = now.Sub(s.Began).Seconds()
-		}
-		status.Steps = append(status.Steps, step)
-	}
-	for _, item := range plan {
-		if !state.Finished() && !slices.ContainsFunc(state.Steps, func(s journal.Step) bool { return s.ID == item.ID }) {
-			status.Steps = append(status.Steps, StatusStep{ID: item.ID, State: "waiting"})
-		}
-	}
+	status.addSteps(state, plan, now)
 	if !state.Began.IsZero() {
 		end := state.Ended
 		if state.Phase == "running" {
@@ -63,6 +52,31 @@ func ReadStatus(files *host.Root, plan []Item, now time.Time) (Status, error) {
 	}
 	status.judge(state, files.Locked(lockPath))
 	return status, nil
+}
+
+// addSteps lists the plan's steps in their order, then what an earlier manifest did.
+func (s *Status) addSteps(state journal.State, plan []Item, now time.Time) {
+	recorded := state.Steps
+	add := func(r journal.Step) {
+		step := StatusStep{r.ID, r.State, r.Seconds, r.Message}
+		if r.State == "running" {
+			step.Seconds = now.Sub(r.Began).Seconds()
+		}
+		s.Steps = append(s.Steps, step)
+	}
+	for _, item := range plan {
+		i := slices.IndexFunc(recorded, func(r journal.Step) bool { return r.ID == item.ID })
+		switch {
+		case i >= 0:
+			add(recorded[i])
+			recorded = slices.Delete(slices.Clone(recorded), i, i+1)
+		case !state.Finished():
+			s.Steps = append(s.Steps, StatusStep{ID: item.ID, State: "waiting"})
+		}
+	}
+	for _, r := range recorded {
+		add(r)
+	}
 }
 
 // judge finds the word for the whole, and what comes next.

@@ -69,7 +69,7 @@ func (r *Run) guard(ctx context.Context, h *host.Host) (State, error) {
 	switch {
 	case err == nil:
 		return Met, nil
-	case errors.As(err, &failed) && ctx.Err() == nil, errors.Is(err, host.ErrNoChroot):
+	case errors.As(err, &failed) && ctx.Err() == nil, errors.Is(err, host.ErrNoChroot), errors.Is(err, fs.ErrNotExist):
 		return Unmet, nil
 	}
 	return Unmet, err
@@ -116,8 +116,11 @@ func (r *Run) Apply(ctx context.Context, h *host.Host) error {
 		if errors.As(err, &failed) {
 			output.Write(failed.Stderr)
 		}
-		if errors.Is(err, host.ErrNoChroot) {
+		switch {
+		case errors.Is(err, host.ErrNoChroot), errors.Is(err, fs.ErrNotExist) && !h.Live():
 			return &Skip{err.Error()}
+		case errors.Is(err, fs.ErrNotExist):
+			return &Lasting{err}
 		}
 		return err
 	}

@@ -4,31 +4,25 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/motd"
 )
 
-// version is set by the build.
-var buildVersion = "development"
+// buildVersion and buildCommit are set by the build.
+var (
+	buildVersion = "development"
+	buildCommit  = "unknown"
+)
 
 func (a *agent) version(_ context.Context, arguments []string) int {
 	if _, code, ok := a.parse(arguments); !ok {
 		return code
 	}
-	commit := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				commit = setting.Value
-			}
-		}
-	}
 	if a.json {
-		return a.writeJSON(map[string]string{"version": buildVersion, "commit": commit, "go": runtime.Version()})
+		return a.writeJSON(map[string]string{"version": buildVersion, "commit": buildCommit, "go": runtime.Version()})
 	}
-	fmt.Fprintf(a.stdout, "oneclick-agent %s, commit %s, %s\n", buildVersion, commit, runtime.Version())
+	fmt.Fprintf(a.stdout, "oneclick-agent %s, commit %s, %s\n", buildVersion, buildCommit, runtime.Version())
 	return exitDone
 }
 

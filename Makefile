@@ -1,0 +1,45 @@
+# The only entry. Every target does its own set-up.
+SHELL := /bin/bash
+VERSION ?= 0.1.0
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# Packages are the same bytes whenever they are built from the same commit.
+export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+export CGO_ENABLED := 0
+LDFLAGS := -s -w -buildid= -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
+GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+.PHONY: build package test test-power bench demo droplet fuzz docs clean
+
+build: ## the program for this machine, at build/oneclick-agent
+	$(GO_BUILD) -o build/oneclick-agent ./cmd/oneclick-agent
+
+package: ## .deb and .rpm for amd64 and arm64, in build/packages
+	packaging/build-packages "$(VERSION)" '$(LDFLAGS)'
+
+test: ## everything: code, packages, real services, Droplets in the lab
+	packaging/install-test-tools
+	packaging/run-tests
+
+test-power: build package ## 20 power cuts during the first boot of a Droplet
+	packaging/install-test-tools
+	go test -count=1 -timeout 120m ./packaging/lab -run TestPowerCuts -lab -cuts 20 -v
+
+bench: build ## ratios measured in one run
+	packaging/bench
+
+demo: build ## first boot of the sample image on a throwaway directory
+	packaging/demo
+
+droplet: package ## boot the sample image as a Droplet and get a root shell on it
+	packaging/install-test-tools
+	go run ./cmd/droplet-lab boot --deb build/packages/oneclick-agent_$(VERSION)_amd64.deb
+
+fuzz: ## each fuzz target for a minute
+	packaging/fuzz 60s
+
+docs: ## the files made from the code: JSON Schema and golden texts
+	go run ./cmd/oneclick-agent schema > docs/app.schema.json
+	go test ./... -update
+
+clean:
+	rm -rf build

@@ -1,0 +1,177 @@
+// Package lab boots a root file system as a DigitalOcean Droplet on this machine: QEMU with the hardware names that
+// make cloud-init choose its DigitalOcean source, a network namespace with a metadata service, real systemd, real
+// sshd. It needs root, and from Debian: mmdebstrap, qemu-system-x86, qemu-utils, e2fsprogs, iproute2.
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Image describes a root file system, as data.
+type Image struct {
+	Name     string
+	Suite    string // of Debian
+	Packages []string
+}
+
+// base is what makes a Debian root file system boot as a Droplet.
+var base = []string{"linux-image-cloud-amd64", "cloud-init", "openssh-server", "ufw", "systemd-sysv", "dbus", "ca-certificates"}
+
+// locale makes the locale that cloud-init's configuration asks for; DigitalOcean's images have it.
+const locale = `echo en_US.UTF-8 UTF-8 >"$1/etc/locale.gen" && chroot "$1" locale-gen >/dev/null`
+
+// Images are the root file systems of the lab.
+func Images() map[string]Image {
+	lamp := []string{"apache2", "libapache2-mod-php", "php-pgsql"}
+	return map[string]Image{
+		"bookworm": {Name: "bookworm", Suite: "bookworm", Packages: lamp},
+		"trixie":   {Name: "trixie", Suite: "trixie", Packages: lamp},
+	}
+}
+
+// CacheDirectory keeps root file systems between runs.
+func CacheDirectory() string {
+	if dir := os.Getenv("DROPLET_LAB_CACHE"); dir != "" {
+		return dir
+	}
+	return "/var/cache/droplet-lab"
+}
+
+// Archive returns the image's root file system as a tar file, made on first use.
+func (i Image) Archive(ctx context.Context) (string, error) {
+	packages := append(append([]string{}, base...), i.Packages...)
+	sum := sha256.Sum256([]byte(i.Suite + " " + locale + " " + strings.Join(packages, ",")))
+	archive := filepath.Join(CacheDirectory(), i.Suite+"-"+hex.EncodeToString(sum[:6])+".tar")
+	if _, err := os.Stat(archive); err == nil {
+		return archive, nil
+	}
+	if err := os.MkdirAll(CacheDirectory(), 0o755); err != nil {
+		return "", err
+	}
+	partial := strings.TrimSuffix(archive, ".tar") + ".partial.tar"
+	err := command(ctx, "mmdebstrap", "--quiet", "--variant=important", "--include="+strings.Join(packages, ","), "--dpkgopt=force-unsafe-io",
+		i.Suite, partial, "http://deb.debian.org/debian")
+	if err != nil {
+		os.Remove(partial)
+		return "", err
+	}
+	return archive, os.Rename(partial, archive)
+}
+
+// File is a file to put into an image.
+type File struct {
+	Content string
+	Mode    fs.FileMode
+}
+
+// Build is an image with our package and a manifest in it, as a disk and the kernel to boot it with.
+type Build struct{ Disk, Kernel, Initrd string }
+
+// Build makes a disk from the image: it unpacks the root file system, installs the package as an image builder
+// would, and adds files, by path.
+func (i Image) Build(ctx context.Context, directory, deb string, files map[string]File) (Build, error) {
+	archive, err := i.Archive(ctx)
+	if err != nil {
+		return Build{}, err
+	}
+	root := filepath.Join(directory, "root")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return Build{}, err
+	}
+	defer os.RemoveAll(root)
+	if err := command(ctx, "tar", "--extract", "--numeric-owner", "--xattrs", "--file", archive, "--directory", root); err != nil {
+		return Build{}, err
+	}
+	if err := install(ctx, root, deb); err != nil {
+		return Build{}, err
+	}
+	for name, file := range files {
+		target := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return Build{}, err
+		}
+		if err := os.WriteFile(target, []byte(file.Content), file.Mode); err != nil {
+			return Build{}, err
+		}
+		if err := os.Chmod(target, file.Mode); err != nil {
+			return Build{}, err
+		}
+	}
+	return makeDisk(ctx, root, directory)
+}
+
+func install(ctx context.Context, root, deb string) error {
+	if deb == "" {
+		return nil
+	}
+	data, err := os.ReadFile(deb)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(root, "tmp/agent.deb"), data, 0o644); err != nil {
+		return err
+	}
+	defer os.Remove(filepath.Join(root, "tmp/agent.deb"))
+	return command(ctx, "chroot", root, "dpkg", "--install", "/tmp/agent.deb")
+}
+
+// makeDisk turns a tree into an ext4 disk without mounting anything. The image is what a snapshot would be: no
+// machine id, no host keys.
+func makeDisk(ctx context.Context, root, directory string) (Build, error) {
+	build := Build{Disk: filepath.Join(directory, "disk.img")}
+	keys, _ := filepath.Glob(filepath.Join(root, "etc/ssh/ssh_host_*"))
+	for _, key := range keys {
+		os.Remove(key)
+	}
+	os.WriteFile(filepath.Join(root, "etc/machine-id"), nil, 0o444)
+	os.WriteFile(filepath.Join(root, "etc/fstab"), []byte("/dev/vda / ext4 errors=remount-ro 0 1\n"), 0o644)
+	for name, target := range map[string]*string{"vmlinuz-*": &build.Kernel, "initrd.img-*": &build.Initrd} {
+		found, _ := filepath.Glob(filepath.Join(root, "boot", name))
+		if len(found) == 0 {
+			return build, errors.New("the image has no " + name + " in /boot")
+		}
+		*target = filepath.Join(directory, filepath.Base(found[0]))
+		if err := command(ctx, "cp", found[0], *target); err != nil {
+			return build, err
+		}
+	}
+	return build, command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-d", root, build.Disk, "4G")
+}
+
+// command runs a tool of this machine and returns its output in the error.
+func command(ctx context.Context, name string, arguments ...string) error {
+	out, err := exec.CommandContext(ctx, name, arguments...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("cannot run %s: %w: %s", name, err, out[max(0, len(out)-2000):])
+	}
+	return nil
+}
+
+// Manifest reads a directory with an app.yaml and what it names, as the files of /etc/oneclick.
+func Manifest(directory string) (map[string]File, error) {
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]File{}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(directory, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files[filepath.Join("/etc/oneclick", entry.Name())] = File{string(data), 0o644}
+	}
+	return files, nil
+}

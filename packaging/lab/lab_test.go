@@ -1,0 +1,7 @@
+package lab
+
+import (
+	"flag"
+)
+
+var lab = flag.Bool("lab", false, "boot Droplets; needs root")
