@@ -38,11 +38,17 @@ const (
 
 // Droplet is who this machine is. Addresses that it does not have are "".
 type Droplet struct {
-	ID, Name, Region                      string
-	IPv4, IPv6, PrivateIPv4, ReservedIPv4 string
-	MemoryMB, CPUs                        int
+	ID           string `json:"id"`
+	Name         string `json:"name"`
+	Region       string `json:"region"`
+	IPv4         string `json:"ipv4"`
+	IPv6         string `json:"ipv6"`
+	PrivateIPv4  string `json:"private_ipv4"`
+	ReservedIPv4 string `json:"reserved_ipv4"`
+	MemoryMB     int    `json:"memory_mb"`
+	CPUs         int    `json:"cpus"`
 	// Warnings say what sources disagree about.
-	Warnings []string
+	Warnings []string `json:"-"`
 }
 
 // metadata is the part of metadata/v1.json that is used. cloud-init keeps the same shape under ds.meta_data.

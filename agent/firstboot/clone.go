@@ -20,9 +20,7 @@ import (
 const rememberedPath = "/var/lib/oneclick/droplet.json"
 
 func rememberDroplet(s *Setup) error {
-	remembered := s.Droplet
-	remembered.Warnings = nil
-	data, err := json.Marshal(remembered)
+	data, err := json.Marshal(s.Droplet)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", rememberedPath, err)
 	}

@@ -30,7 +30,7 @@ const (
 // problems, as far as it could be read; problems are complete and sorted.
 func Parse(data []byte, file string) (*Manifest, problem.List) {
 	m := &Manifest{file: file, positions: map[string]problem.Position{}, digests: map[string]string{}}
-	d := &decoder{manifest: m}
+	d := &decoder{manifest: m, present: map[string]bool{}, misspelled: map[string]bool{}}
 	if len(data) > MaxSize {
 		d.problems = append(d.problems, problem.Problem{Position: problem.Position{File: file},
 			Message: fmt.Sprintf("the file is larger than %d bytes", MaxSize)})
@@ -59,6 +59,9 @@ type decoder struct {
 	templates []templateAt
 	// present holds the paths of the mappings' keys that were written, empty values included.
 	present map[string]bool
+	// misspelled holds the paths of keys that an unknown key probably stands for: that they are missing is not
+	// a mistake of its own.
+	misspelled map[string]bool
 }
 
 type templateAt struct {
@@ -233,28 +236,22 @@ func (d *decoder) mapping(node *yaml.Node, v reflect.Value, path string) {
 		field, known := fields[key.Value]
 		if !known {
 			d.reportAt(key, path, problem.DidYouMean(key.Value, names), "unknown key %q", key.Value)
+			d.misspelled[join(path, problem.Nearest(key.Value, names))] = true
 			continue
 		}
 		if d.repeated(key, path, seen) {
 			continue
 		}
 		here := join(path, key.Value)
-		d.mark(here)
+		d.present[here] = true
 		d.value(value, v.FieldByIndex(field.Index), here, field.Tag.Get("enum"))
 		d.manifest.digests[here] = digest(value)
 	}
 	for _, name := range names {
-		if fields[name].Tag.Get("required") != "" && !seen[name] {
+		if fields[name].Tag.Get("required") != "" && !seen[name] && !d.misspelled[join(path, name)] {
 			d.reportAt(node, path, "", "the key %q is missing", name)
 		}
 	}
-}
-
-func (d *decoder) mark(path string) {
-	if d.present == nil {
-		d.present = map[string]bool{}
-	}
-	d.present[path] = true
 }
 
 func (d *decoder) repeated(key *yaml.Node, path string, seen map[string]bool) bool {

@@ -1,21 +1,171 @@
 package manifest
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"oneclick-agent/agent/problem"
 )
 
-func TestTheManifestOfTheContractHasNoProblems(t *testing.T) {
-	t.Parallel()
-	data, err := os.ReadFile("testdata/contract.yaml")
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, problems := Parse(data, "app.yaml")
+	return data
+}
+
+func TestTheManifestOfTheContractHasNoProblems(t *testing.T) {
+	t.Parallel()
+	m, problems := Parse(read(t, "testdata/contract.yaml"), "app.yaml")
 	for _, p := range problems {
 		t.Errorf("%s (%s)", p, p.Hint)
 	}
 	if len(m.FirstBoot) != 11 || len(m.Secrets) != 11 {
 		t.Errorf("it has %d steps and %d secrets", len(m.FirstBoot), len(m.Secrets))
 	}
+	if at := m.Position("first_boot[0].mode"); at != (problem.Position{File: "app.yaml", Line: 34, Column: 11}) {
+		t.Errorf("the mode of the first step stands at %v", at)
+	}
+}
+
+func TestEveryExampleHasNoProblems(t *testing.T) {
+	t.Parallel()
+	examples, err := filepath.Glob("../../packaging/examples/*/app.yaml")
+	if err != nil || len(examples) == 0 {
+		t.Fatalf("there are no examples: %v", err)
+	}
+	for _, example := range examples {
+		_, problems := Parse(read(t, example), example)
+		for _, p := range problems {
+			t.Error(p)
+		}
+	}
+}
+
+// All mistakes come at once, each with its place.
+func TestTenMistakesGiveTheirMessages(t *testing.T) {
+	t.Parallel()
+	_, problems := Parse(read(t, "testdata/ten-mistakes.yaml"), "app.yaml")
+	var got strings.Builder
+	problems.WriteText(&got)
+	want := `app.yaml:3:3: app: unknown key "nmae"
+    did you mean "name"?
+app.yaml:5:31: secrets.short.bytes: must be 16 to 1024: fewer bytes hold less than 128 bits
+app.yaml:6:32: secrets.hash.from: there is no secret "shrt"
+    did you mean "short"?
+app.yaml:8:11: database.engine: must be one of postgresql, mysql, valkey, mongodb, kafka, opensearch, not "postgres"
+    did you mean "postgresql"?
+app.yaml:9:14: database.services[0]: is not the name of a systemd unit: "apache2"
+    write its type too: apache2.service
+app.yaml:11:11: first_boot[0].file: must be an absolute path, not "etc/app.conf"
+app.yaml:12:14: first_boot[0].content: there is no secret "nothing"
+    known here: hash, short
+app.yaml:14:10: first_boot[1].do[0]: must be one of enable, disable, start, stop, restart, reload, mask, not "restrat"
+    did you mean "restart"?
+app.yaml:15:17: first_boot[2].run[1]: every local user can read a command's arguments, so they must not hold a secret
+    pass it with stdin: or env:
+app.yaml:16:13: first_boot[2].within: must be a time span such as 30s, 15m, 2h, 90d or 10y, not "soon"
+app.yaml:19:11: first_boot[3].mode: does not belong to a step of kind link
+    it takes: to
+app.yaml:20:7: motd: every local user can read the message of the day, so it must not hold a secret
+    name the file instead: /root/.digitalocean_passwords
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+// One mistake each, in a manifest that is otherwise right.
+func TestMistakesAreNamed(t *testing.T) {
+	t.Parallel()
+	const head = "version: 1\napp: {name: x}\n"
+	for _, test := range []struct{ name, rest, want string }{
+		{"no key twice", "app: {name: y}\n", `app.yaml:3:1: the key "app" is here twice`},
+		{"not YAML", "first_boot: [\n", `app.yaml:4:1: cannot read this as YAML: did not find expected node content`},
+		{"a cycle of secrets", "secrets: {a: {derive: sha256, from: b}, b: {derive: sha256, from: a}}\n", `app.yaml:3:14: secrets.a: is made from itself: a from b from a`},
+		{"a password too weak", "secrets: {a: {format: password, length: 8}}\n", `app.yaml:3:14: secrets.a: a password of this policy holds only 45 bits of chance; at least 96 are wanted`},
+		{"a capture that never comes", "secrets: {a: {captured: true}}\n", `app.yaml:3:14: secrets.a: no run step captures it`},
+		{"a reference to a later capture", "secrets: {a: {captured: true}}\nfirst_boot:\n- {file: /a, content: '{{ .secrets.a }}'}\n- {run: [/b], capture: [{secret: a, pattern: '(.)'}]}\n",
+			`app.yaml:5:23: first_boot[0].content: the secret "a" is captured only by first_boot[1], which comes later`},
+		{"two steps for one path", "first_boot:\n- {file: /a, content: x}\n- {link: /a, to: /b}\n", `app.yaml:5:3: first_boot[1]: /a is written already by first_boot[0]`},
+		{"an edit of a written file", "first_boot:\n- {file: /a.env, content: x}\n- {edit: /a.env, set: {A: 1}}\n", `app.yaml:5:3: first_boot[1]: /a.env is edited here and written as a whole by first_boot[0]`},
+		{"an edit that is undone", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {file: /a.env, content: x}\n", `app.yaml:5:3: first_boot[1]: /a.env would undo the edit of first_boot[0]`},
+		{"a key edited twice", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {edit: /a.env, unset: [A]}\n", `app.yaml:5:3: first_boot[1]: A of /a.env is changed already by first_boot[0]`},
+		{"no kind", "first_boot:\n- {mode: '0644'}\n", `app.yaml:4:3: first_boot[0]: says nothing to do; a step is one of file, edit, directory, link, remove, run, service, wait, firewall, tty`},
+		{"two kinds", "first_boot:\n- {file: /a, link: /b}\n", `app.yaml:4:3: first_boot[0]: is more than one step: file and link`},
+		{"a terminal at first boot", "first_boot:\n- {tty: [/a]}\n", `app.yaml:4:3: first_boot[0]: nobody is at a terminal during first boot`},
+		{"an answer at first boot", "first_boot:\n- {file: /a, content: '{{ .answers.b }}'}\nfirst_login: {questions: [{name: b, ask: B}]}\n", `app.yaml:4:23: first_boot[0].content: the answer "b" is known only at first login`},
+		{"a gate without a key", "gate: {until: first_login, services: [a.service]}\n", `app.yaml:3:15: gate.until: first_login never comes: the manifest has none`},
+		{"a broken template", "motd: '{{ .url'\n", `app.yaml:3:7: motd: cannot read this template: unclosed action`},
+		{"an unknown function", "motd: '{{ sheel .url }}'\n", `app.yaml:3:7: motd: cannot read this template: function "sheel" not defined`},
+		{"an unanchored pattern", "first_boot:\n- {edit: /a, line: {match: x, set: y}}\n", `app.yaml:4:28: first_boot[0].line.match: must be anchored, so that it cannot match in the middle of another line`},
+		{"a misspelled kind", "first_boot:\n- {flie: /a, content: x}\n", `app.yaml:4:4: first_boot[0]: unknown key "flie"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, problems := Parse([]byte(head+test.rest), "app.yaml")
+			if len(problems) != 1 || problems[0].String() != test.want {
+				t.Errorf("got  %v\nwant %s", problems, test.want)
+			}
+		})
+	}
+}
+
+func TestTheShippedSchemaIsTheTypes(t *testing.T) {
+	t.Parallel()
+	schema, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shipped := read(t, "../../docs/app.schema.json"); !bytes.Equal(shipped, schema) {
+		t.Error("docs/app.schema.json is not what the types say; run: make docs")
+	}
+	var parsed map[string]any
+	if err := json.Unmarshal(schema, &parsed); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAManifestIsLimited(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"the file is larger than 1048576 bytes":              strings.Repeat("#", MaxSize+1),
+		"cannot read this as YAML: exceeded max depth of 32": "a: " + strings.Repeat("[", 40),
+		"more than 200 aliases are used":                     "x: &x {name: y}\napp: *x\nfirst_boot: [" + strings.Repeat("*x, ", 300) + "]\nversion: 1\n",
+	} {
+		_, problems := Parse([]byte(text), "app.yaml")
+		found := false
+		for _, p := range problems {
+			found = found || p.Message == name
+		}
+		if !found {
+			t.Errorf("missing: %s; got %v", name, problems)
+		}
+	}
+}
+
+// A manifest never makes Parse panic, and every problem's place lies inside the file.
+func FuzzParse(f *testing.F) {
+	seeds, _ := filepath.Glob("testdata/*.yaml")
+	if len(seeds) < 2 {
+		f.Fatalf("only %d seeds", len(seeds))
+	}
+	for _, seed := range seeds {
+		f.Add(read(f, seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, problems := Parse(data, "app.yaml")
+		lines := bytes.Count(data, []byte("\n")) + 1
+		for _, p := range problems {
+			if p.Line < 0 || p.Line > lines+1 || p.Column < 0 {
+				t.Errorf("%v lies outside a file of %d lines", p, lines)
+			}
+		}
+	})
 }

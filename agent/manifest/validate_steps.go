@@ -56,7 +56,12 @@ func keysBelong(d *decoder, v reflect.Value, at, kind, what string) {
 func (m *Manifest) validateStep(d *decoder, s *Step, at string, login bool) {
 	v := reflect.ValueOf(*s)
 	kinds := setKinds(v, func(key string) bool { return d.present[join(at, key)] })
+	misspelled := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return d.misspelled[join(at, key)] })
+	}
 	switch {
+	case len(kinds) == 0 && misspelled("file", "edit", "directory", "link", "remove", "run", "service", "wait", "firewall", "tty"):
+		return
 	case len(kinds) == 0:
 		var all []string
 		for i := range v.NumField() {
@@ -81,7 +86,7 @@ func (m *Manifest) validateStep(d *decoder, s *Step, at string, login bool) {
 		m.validatePath(d, string(s.Directory), at+".directory")
 	case "link":
 		m.validatePath(d, string(s.Link), at+".link")
-		if s.To == "" {
+		if s.To == "" && !misspelled("to") {
 			d.report(at, "add to: PATH", "a link needs what it points to")
 		}
 	case "remove":
@@ -95,7 +100,7 @@ func (m *Manifest) validateStep(d *decoder, s *Step, at string, login bool) {
 		}
 	case "service":
 		m.validateUnit(d, s.Service, at+".service")
-		if len(s.Do) == 0 {
+		if len(s.Do) == 0 && !misspelled("do") {
 			d.report(at, "add do: [enable, restart]", "says nothing to do with the unit")
 		}
 	case "wait":
@@ -116,7 +121,7 @@ func (m *Manifest) validateFile(d *decoder, s *Step, at string) {
 	m.validatePath(d, string(s.File), at+".file")
 	var sources []string
 	for _, key := range []string{"template", "content", "copy"} {
-		if d.present[join(at, key)] {
+		if d.present[join(at, key)] || d.misspelled[join(at, key)] {
 			sources = append(sources, key)
 		}
 	}
@@ -154,6 +159,9 @@ func (s *Step) EditFormat() string {
 
 func (m *Manifest) validateEdit(d *decoder, s *Step, at string) {
 	m.validatePath(d, string(s.Edit), at+".edit")
+	if d.misspelled[at+".set"] || d.misspelled[at+".unset"] || d.misspelled[at+".line"] || d.misspelled[at+".block"] {
+		return
+	}
 	keyed := len(s.Set) > 0 || len(s.Unset) > 0
 	ways := 0
 	for _, way := range []bool{keyed, s.Line != nil, s.Block != nil} {

@@ -1,0 +1,130 @@
+package firstboot
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"testing"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/secret"
+)
+
+// accounts are the files that every tree of these tests has: two users, and who the Droplet is.
+var accounts = map[string]string{
+	"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n",
+	"/etc/group":  "root:x:0:\nwww-data:x:33:\n",
+	"/run/cloud-init/instance-data.json": `{"v1": {"instance_id": "2756294", "local_hostname": "sample"}, "ds": {"meta_data":
+		{"interfaces": {"public": [{"ipv4": {"ip_address": "203.0.113.10"}}]}}}}`,
+	"/root/keep": "untouched\n",
+}
+
+// newTree makes a directory tree of these files.
+func newTree(t testing.TB, files ...map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, set := range files {
+		for name, content := range set {
+			target := filepath.Join(root, name)
+			if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(target, []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return root
+}
+
+// boot runs first boot on a tree, as the command does. Before may be nil.
+func boot(t testing.TB, root string, before func(host.Operation) error) (Outcome, error) {
+	t.Helper()
+	h, err := host.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	h.Files.Before = before
+	m, err := ReadManifest(h, ManifestPath)
+	if err != nil {
+		t.Fatalf("the manifest has problems:\n%s", err)
+	}
+	setup, err := Prepare(context.Background(), h, m, ManifestPath, "none")
+	if err != nil {
+		return Broken, err
+	}
+	return Run(context.Background(), setup, false)
+}
+
+// dump describes a tree, one line a file, with names in the place of this run's secrets. What differs from run to
+// run without meaning (the journal's times, the lock) is left out.
+func dump(t testing.TB, root string) string {
+	t.Helper()
+	h, err := host.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	store, err := secret.Open(h.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var redact secret.Redactor
+	for _, name := range store.Names() {
+		fields, _ := store.Get(name)
+		for field, value := range fields {
+			redact.Add(name+"."+field, value)
+		}
+	}
+	var lines []string
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative := strings.TrimPrefix(name, root)
+		if relative == "/var/lib/oneclick/journal.jsonl" || relative == "/var/lib/oneclick/lock" || relative == "" {
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		line := fmt.Sprintf("%s %v %d:%d", relative, info.Mode(), stat.Uid, stat.Gid)
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(name)
+			if err != nil {
+				return err
+			}
+			line += " -> " + target
+		case info.Mode().IsRegular():
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			line += " " + fmt.Sprintf("%q", redact.Redact(string(data)))
+		}
+		lines = append(lines, line)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sort.Strings(lines)
+	return strings.Join(lines, "\n")
+}
+
+// needRoot skips what only root can do. On a full machine the tests run as root.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: files are given to other users")
+	}
+}
