@@ -1,7 +1,331 @@
 package lab
 
 import (
+	"context"
+	"encoding/json"
 	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"oneclick-agent/packaging/postgresql"
 )
 
-var lab = flag.Bool("lab", false, "boot Droplets; needs root")
+var (
+	inLab = flag.Bool("lab", false, "boot Droplets; needs root and the packages of packaging/install-test-tools")
+	cuts  = flag.Int("cuts", 3, "how many power cuts")
+	seed  = flag.Uint64("seed", 0, "seed of the moments of the power cuts; 0 draws one")
+	deb   = flag.String("deb", "../../build/packages/oneclick-agent_0.1.0_amd64.deb", "the package under test")
+)
+
+const (
+	firstDroplet, secondDroplet = 2756294, 2756295
+	// databasePassword holds what breaks URLs, shells and SQL.
+	databasePassword = `AVNS_a/b?c#d@e:f%g&h'i"j$k\l` + "`m n"
+	bootWithin       = 12 * time.Minute
+)
+
+// open makes an image with the package and these files, and a lab to boot it in.
+func open(t *testing.T, image string, files ...map[string]File) (*Lab, Build, string) {
+	t.Helper()
+	if !*inLab {
+		t.Skip("boots a Droplet; run with -lab as root, as make test does")
+	}
+	directory := t.TempDir()
+	all := map[string]File{}
+	for _, set := range files {
+		for name, file := range set {
+			all[name] = file
+		}
+	}
+	build, err := Images()[image].Build(t.Context(), directory, *deb, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(t.Context(), directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	disk, err := l.Overlay(t.Context(), build, "disk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, build, disk
+}
+
+func boot(t *testing.T, l *Lab, b Build, disk string, id int) *Machine {
+	t.Helper()
+	machine, err := l.Boot(t.Context(), b, disk, Droplet{ID: id, Name: "sample-droplet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		machine.CutPower()
+		if t.Failed() {
+			console := machine.Console()
+			t.Logf("the end of the console:\n%s", console[max(0, len(console)-4000):])
+		}
+	})
+	return machine
+}
+
+// on runs a command on the Droplet that must succeed.
+func on(t *testing.T, m *Machine, line string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bootWithin)
+	defer cancel()
+	out, err := m.Run(ctx, line)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+	return out
+}
+
+// watcher is a unit of the image that collects the arguments and environments of all processes during the boot.
+var watcher = map[string]File{
+	"/etc/systemd/system/watcher.service":                      {"[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/watcher.py\n", 0o644},
+	"/etc/systemd/system/sysinit.target.wants/watcher.service": {"[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/watcher.py\n", 0o644},
+	"/usr/local/lib/watcher.py": {`
+import glob, time
+seen = {"cmdline": set(), "environ": set()}
+while True:
+    for kind in seen:
+        for path in glob.glob("/proc/[0-9]*/" + kind):
+            try:
+                data = open(path, "rb").read()
+                name = open(path.rsplit("/", 1)[0] + "/comm").read().strip()
+            except OSError:
+                continue
+            if (name, data) not in seen[kind]:
+                seen[kind].add((name, data))
+                with open("/var/tmp/watched-" + kind, "ab") as out:
+                    out.write(name.encode() + b" " + data.replace(b"\0", b" ") + b"\n")
+    time.sleep(0.2)
+`, 0o644},
+}
+
+func credentials(name string) map[string]File {
+	return map[string]File{"/root/.digitalocean_dbaas_credentials": {fmt.Sprintf(
+		"db_protocol=\"postgresql\"\ndb_username=\"doadmin\"\ndb_password=\"%s\"\ndb_host=\"%s\"\ndb_port=\"25060\"\ndb_database=\"defaultdb\"\n",
+		databasePassword, name), 0o600}}
+}
+
+// TestTheSampleImageBecomesAServer is the main job: a new Droplet of the sample image, with a managed PostgreSQL over
+// TLS, becomes a configured server; a copy of it keeps its secrets; no secret leaves its place.
+func TestTheSampleImageBecomesAServer(t *testing.T) {
+	for _, image := range []string{"bookworm", "trixie"} {
+		t.Run(image, func(t *testing.T) {
+			t.Parallel()
+			files, err := Manifest("../examples/lamp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, build, disk := open(t, image, files, watcher, credentials(DatabaseName))
+			startDatabase(t, l)
+			machine := boot(t, l, build, disk, firstDroplet)
+			out := on(t, machine, "while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; echo $?")
+			if !strings.Contains(out, "status: done") {
+				t.Errorf("cloud-init says: %s", out)
+			}
+			t.Logf("%s: cloud-init was done %.0f s after the power came", image, time.Since(machine.Started).Seconds())
+			checkServer(t, machine)
+			secrets := on(t, machine, "cat /var/lib/oneclick/secrets.json")
+			checkCanary(t, machine, secrets)
+			t.Log(on(t, machine, "systemd-analyze security --no-pager oneclick-first-boot.service | tail -1; oneclick-agent status"))
+			if image != "bookworm" {
+				return
+			}
+			on(t, machine, "sync")
+			machine.CutPower()
+			clone := boot(t, l, build, disk, secondDroplet)
+			out = on(t, clone, "oneclick-agent status --wait --timeout 10m; echo exit $?; cat /run/oneclick/motd")
+			for _, want := range []string{"State:    clone", "exit 0", "a copy of Droplet 2756294, with the same secrets", "This Droplet is a copy of Droplet 2756294"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("the copy's status lacks %q:\n%s", want, out)
+				}
+			}
+			if after := on(t, clone, "cat /var/lib/oneclick/secrets.json"); after != secrets {
+				t.Error("the copy has other secrets")
+			}
+		})
+	}
+}
+
+func startDatabase(t *testing.T, l *Lab) {
+	t.Helper()
+	server, err := postgresql.Start(t.Context(), postgresql.Options{
+		Directory: t.TempDir(), Address: Gateway, Port: 25060, Names: []string{DatabaseName}, Password: databasePassword, Command: l.Network.Command,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	if err := server.Ready(t.Context(), l.Network.Dial); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkServer(t *testing.T, m *Machine) {
+	t.Helper()
+	for _, check := range []struct{ what, line, want string }{
+		{"status exits with 0", "oneclick-agent status >/dev/null; echo $?", "0\n"},
+		{"the state is done", "oneclick-agent status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"state\"])'", "done\n"},
+		{"the hook told one line", "grep -c '^oneclick-agent: first boot is done' /var/log/cloud-init-output.log", "1\n"},
+		{"the service runs", "systemctl is-active apache2.service", "active\n"},
+		{"it has DATABASE_URL", "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value apache2.service)/environ | grep -c ^DATABASE_URL=postgresql://doadmin:", "1\n"},
+		{"it reaches the database", "python3 -c 'import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1/\").read().decode().split(\" 1\")[0])'", "connected to PostgreSQL\n"},
+		{"it never ran before its configuration", "systemctl show apache2.service -p NRestarts --value; journalctl -b -q -u apache2.service -o cat | grep -c '^Started'", "0\n1\n"},
+		{"the passwords are private", "stat -c '%a %U' /root/.digitalocean_passwords /var/lib/oneclick/secrets.json /etc/oneclick/database.env", "600 root\n600 root\n600 root\n"},
+		{"a login shell has the address", "bash -lc 'echo ${DATABASE_URL%%:*}'", "postgresql\n"},
+		{"the password file is read by sh as it was made", ". /root/.digitalocean_passwords; oneclick-agent secrets show app_key | grep -cxF \"$APP_KEY\"", "1\n"},
+		{"no unit failed", "systemctl --failed --no-legend | wc -l", "0\n"},
+		{"the message of the day is the agent's", "run-parts --lsbsysinit /etc/update-motd.d | grep -c 'LAMP 1.0  -  http://203.0.113.10'", "1\n"},
+		{"the firewall is on", "ufw status | head -1", "Status: active\n"},
+	} {
+		if got := on(t, m, check.line); got != check.want {
+			t.Errorf("%s: got %q, want %q", check.what, got, check.want)
+		}
+	}
+	database := on(t, m, "oneclick-agent database test")
+	if !strings.Contains(database, "encrypted, server not verified: no CA is known") {
+		t.Errorf("database test says %q", database)
+	}
+}
+
+// checkCanary looks for the Droplet's secrets where none may be.
+func checkCanary(t *testing.T, m *Machine, store string) {
+	t.Helper()
+	var secrets map[string]map[string]string
+	if err := json.Unmarshal([]byte(store), &secrets); err != nil || len(secrets) != 3 {
+		t.Fatalf("the store holds %d secrets: %v", len(secrets), err)
+	}
+	places := map[string]string{
+		"the console":                    m.Console(),
+		"the journal":                    on(t, m, "journalctl -b -o export --no-pager"),
+		"cloud-init's logs":              on(t, m, "cat /var/log/cloud-init.log /var/log/cloud-init-output.log"),
+		"the message of the day":         on(t, m, "cat /run/oneclick/motd"),
+		"status":                         on(t, m, "oneclick-agent status --json"),
+		"arguments of commands":          on(t, m, "cat /var/tmp/watched-cmdline"),
+		"environments but the service's": on(t, m, "grep -av '^apache2' /var/tmp/watched-environ"),
+		"the journal of first boot":      on(t, m, "cat /var/lib/oneclick/journal.jsonl"),
+		"the output of commands":         on(t, m, "cat /var/lib/oneclick/output/*"),
+	}
+	if len(places["arguments of commands"]) < 2000 || !strings.Contains(places["arguments of commands"], "apache2ctl configtest") {
+		t.Error("the watcher saw too little for its silence to mean anything")
+	}
+	canaries := map[string]string{"the database password": databasePassword, "the database password in the URL": "AVNS_a%2Fb%3Fc"}
+	for name, fields := range secrets {
+		canaries[name] = fields[""]
+	}
+	for place, text := range places {
+		for name, canary := range canaries {
+			if strings.Contains(text, canary) {
+				t.Errorf("%s is in %s", name, place)
+			}
+		}
+	}
+}
+
+// powerManifest has every kind of step that a power cut could tear, and no slow service.
+const powerManifest = `
+version: 1
+app: {name: Power}
+secrets:
+  one: {}
+  two: {format: base64}
+  key: {format: ed25519}
+  sum: {derive: sha256, from: one}
+  token: {captured: true}
+gate: {until: first_boot, services: [sample.service]}
+first_boot:
+  - file: /etc/one.conf
+    content: "one={{ .secrets.one }}\ntwo={{ .secrets.two }}\n"
+  - edit: /etc/two.env
+    set: {ONE: "{{ .secrets.one }}", SUM: "{{ .secrets.sum }}"}
+  - file: /etc/key.pem
+    content: "{{ .secrets.key.private }}"
+  - directory: /srv/app
+    owner: www-data:www-data
+  - run: [/usr/local/bin/issue-token]
+    creates: /srv/token-issued
+    capture: [{secret: token, pattern: 'token: (\S+)'}]
+  - file: /etc/token.conf
+    content: "{{ .secrets.token }}"
+  - service: sample.service
+    do: [enable, restart]
+`
+
+var powerFiles = map[string]File{
+	"/etc/oneclick/app.yaml":                                     {powerManifest, 0o644},
+	"/usr/local/bin/issue-token":                                 {"#!/bin/sh\nset -e\necho \"token: $(head -c 12 /dev/urandom | base64)\"\nsleep 1\n: >/srv/token-issued\nsync /srv/token-issued\n", 0o755},
+	"/etc/systemd/system/sample.service":                         {"[Unit]\nDescription=Sample\n[Service]\nExecStart=/bin/sh -c 'cat /etc/token.conf >/run/sample-token; exec sleep infinity'\n[Install]\nWantedBy=multi-user.target\n", 0o644},
+	"/etc/systemd/system/multi-user.target.wants/sample.service": {"[Unit]\nDescription=Sample\n[Service]\nExecStart=/bin/sh -c 'cat /etc/token.conf >/run/sample-token; exec sleep infinity'\n[Install]\nWantedBy=multi-user.target\n", 0o644},
+}
+
+// consistent fails on the Droplet unless every secret has one value everywhere and nothing is half-written.
+const consistent = `set -e
+oneclick-agent status >/dev/null
+show() { oneclick-agent secrets show "$1"; }
+[ "$(cat /etc/one.conf)" = "$(printf 'one=%s\ntwo=%s' "$(show one)" "$(show two)")" ]
+[ "$(cat /etc/two.env)" = "$(printf 'ONE=%s\nSUM=%s' "$(show one)" "$(show sum)")" ]
+[ "$(cat /etc/key.pem)" = "$(show key.private)" ]
+[ "$(cat /etc/token.conf)" = "$(show token)" ]
+[ "$(printf %s "$(show one)" | sha256sum | cut -d' ' -f1)" = "$(show sum)" ]
+. /root/.digitalocean_passwords
+[ "$ONE" = "$(show one)" ]
+[ "$TWO" = "$(show two)" ]
+[ "$TOKEN" = "$(show token)" ]
+systemctl is-active -q sample.service
+[ "$(cat /run/sample-token)" = "$(show token)" ]
+[ -z "$(find / -xdev -name '.*.oneclick-new')" ]
+echo consistent`
+
+// TestPowerCuts ends the Droplet at random moments of its first boot. Booted again, first boot completes by itself.
+func TestPowerCuts(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("repeat with: -seed %d", *seed)
+	moments := rand.New(rand.NewPCG(*seed, 0))
+	for n := range *cuts {
+		// From cloud-init's hook on, first boot takes some seconds; some cuts come right after it.
+		moment := time.Duration(moments.Float64() * float64(9*time.Second))
+		t.Run(fmt.Sprintf("cut %d", n+1), func(t *testing.T) {
+			t.Parallel()
+			l, build, disk := open(t, "bookworm", powerFiles)
+			machine := boot(t, l, build, disk, firstDroplet)
+			waitForHook(t, l, machine)
+			time.Sleep(moment)
+			machine.CutPower()
+			again := boot(t, l, build, disk, firstDroplet)
+			out := on(t, again, "oneclick-agent status --wait --timeout 8m 2>&1; "+consistent+" || { oneclick-agent status; cat /var/lib/oneclick/journal.jsonl; ls -la /etc/*.conf; exit 1; }")
+			if !strings.Contains(out, "\nconsistent\n") {
+				t.Errorf("cut %.1f s after the hook: %s", moment.Seconds(), out)
+			}
+			before, _, _ := strings.Cut(out, "State:")
+			t.Logf("cut %.1f s after the hook; after the second boot:\n%s", moment.Seconds(), before)
+		})
+	}
+}
+
+// waitForHook waits until cloud-init's hook runs: it is the second time that our program asks for metadata, after
+// the unit's own start, which finds that first boot is not due.
+func waitForHook(t *testing.T, l *Lab, m *Machine) {
+	t.Helper()
+	deadline := time.After(bootWithin)
+	for ours := 0; ours < 2; {
+		select {
+		case agent := <-l.Metadata.Asked:
+			if strings.HasPrefix(agent, "Go-http-client") {
+				ours++
+			}
+		case <-m.ended:
+			t.Fatal("the Droplet went off before its hook ran")
+		case <-deadline:
+			t.Fatal("the hook did not run")
+		}
+	}
+}

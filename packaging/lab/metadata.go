@@ -10,7 +10,9 @@ import (
 type Metadata struct {
 	mu       sync.Mutex
 	document []byte
-	server   http.Server
+	// Asked receives the user agent of each request, as far as somebody listens.
+	Asked  chan string
+	server http.Server
 }
 
 // Droplet is what the metadata service says of a Droplet.
@@ -27,11 +29,15 @@ func (n *Network) ServeMetadata() (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Metadata{}
+	m := &Metadata{Asked: make(chan string, 100)}
 	m.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/metadata/v1.json" {
 			http.NotFound(w, r)
 			return
+		}
+		select {
+		case m.Asked <- r.UserAgent():
+		default:
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -50,7 +56,7 @@ func (m *Metadata) Describe(d Droplet) error {
 	type object = map[string]any
 	document, err := json.Marshal(object{
 		"droplet_id": d.ID, "hostname": d.Name, "region": "nyc3", "public_keys": []string{d.PublicKey},
-		"vendor_data": "#cloud-config\ndisable_root: false\n", "user_data": d.UserData,
+		"vendor_data": "#cloud-config\ndisable_root: false\nmanage_etc_hosts: true\n", "user_data": d.UserData,
 		"interfaces": object{"public": []object{{
 			"ipv4":        object{"ip_address": DropletAddress, "netmask": "255.255.255.0", "gateway": Gateway},
 			"anchor_ipv4": object{"ip_address": "10.17.0.9", "netmask": "255.255.0.0", "gateway": "10.17.0.1"},

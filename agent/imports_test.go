@@ -1,0 +1,98 @@
+// Package agent holds no code of its own; this test holds the table of which of its packages may import which.
+package agent
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "oneclick-agent/"
+
+// ours says what each package may import of ours. It is the table of ARCHITECTURE.md.
+var ours = map[string][]string{
+	"agent/problem":      {},
+	"agent/render":       {},
+	"agent/edit":         {"agent/render"},
+	"agent/manifest":     {"agent/problem", "agent/render"},
+	"agent/host":         {"agent/problem"},
+	"agent/droplet":      {"agent/host"},
+	"agent/journal":      {"agent/host"},
+	"agent/motd":         {"agent/host", "agent/journal", "agent/problem"},
+	"agent/secret":       {"agent/host", "agent/manifest", "agent/render"},
+	"agent/database":     {"agent/host", "agent/manifest", "agent/render", "agent/secret"},
+	"agent/step":         {"agent/database", "agent/edit", "agent/host", "agent/manifest"},
+	"agent/firstboot":    {"agent/database", "agent/droplet", "agent/edit", "agent/host", "agent/journal", "agent/manifest", "agent/motd", "agent/problem", "agent/render", "agent/secret", "agent/step"},
+	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
+	"cmd/droplet-lab":    {"packaging/lab"},
+}
+
+// only says which packages alone may import something.
+var only = map[string][]string{
+	"os/exec":                                   {"agent/host"},
+	"github.com/coreos/go-systemd/v22/dbus":     {"agent/host"},
+	"github.com/coreos/go-systemd/v22/journal":  {"agent/host"},
+	"github.com/jackc/pgx/v5/pgconn":            {"agent/database"},
+	"github.com/sethvargo/go-password/password": {"agent/secret"},
+	"go.yaml.in/yaml/v4":                        {"agent/manifest", "agent/edit"},
+	"github.com/pelletier/go-toml/v2":           {"agent/edit"},
+	"gopkg.in/ini.v1":                           {"agent/database", "agent/host"},
+	"net/http":                                  {"agent/host"},
+	"text/template":                             {"agent/render"},
+}
+
+func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
+	t.Parallel()
+	used := map[string]bool{}
+	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		directory := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(file)), "../")
+		if strings.HasPrefix(directory, "packaging") {
+			return nil
+		}
+		allowed, known := ours[directory]
+		if !known {
+			t.Errorf("%s is not in the table", directory)
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			if local, ok := strings.CutPrefix(name, module); ok && !slices.Contains(allowed, local) {
+				t.Errorf("%s imports %s, which the table does not allow", file, local)
+			} else if ok {
+				used[directory+" "+local] = true
+			}
+			if places, restricted := only[name]; restricted && !slices.Contains(places, directory) {
+				t.Errorf("%s imports %s, which only %v may", file, name, places)
+			}
+			if name == "C" || strings.HasSuffix(name, "/sdjournal") {
+				t.Errorf("%s imports %s: the program must be one static binary", file, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for directory, allowed := range ours {
+		if _, err := os.Stat(filepath.Join("..", directory)); err != nil {
+			t.Errorf("the table names %s, which is not there", directory)
+		}
+		for _, local := range allowed {
+			if !used[directory+" "+local] {
+				t.Errorf("the table lets %s import %s, which it does not; take it out", directory, local)
+			}
+		}
+	}
+}
