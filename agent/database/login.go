@@ -107,7 +107,9 @@ func (c Connection) classify(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &dns) && !dns.IsTimeout:
+	case errors.As(err, &dns) && dns.IsTimeout:
+		return &LoginError{DNS, fmt.Sprintf("no name server answers for %s", c.Host), "check the Droplet's network and /etc/resolv.conf"}
+	case errors.As(err, &dns):
 		return &LoginError{DNS, fmt.Sprintf("the name %s does not resolve", c.Host),
 			"wait until the cluster is ready, and check db_host in " + CredentialsPath}
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -30,6 +30,12 @@ type engine struct {
 	items   []Item
 	mu      sync.Mutex // guards Store and Redact, and the numbering of progress lines
 	data    map[string]any
+	current string // the step that runs alone at the moment
+}
+
+// held records that the current step's unit waits for another one, for the hook to see.
+func (e *engine) held(string) {
+	e.journal.Append(journal.Event{Event: journal.Note, Step: e.current, Message: heldMessage}, false)
 }
 
 // errPending ends a run that waits for the outside.
@@ -78,6 +84,7 @@ func (e *engine) batch(i int) int {
 
 func (e *engine) runBatch(ctx context.Context, state *journal.State, first, count int) error {
 	if count == 1 {
+		e.current = e.items[first].ID
 		return e.runItem(ctx, state, first)
 	}
 	workers := make(chan struct{}, max(sideBySide, runtime.NumCPU()))

@@ -96,9 +96,7 @@ func locked(ctx context.Context, s *Setup) (Outcome, error) {
 	}
 	s.showState(j.State())
 	e := &engine{Setup: s, journal: j, data: s.Data()}
-	s.Host.Held = func(unit string) {
-		j.Append(journal.Event{Event: journal.Note, Step: "service " + unit, Message: heldMessage}, false)
-	}
+	s.Host.Held = e.held
 	made, err := s.Store.Ensure(s.Manifest, e.data, false, s.Host.Now())
 	if err != nil {
 		return e.finish(ctx, err)

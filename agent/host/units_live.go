@@ -12,8 +12,9 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 )
 
-// heldAfter is how long a job may wait in systemd's queue before that is reported.
-const heldAfter = 3 * time.Second
+// heldAfter is how long a job may wait in systemd's queue before that is reported. Waiting for a unit that only
+// takes its time to start is no reason.
+const heldAfter = 20 * time.Second
 
 // liveUnits speaks with this machine's systemd over D-Bus.
 type liveUnits struct {

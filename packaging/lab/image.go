@@ -133,6 +133,8 @@ func makeDisk(ctx context.Context, root, directory string) (Build, error) {
 		os.Remove(key)
 	}
 	os.WriteFile(filepath.Join(root, "etc/machine-id"), nil, 0o444)
+	os.Remove(filepath.Join(root, "etc/resolv.conf"))
+	os.WriteFile(filepath.Join(root, "etc/resolv.conf"), []byte("nameserver "+Gateway+"\n"), 0o644)
 	os.WriteFile(filepath.Join(root, "etc/fstab"), []byte("/dev/vda / ext4 errors=remount-ro 0 1\n"), 0o644)
 	for name, target := range map[string]*string{"vmlinuz-*": &build.Kernel, "initrd.img-*": &build.Initrd} {
 		found, _ := filepath.Glob(filepath.Join(root, "boot", name))

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -86,6 +87,29 @@ type Machine struct {
 	ended   chan struct{}
 	console console
 	Started time.Time
+	monitor string // QEMU's control socket
+}
+
+// frozen is the name of the state that Freeze leaves in a disk.
+const frozen = "frozen"
+
+// Freeze writes the Droplet's whole state, memory included, into its disk and ends it.
+func (m *Machine) Freeze(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", m.monitor)
+	if err != nil {
+		return fmt.Errorf("cannot reach QEMU: %w", err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprintf(conn, "stop\nsavevm %s\nquit\n", frozen); err != nil {
+		return fmt.Errorf("cannot reach QEMU: %w", err)
+	}
+	go io.Copy(io.Discard, conn)
+	select {
+	case <-m.ended:
+		return nil
+	case <-ctx.Done():
+		return errors.New("cannot freeze the Droplet: QEMU did not end in time")
+	}
 }
 
 type console struct {
@@ -107,18 +131,28 @@ func (c *console) String() string {
 
 // Boot starts a Droplet from a disk. It is dead when ctx ends.
 func (l *Lab) Boot(ctx context.Context, b Build, disk string, d Droplet) (*Machine, error) {
+	return l.start(ctx, b, disk, d)
+}
+
+// Resume starts a Droplet where Freeze stopped one that had this disk.
+func (l *Lab) Resume(ctx context.Context, b Build, disk string, d Droplet) (*Machine, error) {
+	return l.start(ctx, b, disk, d, "-loadvm", frozen)
+}
+
+func (l *Lab) start(ctx context.Context, b Build, disk string, d Droplet, more ...string) (*Machine, error) {
 	d.PublicKey = l.publicKey()
 	if err := l.Metadata.Describe(d); err != nil {
 		return nil, err
 	}
-	m := &Machine{lab: l, ended: make(chan struct{}), Started: time.Now()}
-	m.process = l.Network.Command(ctx, "qemu-system-x86_64",
+	m := &Machine{lab: l, ended: make(chan struct{}), Started: time.Now(), monitor: disk + ".monitor"}
+	m.process = l.Network.Command(ctx, "qemu-system-x86_64", append([]string{
 		"-accel", "tcg,thread=multi", "-smp", "1", "-m", memory, "-nodefaults", "-display", "none", "-no-reboot",
 		"-serial", "stdio", "-device", "virtio-rng-pci",
-		"-drive", "file="+disk+",if=virtio,format=qcow2,cache=unsafe",
-		"-netdev", "tap,id=net0,ifname="+tap+",script=no,downscript=no", "-device", "virtio-net-pci,netdev=net0,mac="+macAddress,
+		"-drive", "file=" + disk + ",if=virtio,format=qcow2,cache=unsafe",
+		"-netdev", "tap,id=net0,ifname=" + tap + ",script=no,downscript=no", "-device", "virtio-net-pci,netdev=net0,mac=" + macAddress,
 		"-smbios", fmt.Sprintf("type=1,manufacturer=DigitalOcean,product=Droplet,serial=%d", d.ID),
-		"-kernel", b.Kernel, "-initrd", b.Initrd, "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1 "+bootOptions)
+		"-kernel", b.Kernel, "-initrd", b.Initrd, "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1 " + bootOptions,
+		"-monitor", "unix:" + m.monitor + ",server,nowait"}, more...)...)
 	m.process.Stdout, m.process.Stderr = &m.console, &m.console
 	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)

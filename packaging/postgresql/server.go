@@ -171,3 +171,9 @@ func certificate(names []string) (ca, cert, key string, err error) {
 	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
 	return encode("CERTIFICATE", caDER), encode("CERTIFICATE", leafDER), encode("PRIVATE KEY", keyDER), err
 }
+
+// NewAuthority returns the certificate of a CA that signed nothing.
+func NewAuthority() (string, error) {
+	ca, _, _, err := certificate(nil)
+	return ca, err
+}
