@@ -25,7 +25,7 @@ test-power: build package ## 20 power cuts during the first boot of a Droplet
 	go test -count=1 -timeout 120m ./packaging/lab -run TestPowerCuts -lab -cuts 20 -v
 
 bench: build ## ratios measured in one run
-	packaging/bench
+	go run ./packaging/bench build/oneclick-agent
 
 demo: build ## first boot of the sample image on a throwaway directory
 	packaging/demo

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -227,21 +226,26 @@ func (d *Droplet) fill(m metadata) {
 	}
 }
 
-var (
-	identifierPattern = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
-	hostnamePattern   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$`)
-)
-
-func matching(text string, pattern *regexp.Regexp) string {
-	if pattern.MatchString(text) {
-		return text
+// plain returns text when it is made of letters, digits and extra and no longer than most, else "".
+func plain(text, extra string, most int) string {
+	strange := strings.ContainsFunc(text, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(extra, r))
+	})
+	if strange || len(text) > most {
+		return ""
 	}
-	return ""
+	return text
 }
 
-func identifier(text string) string { return matching(text, identifierPattern) }
-func word(text string) string       { return matching(text, identifierPattern) }
-func hostname(text string) string   { return matching(text, hostnamePattern) }
+func identifier(text string) string { return plain(text, "-", 64) }
+func word(text string) string       { return plain(text, "-", 64) }
+
+func hostname(text string) string {
+	if strings.HasPrefix(text, "-") || strings.HasPrefix(text, ".") {
+		return ""
+	}
+	return plain(text, "-.", 253)
+}
 
 func ip(text string, family func(netip.Addr) bool) string {
 	parsed, err := netip.ParseAddr(text)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"oneclick-agent/agent/database"
+	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/motd"
@@ -75,6 +76,24 @@ func Run(ctx context.Context, s *Setup, whenDue bool) (Outcome, error) {
 	}
 	defer lock.Close()
 	return locked(ctx, s)
+}
+
+// AlreadyFinished reports whether first boot of this very Droplet is complete and shown, from two small files and
+// without reading the manifest: it is asked at every boot.
+func AlreadyFinished(ctx context.Context, h *host.Host) (Outcome, bool) {
+	state, err := journal.Read(h.Files)
+	if err != nil || !state.Finished() {
+		return "", false
+	}
+	// A message older than the end of first boot was written by a run that could not write the last one.
+	if shown, err := h.Files.Stat(motd.Path); err != nil || shown.ModTime().Before(state.Ended) {
+		return "", false
+	}
+	d, err := droplet.Identify(ctx, h, droplet.NoMetadata)
+	if err != nil || d.ID != state.Droplet {
+		return "", false
+	}
+	return finished(state), true
 }
 
 // locked does the work while no other run can.

@@ -11,12 +11,15 @@ import (
 )
 
 var (
-	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	// unitPattern is systemd.unit(5): a name, perhaps an instance, and a type that can be started.
 	unitPattern     = regexp.MustCompile(`^[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.(service|socket|timer|path|target|mount|slice)$`)
-	identifierName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,62}$`)
+	identifierName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 	environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
+
+// longestName is the most characters of a name; PostgreSQL cuts longer ones off.
+const longestName = 63
 
 const nameHint = "write it in small letters, digits and _, beginning with a letter"
 
@@ -78,7 +81,7 @@ func (m *Manifest) validateAccount(d *decoder, account *Account, at string) {
 		return
 	}
 	for key, value := range map[string]string{"name": account.Name, "user": account.User, "database": account.Database} {
-		if value != "" && !identifierName.MatchString(value) {
+		if value != "" && (!identifierName.MatchString(value) || len(value) > longestName) {
 			d.report(join(at, key), "use letters, digits, _ and -, at most 63", "cannot be a database name: %q", value)
 		}
 	}
@@ -159,7 +162,7 @@ func (m *Manifest) validateQuestions(d *decoder) {
 	seen := map[string]bool{}
 	for i, q := range m.FirstLogin.Questions {
 		at := index("first_login.questions", i)
-		if q.Name != "" && !namePattern.MatchString(q.Name) {
+		if q.Name != "" && (!namePattern.MatchString(q.Name) || len(q.Name) > longestName) {
 			d.report(at+".name", nameHint, "cannot be a name: %q", q.Name)
 		}
 		if seen[q.Name] {

@@ -27,6 +27,10 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 			fmt.Fprintln(a.stderr, problem.OneLine(line))
 		}
 	}
+	if outcome, already := firstboot.AlreadyFinished(ctx, h); already && !*dryRun && !*kick && !a.json {
+		fmt.Fprintf(a.stdout, "first boot: %s\n", outcome)
+		return exitCode(outcome)
+	}
 	setup, err := a.prepare(ctx, h)
 	if err != nil {
 		return a.fail(err)

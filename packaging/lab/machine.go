@@ -88,6 +88,7 @@ type Machine struct {
 	console console
 	Started time.Time
 	monitor string // QEMU's control socket
+	client  *ssh.Client
 }
 
 // frozen is the name of the state that Freeze leaves in a disk.
@@ -183,17 +184,19 @@ func (m *Machine) Console() string { return m.console.String() }
 // Run runs a shell command on the Droplet by SSH, as root, and returns what it printed. It waits for sshd until
 // ctx ends.
 func (m *Machine) Run(ctx context.Context, line string) (string, error) {
-	client, err := m.dial(ctx)
-	if err != nil {
-		return "", err
+	if m.client == nil {
+		client, err := m.dial(ctx)
+		if err != nil {
+			return "", err
+		}
+		m.client = client // kept, because a new connection takes seconds on an emulated machine
 	}
-	defer client.Close()
-	session, err := client.NewSession()
+	session, err := m.client.NewSession()
 	if err != nil {
 		return "", err
 	}
 	defer session.Close()
-	stop := context.AfterFunc(ctx, func() { client.Close() })
+	stop := context.AfterFunc(ctx, func() { session.Close() })
 	defer stop()
 	out, err := session.CombinedOutput(line)
 	return string(out), err
