@@ -270,9 +270,7 @@ func (s *Setup) fill(value any, data map[string]any) (any, error) {
 }
 
 func (s *Setup) run(m *manifest.Step, id string, data map[string]any) (step.Step, error) {
-	r := &step.Run{ID: id, As: m.As, Captured: func(name, value string) error {
-		return s.Store.Capture(name, value)
-	}}
+	r := &step.Run{ID: id, As: m.As, Captured: s.Store.Capture}
 	var err error
 	command := func(templates manifest.Command) (out []string) {
 		for _, t := range templates {

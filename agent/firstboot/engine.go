@@ -104,7 +104,7 @@ func (e *engine) runBatch(ctx context.Context, state *journal.State, first, coun
 // runItem brings one item to its end and records it.
 func (e *engine) runItem(ctx context.Context, state *journal.State, number int) error {
 	item := e.items[number]
-	if state.IsDone(item.ID, item.Digest) {
+	if !item.Always && state.IsDone(item.ID, item.Digest) {
 		return nil
 	}
 	began := time.Now()

@@ -44,6 +44,9 @@ type Item struct {
 	Paths []string
 	// Address tells whether it is made from the Droplet's address, so that a clone renews it.
 	Address bool
+	// Always tells that an earlier run does not count: the step's own check decides, because what it writes comes
+	// from outside and may have changed since.
+	Always bool
 	// Durable tells whether the journal must be on disk before the next step, because doing it twice costs more.
 	Durable bool
 	// Build makes the step, with its templates filled in.
@@ -86,6 +89,12 @@ func (s *Setup) databaseItems() []Item {
 		return nil
 	}
 	within := cmp.Or(spec.Within.Duration(), defaultDatabaseWithin)
+	if s.Unusable != nil {
+		return []Item{{
+			ID: "database credentials", Digest: digestOf("unusable"), Summary: s.Unusable.Error(), Within: within,
+			Build: func(map[string]any) (step.Step, error) { return nil, s.Unusable },
+		}}
+	}
 	if s.Awaited != "" {
 		return []Item{{
 			ID: "database credentials", Digest: digestOf("credentials"), Summary: "wait for " + database.CredentialsPath,
@@ -100,7 +109,7 @@ func (s *Setup) databaseItems() []Item {
 		{
 			ID: "database environment", Digest: digestOf(append([]string{"environment", c.Host, fmt.Sprint(c.Port), c.TLS, c.CA}, spec.Services...)...),
 			Summary: fmt.Sprintf("write %s root:root 0600, for root's shells and %d units", database.EnvironmentPath, len(spec.Services)),
-			Within:  step.ServiceWithin, Durable: true, Tries: 3,
+			Within:  step.ServiceWithin, Durable: true, Tries: 3, Always: true,
 			Build: ready(&step.DatabaseEnvironment{Connection: c, Services: spec.Services}),
 		},
 		{

@@ -30,10 +30,11 @@ type Setup struct {
 	Droplet   droplet.Droplet
 	Store     *secret.Store
 	// Managed is the managed database in use, nil without one. Awaited says why credentials that are wanted
-	// cannot be used yet.
-	Managed *database.Connection
-	Awaited string
-	Redact  secret.Redactor
+	// cannot be used yet, Unusable why those that are there never can.
+	Managed  *database.Connection
+	Awaited  string
+	Unusable error
+	Redact   secret.Redactor
 }
 
 // ReadManifest reads a manifest and everything it names. All problems are returned at once.
@@ -109,7 +110,8 @@ func Prepare(ctx context.Context, h *host.Host, m *manifest.Manifest, file, meta
 		return nil, err
 	}
 	s.Redact.AddStore(s.Store)
-	return s, s.findDatabase()
+	s.Unusable = s.findDatabase()
+	return s, nil
 }
 
 // findDatabase decides between the managed database that the customer may have chosen and none.

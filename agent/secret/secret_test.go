@@ -259,7 +259,7 @@ func TestShReadsPasswordsBack(t *testing.T) {
 	every.WriteString("ü€😀$(id)`id`\\")
 	m, _ := manifest.Parse([]byte("version: 1\napp: {name: x}\nsecrets: {odd: {captured: true}}\n"), "app.yaml")
 	store, _ := Open(files)
-	if err := store.Capture("odd", every.String()); err != nil {
+	if err := store.Capture(map[string]string{"odd": every.String()}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Ensure(m, map[string]any{}, false, time.Now()); err != nil {

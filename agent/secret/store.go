@@ -197,12 +197,11 @@ func fill(value any, engine string, data map[string]any) (any, error) {
 	return value, nil
 }
 
-// Capture adds a secret that a command printed. The same value again changes nothing.
-func (s *Store) Capture(name, value string) error {
-	if have, ok := s.secrets[name]; ok && have[""].Reveal() == value {
-		return nil
+// Capture adds secrets that a command printed, in one write.
+func (s *Store) Capture(values map[string]string) error {
+	for name, value := range values {
+		s.secrets[name] = Fields{"": New(value)}
 	}
-	s.secrets[name] = Fields{"": New(value)}
 	return s.save()
 }
 

@@ -26,8 +26,8 @@ type Run struct {
 	Creates string
 	Unless  []string
 	Capture []Capture
-	// Captured stores one captured secret, durably.
-	Captured func(name, value string) error
+	// Captured stores the captured secrets, by name, durably and in one write.
+	Captured func(values map[string]string) error
 }
 
 // Capture finds one secret in what the command prints: the first group of Pattern, or the value at JSON.
@@ -38,14 +38,18 @@ type Capture struct {
 	Have    bool // it is in the store already
 }
 
-// Check asks Creates and Unless.
+// Check asks Creates and Unless. What a command prints is stored only when it succeeded, so a command whose
+// secrets are all there is done.
 func (r *Run) Check(ctx context.Context, h *host.Host) (State, error) {
+	if len(r.Capture) == 0 {
+		return r.guard(ctx, h)
+	}
 	for _, capture := range r.Capture {
 		if !capture.Have {
 			return Unmet, nil
 		}
 	}
-	return r.guard(ctx, h)
+	return Met, nil
 }
 
 // guard asks only whether the command has to run; what it printed may still have to be found.
@@ -143,14 +147,19 @@ func (r *Run) recover(h *host.Host, file string) error {
 }
 
 func (r *Run) store(output []byte) error {
+	values := map[string]string{}
 	for _, capture := range r.Capture {
 		value, err := capture.find(output)
 		if err != nil {
 			return fmt.Errorf("cannot capture the secret %s from %s: %w", capture.Secret, r.Command.Argv[0], err)
 		}
-		if err := r.Captured(capture.Secret, value); err != nil {
-			return err
-		}
+		values[capture.Secret] = value
+	}
+	if err := r.Captured(values); err != nil {
+		return err
+	}
+	for i := range r.Capture {
+		r.Capture[i].Have = true
 	}
 	return nil
 }

@@ -34,6 +34,9 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 	if err != nil {
 		return a.fail(err)
 	}
+	if setup.Unusable != nil {
+		return a.fail(setup.Unusable)
+	}
 	if setup.Managed == nil {
 		reason := "no managed database was chosen for this Droplet"
 		if setup.Awaited != "" {
