@@ -1,0 +1,23 @@
+// Command tool is what run steps of the tests run inside their trees.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	switch os.Args[1] {
+	case "issue": // prints a token that is another one each time, and counts how often it was run
+		file, _ := os.OpenFile("/issued", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		fmt.Fprintln(file, "x")
+		fmt.Printf("token: t%d-secret-token\n", os.Getpid())
+	case "fail":
+		fmt.Fprintln(os.Stderr, "the cause is", os.Getenv("CAUSE"))
+		os.Exit(1)
+	case "stdin":
+		data, _ := io.ReadAll(os.Stdin)
+		os.WriteFile("/stdin", data, 0o600)
+	}
+}
