@@ -233,40 +233,15 @@ func (s *Setup) edit(m *manifest.Step, data map[string]any) (step.Step, error) {
 		block, err = s.evaluate(*m.Block, data)
 		e.Block = &block
 	default:
+		execute := func(t manifest.Template) (string, error) { return s.evaluate(t, data) }
 		e.Change = edit.Change{Set: map[string]any{}, Unset: m.Unset}
 		for key, value := range m.Set {
-			if e.Change.Set[key], err = s.fill(value.Any, data); err != nil {
+			if e.Change.Set[key], err = value.Fill(execute); err != nil {
 				return nil, fmt.Errorf("cannot set %s: %w", key, err)
 			}
 		}
 	}
 	return e, err
-}
-
-// fill executes the templates inside a value that is set in an edited file.
-func (s *Setup) fill(value any, data map[string]any) (any, error) {
-	var err error
-	switch v := value.(type) {
-	case manifest.Template:
-		return s.evaluate(v, data)
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			if out[i], err = s.fill(v[i], data); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case map[string]any:
-		out := map[string]any{}
-		for key := range v {
-			if out[key], err = s.fill(v[key], data); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	}
-	return value, nil
 }
 
 func (s *Setup) run(m *manifest.Step, id string, data map[string]any) (step.Step, error) {

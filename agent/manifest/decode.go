@@ -3,14 +3,12 @@ package manifest
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
@@ -307,85 +305,6 @@ func (d *decoder) tooMany(node *yaml.Node, path string) bool {
 	}
 	d.reportAt(node, path, "", "has more than %d entries", maxEntries)
 	return true
-}
-
-func (d *decoder) words(node *yaml.Node, target *Words, path, enum string) {
-	if node.Kind == yaml.SequenceNode {
-		list := []string{}
-		d.list(node, reflect.ValueOf(&list).Elem(), path, enum)
-		*target = list
-		return
-	}
-	if d.scalar(node, path, "a word or a list of words") {
-		*target = Words{node.Value}
-		d.enum(node, path, enum)
-	}
-}
-
-var durationUnits = map[byte]time.Duration{
-	's': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'y': 365 * 24 * time.Hour,
-}
-
-func (d *decoder) duration(node *yaml.Node, target *Duration, path string) {
-	text := node.Value
-	if node.Kind == yaml.ScalarNode && len(text) > 1 {
-		unit, known := durationUnits[text[len(text)-1]]
-		number, err := strconv.Atoi(text[:len(text)-1])
-		if known && err == nil && number > 0 && number < 1_000_000 && time.Duration(number) < (1<<63-1)/unit {
-			*target = Duration(time.Duration(number) * unit)
-			return
-		}
-	}
-	d.reportAt(node, path, "", "must be a time span such as 30s, 15m, 2h, 90d or 10y, not %s", describe(node))
-}
-
-var octal = regexp.MustCompile(`^0?[0-7]{3,4}$`)
-
-func (d *decoder) mode(node *yaml.Node, target *Mode, path string) {
-	if node.Kind != yaml.ScalarNode || !octal.MatchString(node.Value) {
-		d.reportAt(node, path, "", `must be permissions in octal such as "0640", not %s`, describe(node))
-		return
-	}
-	bits, _ := strconv.ParseUint(node.Value, 8, 32)
-	*target = Mode(FileMode(bits))
-}
-
-// any reads a value of another program's file: scalars keep their type, strings are templates.
-func (d *decoder) any(node *yaml.Node, path string) any {
-	d.manifest.positions[path] = problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column}
-	switch node.Kind {
-	case yaml.MappingNode:
-		out := map[string]any{}
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			key := node.Content[i].Value
-			if _, twice := out[key]; twice {
-				d.reportAt(node.Content[i], path, "", "the key %q is here twice", key)
-			}
-			out[key] = d.any(node.Content[i+1], join(path, key))
-		}
-		return out
-	case yaml.SequenceNode:
-		out := []any{}
-		for i, item := range node.Content {
-			out = append(out, d.any(item, index(path, i)))
-		}
-		return out
-	case yaml.AliasNode:
-		d.reportAt(node, path, "write the value out", "an alias cannot be used here")
-		return nil
-	}
-	switch node.Tag {
-	case "!!null":
-		return nil
-	case "!!bool":
-		return node.Value == "true"
-	case "!!int", "!!float":
-		if number := json.Number(node.Value); json.Valid([]byte(number)) {
-			return number
-		}
-	}
-	d.templates = append(d.templates, templateAt{path, node.Value})
-	return Template(node.Value)
 }
 
 func describe(node *yaml.Node) string {

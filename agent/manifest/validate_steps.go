@@ -106,16 +106,22 @@ func (m *Manifest) validateStep(d *decoder, s *Step, at string, login bool) {
 	case "wait":
 		m.validateWait(d, s.Wait, at+".wait")
 	case "firewall":
-		for i, rule := range s.Firewall {
-			if _, err := ParseRule(rule); err != nil {
-				d.report(index(at+".firewall", i), "write it as 80/tcp, 53/udp, 8000-8010/tcp or 22/tcp limit", "%s", err)
-			}
-		}
+		validateFirewall(d, s, at)
 	}
-	if strings.Contains(s.Owner, "{{") || s.Owner != "" && !regexp.MustCompile(`^[A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$`).MatchString(s.Owner) {
+	if s.Owner != "" && !ownerPattern.MatchString(s.Owner) {
 		d.report(at+".owner", "write it as user:group", "cannot be an owner: %q", s.Owner)
 	}
 }
+
+func validateFirewall(d *decoder, s *Step, at string) {
+	for i, rule := range s.Firewall {
+		if _, err := ParseRule(rule); err != nil {
+			d.report(index(at+".firewall", i), "write it as 80/tcp, 53/udp, 8000-8010/tcp or 22/tcp limit", "%s", err)
+		}
+	}
+}
+
+var ownerPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$`)
 
 func (m *Manifest) validateFile(d *decoder, s *Step, at string) {
 	m.validatePath(d, string(s.File), at+".file")

@@ -153,7 +153,7 @@ func (s *Store) make(m *manifest.Manifest, name string, data map[string]any, now
 	}
 	claims := map[string]any{}
 	for key, value := range spec.Claims {
-		filled, err := fill(value.Any, m.Engine(), data)
+		filled, err := value.Fill(func(t manifest.Template) (string, error) { return execute(string(t), m.Engine(), data) })
 		if err != nil {
 			return nil, err
 		}
@@ -168,33 +168,6 @@ func execute(text, engine string, data map[string]any) (string, error) {
 		return "", err
 	}
 	return parsed.Execute(data)
-}
-
-// fill executes the templates inside a value of the manifest.
-func fill(value any, engine string, data map[string]any) (any, error) {
-	switch v := value.(type) {
-	case manifest.Template:
-		return execute(string(v), engine, data)
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			var err error
-			if out[i], err = fill(v[i], engine, data); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case map[string]any:
-		out := map[string]any{}
-		for key := range v {
-			var err error
-			if out[key], err = fill(v[key], engine, data); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	}
-	return value, nil
 }
 
 // Capture adds secrets that a command printed, in one write.

@@ -67,7 +67,7 @@ func (i Image) Archive(ctx context.Context) (string, error) {
 	return archive, os.Rename(partial, archive)
 }
 
-// File is a file to put into an image.
+// File is a file to put into an image. Mode fs.ModeSymlink makes it a symbolic link to Content.
 type File struct {
 	Content string
 	Mode    fs.FileMode
@@ -98,6 +98,12 @@ func (i Image) Build(ctx context.Context, directory, deb string, files map[strin
 		target := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			return Build{}, err
+		}
+		if file.Mode&fs.ModeSymlink != 0 {
+			if err := os.Symlink(file.Content, target); err != nil {
+				return Build{}, err
+			}
+			continue
 		}
 		if err := os.WriteFile(target, []byte(file.Content), file.Mode); err != nil {
 			return Build{}, err
