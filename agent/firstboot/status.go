@@ -35,8 +35,8 @@ type StatusStep struct {
 }
 
 // ReadStatus reads how things stand. It changes nothing and asks nothing outside the machine. The steps still to
-// come are those of plan.
-func ReadStatus(files *host.Root, plan []Item, now time.Time) (Status, error) {
+// come are those of plan. Droplet is the id of this one, "" where it is not known.
+func ReadStatus(files *host.Root, plan []Item, droplet string, now time.Time) (Status, error) {
 	state, err := journal.Read(files)
 	if err != nil {
 		return Status{}, err
@@ -51,6 +51,10 @@ func ReadStatus(files *host.Root, plan []Item, now time.Time) (Status, error) {
 		status.Seconds = max(0, end.Sub(state.Began).Seconds())
 	}
 	status.judge(state, files.Locked(lockPath))
+	if state.Finished() && droplet != "" && droplet != state.Droplet {
+		status.State, status.Droplet = "running", droplet
+		status.Message, status.Next = "a copy of Droplet "+state.Droplet+", which is about to be taken over", "follow it with: oneclick-agent status --wait"
+	}
 	return status, nil
 }
 

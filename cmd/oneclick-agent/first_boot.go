@@ -64,7 +64,7 @@ func (a *agent) prepare(ctx context.Context, h *host.Host) (*firstboot.Setup, er
 
 func (a *agent) tellOutcome(h *host.Host, setup *firstboot.Setup, outcome firstboot.Outcome, reason error) int {
 	if a.json {
-		status, err := firstboot.ReadStatus(h.Files, setup.Plan(), h.Now())
+		status, err := firstboot.ReadStatus(h.Files, setup.Plan(), setup.Droplet.ID, h.Now())
 		if err == nil {
 			err = status.WriteJSON(a.stdout)
 		}
