@@ -140,7 +140,7 @@ func (e *engine) progress(number int, event journal.Event) {
 	if event.Message != "" {
 		line += ": " + event.Message
 	}
-	e.Host.Report(line)
+	e.Host.ReportStep(line, event.Step)
 }
 
 // attempt checks, applies and checks again, as often as the item allows.
@@ -199,7 +199,7 @@ func (e *engine) persist(ctx context.Context, item Item, built step.Step) error 
 		case try >= item.Tries || ctx.Err() != nil:
 			return err
 		}
-		e.Host.Report(fmt.Sprintf("%s: %s; trying again", item.ID, e.explain(err)))
+		e.Host.ReportStep(fmt.Sprintf("%s: %s; trying again", item.ID, e.explain(err)), item.ID)
 		if host.Sleep(ctx, pause) != nil {
 			return err
 		}

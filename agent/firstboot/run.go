@@ -140,6 +140,9 @@ func (e *engine) finish(ctx context.Context, cause error) (Outcome, error) {
 	if errors.Is(cause, host.ErrPower) {
 		return Broken, cause
 	}
+	if cause != nil && ctx.Err() != nil { // a shutdown, or a person; no fault of the step
+		return Broken, errors.New("first boot was interrupted; it resumes at the next boot, or now with: oneclick-agent first-boot")
+	}
 	event := journal.Event{Event: journal.Completed}
 	var pending *errPending
 	switch {

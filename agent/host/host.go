@@ -14,8 +14,9 @@ type Host struct {
 	Files *Root
 	Units Units
 	Now   func() time.Time
-	// Progress receives one line about what is going on; it never holds a secret. It may be nil.
-	Progress func(line string)
+	// Progress receives one line about what is going on, and the step that it is about, "" for none. It never
+	// holds a secret. It may be nil.
+	Progress func(line, step string)
 	// Held is told the name of a unit whose start has to wait for another unit first. It may be nil.
 	Held func(unit string)
 }
@@ -46,9 +47,12 @@ func (h *Host) Close() error {
 }
 
 // Report passes one line of progress on.
-func (h *Host) Report(line string) {
+func (h *Host) Report(line string) { h.ReportStep(line, "") }
+
+// ReportStep passes one line about a step on.
+func (h *Host) ReportStep(line, step string) {
 	if h.Progress != nil {
-		h.Progress(line)
+		h.Progress(line, step)
 	}
 }
 

@@ -22,8 +22,8 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
-	h.Progress = func(line string) {
-		if os.Getenv("INVOCATION_ID") == "" || !h.Log(problem.OneLine(line), "") {
+	h.Progress = func(line, step string) {
+		if os.Getenv("INVOCATION_ID") == "" || !h.Log(problem.OneLine(line), step) {
 			fmt.Fprintln(a.stderr, problem.OneLine(line))
 		}
 	}

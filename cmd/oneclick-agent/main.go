@@ -30,7 +30,7 @@ const (
 )
 
 func main() {
-	// A terminal that goes away must not end a setup half-way; the steps are safe, but the customer waits.
+	// An interrupted setup ends at once and in good order; a later run resumes it.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args, os.Stdout, os.Stderr)
 	stop()
