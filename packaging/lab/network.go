@@ -35,7 +35,8 @@ func NewNetwork(ctx context.Context) (*Network, error) {
 	for _, arguments := range [][]string{
 		{"netns", "add", n.name},
 		{"-n", n.name, "link", "set", "lo", "up"},
-		{"-n", n.name, "link", "add", "bridge0", "type", "bridge"},
+		// Always the same hardware address: a frozen Droplet remembers it.
+		{"-n", n.name, "link", "add", "bridge0", "address", "02:00:00:00:00:01", "type", "bridge"},
 		{"-n", n.name, "address", "add", MetadataAddress + "/16", "dev", "bridge0"},
 		{"-n", n.name, "address", "add", Gateway + "/24", "dev", "bridge0"},
 		{"-n", n.name, "link", "set", "bridge0", "up"},
