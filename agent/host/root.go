@@ -166,6 +166,12 @@ func (r *Root) Exists(path string) bool {
 	return err == nil
 }
 
+// Missing reports whether nothing is at path, for sure: an error of the disk is no proof of that.
+func (r *Root) Missing(path string) bool {
+	_, err := r.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Readlink returns the text of the symbolic link at path.
 func (r *Root) Readlink(path string) (string, error) {
 	name, err := r.resolve(path, false)

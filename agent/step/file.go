@@ -39,7 +39,7 @@ func attributes(h *host.Host, owner string, mode *fs.FileMode) (host.Attributes,
 
 func (f *File) attributes(h *host.Host) (host.Attributes, error) {
 	mode := f.Mode
-	if mode == nil && !h.Files.Exists(f.Path) {
+	if mode == nil && h.Files.Missing(f.Path) {
 		mode = &f.NewMode
 	}
 	return attributes(h, f.Owner, mode)
@@ -67,7 +67,7 @@ func (f *File) Apply(_ context.Context, h *host.Host) error {
 }
 
 func write(h *host.Host, file string, content []byte, want host.Attributes) error {
-	if !h.Files.Exists(path.Dir(file)) {
+	if h.Files.Missing(path.Dir(file)) {
 		if err := h.Files.MakeDirectory(path.Dir(file), host.Attributes{}); err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (e *Edit) Apply(_ context.Context, h *host.Host) error {
 		return err
 	}
 	var keep host.Attributes
-	if !h.Files.Exists(e.Path) {
+	if h.Files.Missing(e.Path) {
 		keep = host.Mode(e.NewMode)
 	}
 	return write(h, e.Path, want, keep)

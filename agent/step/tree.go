@@ -103,7 +103,7 @@ func (l *Link) Check(_ context.Context, h *host.Host) (State, error) {
 
 // Apply makes the link in place of a link or file that is there.
 func (l *Link) Apply(_ context.Context, h *host.Host) error {
-	if !h.Files.Exists(path.Dir(l.Path)) {
+	if h.Files.Missing(path.Dir(l.Path)) {
 		if err := h.Files.MakeDirectory(path.Dir(l.Path), host.Attributes{}); err != nil {
 			return err
 		}
