@@ -359,6 +359,19 @@ func (r *Root) syncDirectory(name string) error {
 	return plain(directory.Sync())
 }
 
+// SyncAll makes everything durable that anybody wrote to the tree's file system so far.
+func (r *Root) SyncAll() error {
+	top, err := r.root.Open(".")
+	if err != nil {
+		return plain(err)
+	}
+	defer top.Close()
+	if err := unix.Syncfs(int(top.Fd())); err != nil {
+		return fmt.Errorf("cannot make the disk durable: %w", err)
+	}
+	return nil
+}
+
 // explain adds what to do to the errors that every disk has.
 func explain(err error) error {
 	switch {

@@ -31,6 +31,12 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 		fmt.Fprintf(a.stdout, "first boot: %s\n", outcome)
 		return exitCode(outcome)
 	}
+	if *kick {
+		// cloud-init wrote the SSH host keys seconds ago and never will again: a power cut now must not empty them.
+		if err := h.Files.SyncAll(); err != nil {
+			fmt.Fprintln(a.stderr, "warning: "+err.Error())
+		}
+	}
 	setup, err := a.prepare(ctx, h)
 	if err != nil {
 		return a.fail(err)

@@ -67,7 +67,7 @@ func boot(t *testing.T, l *Lab, b Build, disk string, id int) *Machine {
 		machine.CutPower()
 		if t.Failed() {
 			console := machine.Console()
-			t.Logf("the end of the console:\n%s", console[max(0, len(console)-4000):])
+			t.Logf("the end of the console:\n%s", console[max(0, len(console)-1500):])
 		}
 	})
 	return machine

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -25,12 +26,18 @@ const (
 // database server meet. Nothing in it reaches any other network.
 type Network struct{ name string }
 
-// networks numbers the namespaces of this process.
-var networks atomic.Int64
+// networks numbers the namespaces of this process; making one is not safe beside another on a machine that never
+// had any, because each ip(8) then mounts /run/netns.
+var (
+	networks atomic.Int64
+	making   sync.Mutex
+)
 
 // NewNetwork makes the namespace. Close takes it away with everything in it.
 func NewNetwork(ctx context.Context) (*Network, error) {
 	n := &Network{name: fmt.Sprintf("droplet-lab-%d-%d", os.Getpid(), networks.Add(1))}
+	making.Lock()
+	defer making.Unlock()
 	command(ctx, "ip", "netns", "delete", n.name) // of a run that was killed
 	for _, arguments := range [][]string{
 		{"netns", "add", n.name},
