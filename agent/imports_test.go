@@ -39,11 +39,15 @@ var only = map[string][]string{
 	"github.com/coreos/go-systemd/v22/dbus":     {"agent/host"},
 	"github.com/coreos/go-systemd/v22/journal":  {"agent/host"},
 	"github.com/jackc/pgx/v5/pgconn":            {"agent/database"},
+	"github.com/go-sql-driver/mysql":            {"agent/database"},
+	"github.com/valkey-io/valkey-go":            {"agent/database"},
+	"go.mongodb.org/mongo-driver/v2/mongo":      {"agent/database"},
+	"github.com/xdg-go/scram":                   {"agent/database"},
 	"github.com/sethvargo/go-password/password": {"agent/secret"},
 	"go.yaml.in/yaml/v4":                        {"agent/manifest", "agent/edit"},
 	"github.com/pelletier/go-toml/v2":           {"agent/edit"},
 	"gopkg.in/ini.v1":                           {"agent/database", "agent/host"},
-	"net/http":                                  {"agent/host"},
+	"net/http":                                  {"agent/host", "agent/database"},
 	"text/template":                             {"agent/render"},
 }
 

@@ -4,6 +4,7 @@ package database
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -154,12 +155,26 @@ func unquote(value string) string {
 	return value
 }
 
+// mayBeEmpty tells which parts an engine can do without: Valkey has an unnamed user and databases without names,
+// MongoDB clusters are found by a DNS SRV record, and Kafka and OpenSearch have no databases.
+func mayBeEmpty(part, engine string) bool {
+	switch part {
+	case "user":
+		return engine == "valkey"
+	case "port":
+		return engine == "mongodb"
+	case "name":
+		return engine == "valkey" || engine == "kafka" || engine == "opensearch"
+	}
+	return false
+}
+
 // add reads one block; keys maps what is wanted to the file's keys.
 func (f *File) add(values, keys map[string]string) error {
 	for _, part := range []string{"protocol", "host", "port", "user", "password", "name"} {
 		key, wanted := keys[part]
 		value := values[key]
-		if wanted && value == "" && !(part == "user" && engineOf(values[keys["protocol"]]) == "valkey") {
+		if wanted && value == "" && !mayBeEmpty(part, engineOf(values[keys["protocol"]])) {
 			f.Missing = append(f.Missing, key)
 		}
 		if len(value) > maxValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
@@ -174,8 +189,8 @@ func (f *File) add(values, keys map[string]string) error {
 	if engine == "" {
 		return fmt.Errorf("cannot use %s: %s is %q, which is no engine known here", CredentialsPath, keys["protocol"], protocol)
 	}
-	port, err := strconv.Atoi(values[keys["port"]])
-	if err != nil || port < 1 || port > 65535 {
+	port, err := strconv.Atoi(cmp.Or(values[keys["port"]], "0"))
+	if err != nil || port < 0 || port > 65535 || port == 0 && engine != "mongodb" {
 		return fmt.Errorf("cannot use %s: %s is not a port", CredentialsPath, keys["port"])
 	}
 	server := values[keys["host"]]

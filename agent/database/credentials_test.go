@@ -57,7 +57,7 @@ func TestTheSecondBlockIsADatabaseOfItsOwn(t *testing.T) {
 	if err != nil || len(file.Blocks) != 2 {
 		t.Fatalf("%+v, %v", file, err)
 	}
-	if got := (Connection{Credentials: file.Blocks[1]}).URL().Reveal(); got != "rediss://default:p%2Bq@r:25061" {
+	if got := (Connection{Credentials: file.Blocks[1], TLS: "require"}).URL().Reveal(); got != "rediss://default:p%2Bq@r:25061" {
 		t.Error(got)
 	}
 }
@@ -134,7 +134,7 @@ func TestTheEnvironmentFileGivesValuesBack(t *testing.T) {
 	every.WriteString("$(id) `id` ü€😀")
 	c := Connection{Credentials: Credentials{Engine: "postgresql", Host: "h", Port: 1, User: "u", Name: "d", Password: secret.New(every.String())}, TLS: "require"}
 	file := filepath.Join(t.TempDir(), "database.env")
-	if err := os.WriteFile(file, c.Environment(), 0o600); err != nil {
+	if err := os.WriteFile(file, Environment(c, nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("sh", "-c", ". "+file+`; printf %s "$DATABASE_PASSWORD"`).Output()

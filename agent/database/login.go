@@ -41,27 +41,85 @@ type LoginError struct {
 func (e *LoginError) Error() string { return e.Reason + "; " + e.Advice }
 
 // Login logs in as the application would and asks the server one question. It returns the server's version.
-func Login(ctx context.Context, files *host.Root, c Connection) (version string, err error) {
+func Login(ctx context.Context, h *host.Host, c Connection) (version string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, LoginWithin)
 	defer cancel()
-	config, err := c.tlsConfig(files)
-	if err != nil {
-		return "", err
-	}
-	switch c.Engine {
-	case "postgresql":
-		version, err = loginPostgreSQL(ctx, c, config)
-	default:
-		return "", errors.ErrUnsupported
-	}
-	if err != nil {
-		return "", c.classify(ctx, err)
-	}
-	return version, nil
+	err = c.with(ctx, h, func(s session) error {
+		version, err = s.version(ctx)
+		return err
+	})
+	return version, err
 }
 
-// tlsConfig is what TLS checks: nothing, the chain, or the chain and the name.
+// with opens a session and hands it over; every error says at which layer it failed.
+func (c Connection) with(ctx context.Context, h *host.Host, use func(session) error) error {
+	config, err := c.tlsConfig(h.Files)
+	if err != nil {
+		return err
+	}
+	if err := c.probe(ctx, h, config); err != nil {
+		return c.classify(ctx, err)
+	}
+	s, err := c.open(ctx, h, config)
+	if err != nil {
+		return c.classify(ctx, c.explain(err))
+	}
+	defer s.close()
+	err = use(s)
+	if err == nil || errors.Is(err, errTaken) {
+		return err
+	}
+	return c.classify(ctx, c.explain(err))
+}
+
+// probe goes as far as a server can be told apart without a driver, because drivers wrap and lose what failed.
+func (c Connection) probe(ctx context.Context, h *host.Host, config *tls.Config) error {
+	if c.SRV() {
+		return nil // the driver finds the servers by their name
+	}
+	conn, err := c.dial(ctx, h)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if config == nil || c.Engine == "postgresql" || c.Engine == "mysql" {
+		return nil // these two begin in their own protocol
+	}
+	return tls.Client(conn, config).HandshakeContext(ctx)
+}
+
+// dial connects, and lets the connection live as long as ctx: with it ends every driver, whatever it thinks of
+// deadlines.
+func (c Connection) dial(ctx context.Context, h *host.Host) (net.Conn, error) {
+	var conn net.Conn
+	var err error
+	if c.Socket != "" {
+		conn, err = h.DialUnix(c.Socket, c.PeerAs)
+	} else {
+		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", c.address())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &boundConn{conn, context.AfterFunc(ctx, func() { conn.Close() })}, nil
+}
+
+// boundConn is closed when its context ends.
+type boundConn struct {
+	net.Conn
+	stop func() bool
+}
+
+func (b *boundConn) Close() error {
+	b.stop()
+	return b.Conn.Close()
+}
+
+// tlsConfig is what TLS checks, nil where none is used: nothing, the chain, or the chain and the name.
 func (c Connection) tlsConfig(files *host.Root) (*tls.Config, error) {
+	if c.TLS == "" {
+		return nil, nil
+	}
 	config := &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
 		bundle, err := files.ReadFile(c.CA, 1<<20)
@@ -93,8 +151,10 @@ func (c Connection) tlsConfig(files *host.Root) (*tls.Config, error) {
 
 // classify turns an error of a driver into the layer that failed. Engines add what only they can tell.
 func (c Connection) classify(ctx context.Context, err error) error {
-	server := fmt.Sprintf("the database server %s", c.Host)
-	at := net.JoinHostPort(c.Host, fmt.Sprint(c.Port))
+	server, at := c.server(), c.address()
+	if c.Local() {
+		return c.classifyLocal(ctx, err)
+	}
 	var known *LoginError
 	var dns *net.DNSError
 	var authority x509.UnknownAuthorityError
@@ -127,4 +187,18 @@ func (c Connection) classify(ctx context.Context, err error) error {
 	}
 	return &LoginError{Other, fmt.Sprintf("%s ended the connection during the login", server),
 		"check that db_protocol and db_port in " + CredentialsPath + " belong together"}
+}
+
+// classifyLocal speaks of the image's own server, where neither names, certificates nor Trusted Sources play a part.
+func (c Connection) classifyLocal(ctx context.Context, err error) error {
+	var known *LoginError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case ctx.Err() != nil:
+		return &LoginError{TimedOut, c.server() + " does not answer", "see its log with: journalctl -e"}
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+		return &LoginError{Refused, c.server() + " does not listen at " + c.address(), "see whether its unit runs: systemctl status"}
+	}
+	return &LoginError{Other, c.server() + " ended the connection during the login", "see its log with: journalctl -e"}
 }

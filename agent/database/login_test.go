@@ -13,55 +13,50 @@ import (
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/secret"
-	"oneclick-agent/packaging/postgresql"
+	"oneclick-agent/packaging/servers"
 )
 
 const password = "AVNS_a/b?c#d@e:f%g&h'i\"j$k\\l`m nü"
 
-// server starts a real PostgreSQL on loopback.
-func server(t *testing.T) *postgresql.Server {
+// start starts a real server on loopback, and ends it with the test.
+func start(t *testing.T, server func(context.Context, servers.Options) (*servers.Server, error), o servers.Options) *servers.Server {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root: the server runs as the user postgres")
+		t.Skip("needs root: the server runs as a user of its own")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	o.Directory, o.Address, o.Names = t.TempDir(), "127.0.0.1", []string{"localhost"}
+	if o.Password == "" {
+		o.Password = password
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
-	s, err := postgresql.Start(t.Context(), postgresql.Options{
-		Directory: t.TempDir(), Address: "127.0.0.1", Port: port, Names: []string{"localhost"}, Password: password,
-	})
+	s, err := server(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
-	if err := s.Ready(t.Context(), func(ctx context.Context, address string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	}); err != nil {
+	if err := s.Ready(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func tree(t *testing.T, ca string) *host.Root {
+// machine is a host with a CA file in its tree.
+func machine(t *testing.T, ca string) *host.Host {
 	t.Helper()
 	dir := t.TempDir()
 	os.WriteFile(filepath.Join(dir, "ca.crt"), []byte(ca), 0o644)
-	files, err := host.OpenRoot(dir)
+	h, err := host.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { files.Close() })
-	return files
+	t.Cleanup(func() { h.Close() })
+	return h
 }
 
 // A real login to a real server, and every layer at which one can fail.
 func TestALoginSucceedsOrSaysWhichLayerFailed(t *testing.T) {
 	t.Parallel()
-	s := server(t)
-	other, err := postgresql.NewAuthority()
+	s := start(t, servers.PostgreSQL, servers.Options{})
+	other, err := servers.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +95,7 @@ func TestALoginSucceedsOrSaysWhichLayerFailed(t *testing.T) {
 			t.Parallel()
 			c := good
 			test.change(&c)
-			version, err := Login(t.Context(), tree(t, test.ca), c)
+			version, err := Login(t.Context(), machine(t, test.ca), c)
 			if test.layer == "" {
 				if err != nil || !strings.HasPrefix(version, "PostgreSQL 1") {
 					t.Errorf("got %q, %v", version, err)
@@ -115,17 +110,24 @@ func TestALoginSucceedsOrSaysWhichLayerFailed(t *testing.T) {
 	}
 }
 
-// A server that takes the connection and then says nothing, and one that answers something else.
+// A server that takes the connection and then says nothing, whatever the engine, and one that answers something else.
 func TestAServerThatIsNoneIsToldApart(t *testing.T) {
 	t.Parallel()
+	const silent = "the database server 127.0.0.1 does not answer at 127.0.0.1:%; add this Droplet to the cluster's Trusted Sources in the control panel"
 	for name, test := range map[string]struct {
-		answer string
-		layer  Layer
-		want   string
+		engine, answer string
+		layer          Layer
+		want           string
 	}{
-		"it says nothing":    {"", TimedOut, "the database server 127.0.0.1 does not answer at 127.0.0.1:%; add this Droplet to the cluster's Trusted Sources in the control panel"},
-		"it offers no TLS":   {"N", TLS, "the database server 127.0.0.1 does not offer TLS; check db_host and db_port in /root/.digitalocean_dbaas_credentials"},
-		"it speaks nonsense": {"SHTTP/1.1 400\r\n\r\n", TLS, "the database server 127.0.0.1 does not speak TLS as expected; check db_port in /root/.digitalocean_dbaas_credentials"},
+		"PostgreSQL says nothing": {"postgresql", "", TimedOut, silent},
+		"MySQL says nothing":      {"mysql", "", TimedOut, silent},
+		"Valkey says nothing":     {"valkey", "", TimedOut, silent},
+		"MongoDB says nothing":    {"mongodb", "", TimedOut, silent},
+		"Kafka says nothing":      {"kafka", "", TimedOut, silent},
+		"OpenSearch says nothing": {"opensearch", "", TimedOut, silent},
+		"it offers no TLS":        {"postgresql", "N", TLS, "the database server 127.0.0.1 does not offer TLS; check db_host and db_port in /root/.digitalocean_dbaas_credentials"},
+		"it speaks nonsense":      {"postgresql", "SHTTP/1.1 400\r\n\r\n", TLS, "the database server 127.0.0.1 does not speak TLS as expected; check db_port in /root/.digitalocean_dbaas_credentials"},
+		"Kafka meets nonsense":    {"kafka", "HTTP/1.1 400\r\n\r\n", TLS, "the database server 127.0.0.1 does not speak TLS as expected; check db_port in /root/.digitalocean_dbaas_credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -140,13 +142,16 @@ func TestAServerThatIsNoneIsToldApart(t *testing.T) {
 					if err != nil {
 						return
 					}
+					defer conn.Close() // which also keeps it open until then
 					conn.Write([]byte(test.answer))
 				}
 			}()
-			port := listener.Addr().(*net.TCPAddr).Port
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err = Login(ctx, tree(t, ""), Connection{Credentials: Credentials{Engine: "postgresql", Host: "127.0.0.1", Port: port, User: "u", Password: secret.New("hunter2"), Name: "d"}, TLS: "require"})
+			c := Connection{TLS: "require", Credentials: Credentials{
+				Engine: test.engine, Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, User: "u", Password: secret.New("hunter2"),
+			}}
+			_, err = Login(ctx, machine(t, ""), c)
 			before, after, _ := strings.Cut(test.want, "%")
 			var failed *LoginError
 			if !errors.As(err, &failed) || failed.Layer != test.layer || !strings.HasPrefix(err.Error(), before) || !strings.HasSuffix(err.Error(), after) {

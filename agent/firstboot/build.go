@@ -22,7 +22,7 @@ const maxSource = 16 << 20
 // manifestItem makes the plan's item from a step of the manifest.
 func (s *Setup) manifestItem(m *manifest.Step, at string) Item {
 	item := Item{
-		Digest: s.Manifest.Digest(at), When: m.When, Optional: m.Optional, Address: s.usesAddress(m),
+		Digest: s.Manifest.Digest(at), When: m.When, Optional: m.Optional, Uses: s.Manifest.Uses(s.stepTemplates(m)...),
 		Within: cmp.Or(m.Within.Duration(), step.QuickWithin),
 	}
 	path := func(kind string, target manifest.Template) {
@@ -343,14 +343,19 @@ func editTemplates(m *manifest.Step) []string {
 	return all
 }
 
-// usesAddress reports whether a file or edit step is made from what only this Droplet is.
-func (s *Setup) usesAddress(m *manifest.Step) bool {
-	for _, text := range append(editTemplates(m), s.source(m), string(m.To)) {
-		if s.Manifest.UsesDroplet(text) {
-			return true
-		}
+// stepTemplates are all templates whose values a step puts to use.
+func (s *Setup) stepTemplates(m *manifest.Step) []string {
+	all := append(editTemplates(m), s.source(m), string(m.To))
+	for _, argument := range m.Run {
+		all = append(all, string(argument))
 	}
-	return false
+	for _, value := range m.Env {
+		all = append(all, string(value))
+	}
+	if m.Stdin != nil {
+		all = append(all, string(*m.Stdin))
+	}
+	return all
 }
 
 // overlaps reports whether one path is the other, or lies below it.

@@ -3,7 +3,6 @@ package firstboot
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
-	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/step"
 )
 
@@ -34,10 +32,7 @@ func rememberDroplet(s *Setup) error {
 func adopt(ctx context.Context, s *Setup, j *journal.Journal) (Outcome, error) {
 	renewed, err := renewAddresses(ctx, s)
 	if err != nil {
-		if !errors.Is(err, host.ErrPower) {
-			err = errors.New(s.Redact.Redact(err.Error()))
-		}
-		return Broken, err
+		return Broken, s.redacted(err)
 	}
 	if err := rememberDroplet(s); err != nil {
 		return Broken, err
@@ -52,8 +47,7 @@ func adopt(ctx context.Context, s *Setup, j *journal.Journal) (Outcome, error) {
 	return finished(state), nil
 }
 
-// renewAddresses applies the file and edit steps that name the Droplet, where they still stand as the old Droplet
-// made them, and restarts what runs of the manifest's services when anything changed.
+// renewAddresses makes anew what names the old Droplet, and restarts what uses it.
 func renewAddresses(ctx context.Context, s *Setup) (renewed int, err error) {
 	data, err := s.Host.Files.ReadFile(rememberedPath, 1<<20)
 	var old droplet.Droplet
@@ -65,51 +59,9 @@ func renewAddresses(ctx context.Context, s *Setup) (renewed int, err error) {
 	}
 	before := *s
 	before.Droplet = old
-	for _, item := range s.Plan() {
-		if !item.Address {
-			continue
-		}
-		changed, err := renew(ctx, s, item, before.Data())
-		if err != nil {
-			return renewed, err
-		}
-		if changed {
-			renewed++
-		}
+	done, err := s.renew(ctx, &before, func(item Item) bool { return item.Paths != nil && slices.Contains(item.Uses, "droplet") })
+	if err != nil || len(done) == 0 {
+		return len(done), err
 	}
-	if renewed == 0 {
-		return 0, nil
-	}
-	var units []string
-	for _, m := range s.Manifest.FirstBoot {
-		if restarts(m) && !slices.Contains(units, m.Service) {
-			units = append(units, m.Service)
-		}
-	}
-	return renewed, (&step.Refresh{Units: units}).Apply(ctx, s.Host)
-}
-
-func restarts(m manifest.Step) bool {
-	return slices.Contains(m.Do, "restart") || slices.Contains(m.Do, "reload") || slices.Contains(m.Do, "start")
-}
-
-// renew applies one item anew if what it made for the old Droplet still stands.
-func renew(ctx context.Context, s *Setup, item Item, before map[string]any) (changed bool, err error) {
-	if applies, err := s.applies(item, before); err != nil || !applies {
-		return false, err
-	}
-	built, err := item.Build(before)
-	if err != nil {
-		return false, err
-	}
-	if state, err := built.Check(ctx, s.Host); err != nil || state != step.Met {
-		return false, nil // somebody changed it: it is theirs
-	}
-	if built, err = item.Build(s.Data()); err != nil {
-		return false, err
-	}
-	if state, err := built.Check(ctx, s.Host); err != nil || state == step.Met {
-		return false, err
-	}
-	return true, built.Apply(ctx, s.Host)
+	return len(done), (&step.Refresh{Units: s.restartedUnits()}).Apply(ctx, s.Host)
 }

@@ -158,9 +158,6 @@ func (e *engine) attempt(ctx context.Context, item Item) (message string, err er
 	if err != nil {
 		return "", err
 	}
-	if login, ok := built.(*step.DatabaseLogin); ok {
-		login.Found = func(found string) { message = found }
-	}
 	ctx, cancel := context.WithTimeout(ctx, item.Within)
 	defer cancel()
 	if met, err := built.Check(ctx, e.Host); err != nil || met == step.Met {
@@ -176,6 +173,9 @@ func (e *engine) attempt(ctx context.Context, item Item) (message string, err er
 	met, err := built.Check(ctx, e.Host)
 	if err == nil && met == step.Unmet {
 		err = errors.New("it was done, but is not in effect; something else changed it back")
+	}
+	if teller, ok := built.(step.Teller); ok && err == nil {
+		message = teller.Told()
 	}
 	return message, err
 }
@@ -210,10 +210,11 @@ func (e *engine) persist(ctx context.Context, item Item, built step.Step) error 
 func (e *engine) refreshData() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	data := e.Data()
 	if len(e.Store.Names()) == len(e.data["secrets"].(map[string]any)) {
+		e.data = data
 		return
 	}
-	data := e.Data()
 	if _, err := e.Store.Ensure(e.Manifest, data, false, e.Host.Now()); err != nil {
 		e.Host.Report("warning: " + e.explain(err))
 	}

@@ -1,17 +1,13 @@
 package firstboot
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
-	"oneclick-agent/agent/database"
-	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/render"
 	"oneclick-agent/agent/step"
@@ -21,10 +17,6 @@ import (
 const (
 	// RunWithin bounds one run of first boot.
 	RunWithin = time.Hour
-	// databasePatience is how long a run itself waits for a database before it leaves that to the timer.
-	databasePatience = 20 * time.Second
-	// defaultDatabaseWithin is how long a database may take before its absence is called a fault.
-	defaultDatabaseWithin = 15 * time.Minute
 )
 
 // Item is one step of the plan.
@@ -42,8 +34,8 @@ type Item struct {
 	Tries int
 	// Paths are what it writes, where it writes nothing else: such steps may run side by side.
 	Paths []string
-	// Address tells whether it is made from the Droplet's address, so that a clone renews it.
-	Address bool
+	// Uses lists what it is made from that may change later: "droplet", "database", "secrets.NAME", "answers.NAME".
+	Uses []string
 	// Always tells that an earlier run does not count: the step's own check decides, because what it writes comes
 	// from outside and may have changed since.
 	Always bool
@@ -80,93 +72,6 @@ func digestOf(parts ...string) string {
 // ready is the Build of a step that has no templates.
 func ready(s step.Step) func(map[string]any) (step.Step, error) {
 	return func(map[string]any) (step.Step, error) { return s, nil }
-}
-
-// databaseItems come first: whatever else is set up may need the database.
-func (s *Setup) databaseItems() []Item {
-	spec := s.Manifest.Database
-	if spec == nil {
-		return nil
-	}
-	within := cmp.Or(spec.Within.Duration(), defaultDatabaseWithin)
-	if s.Unusable != nil {
-		return []Item{{
-			ID: "database credentials", Digest: digestOf("unusable"), Summary: s.Unusable.Error(), Within: within,
-			Build: func(map[string]any) (step.Step, error) { return nil, s.Unusable },
-		}}
-	}
-	if s.Awaited != "" {
-		return []Item{{
-			ID: "database credentials", Digest: digestOf("credentials"), Summary: "wait for " + database.CredentialsPath,
-			Within: within, Build: ready(&step.DatabaseCredentials{Reason: s.Awaited}),
-		}}
-	}
-	if s.Managed == nil {
-		return s.localItems(spec)
-	}
-	c := *s.Managed
-	items := []Item{
-		{
-			ID: "database environment", Digest: digestOf(append([]string{"environment", c.Host, fmt.Sprint(c.Port), c.TLS, c.CA}, spec.Services...)...),
-			Summary: fmt.Sprintf("write %s root:root 0600, for root's shells and %d units", database.EnvironmentPath, len(spec.Services)),
-			Within:  step.ServiceWithin, Durable: true, Tries: 3, Always: true,
-			Build: ready(&step.DatabaseEnvironment{Connection: c, Services: spec.Services}),
-		},
-		{
-			ID: "database login", Digest: digestOf("login", c.Host, fmt.Sprint(c.Port), c.Name, c.User),
-			Summary: fmt.Sprintf("log in to %s at %s:%d, %s", c.Engine, c.Host, c.Port, c.Verified()),
-			Within:  within, Patience: min(within, databasePatience), Durable: true,
-			Build: ready(&step.DatabaseLogin{Connection: c}),
-		},
-	}
-	for _, unit := range spec.DisableLocal {
-		items = append(items, Item{
-			ID: "service " + unit + " disable stop", Digest: digestOf("disable", unit), Summary: "disable and stop " + unit + ": a managed database is used",
-			Within: step.ServiceWithin, Durable: true, Tries: 3, Build: ready(&step.Service{Unit: unit, Do: []host.Verb{host.Disable, host.Stop}}),
-		})
-	}
-	return items
-}
-
-// localItems stand for what this version does not do yet, so that nobody believes that it was done.
-func (s *Setup) localItems(spec *manifest.Database) []Item {
-	if spec.Local == nil {
-		return nil
-	}
-	return []Item{{
-		ID: "database local", Digest: digestOf("local", spec.Local.Name), Summary: "make the database " + spec.Local.Name + " on the image's own server",
-		Optional: true, Within: step.ServiceWithin, Build: ready(step.LocalDatabase{Name: spec.Local.Name}),
-	}}
-}
-
-// closingItems open the gate and restart what runs with an old environment.
-func (s *Setup) closingItems() []Item {
-	var items []Item
-	if gate := s.Manifest.Gate; gate != nil && gate.Until == "first_boot" {
-		items = append(items, Item{
-			ID: "gate", Digest: digestOf(append([]string{"gate"}, gate.Services...)...), Summary: "let " + strings.Join(gate.Services, ", ") + " start",
-			Within: step.ServiceWithin, Tries: 3, Durable: true, Build: ready(&step.Gate{Units: gate.Services}),
-		})
-	}
-	if s.Managed == nil {
-		return items
-	}
-	var stale []string
-	for _, unit := range s.Manifest.Database.Services {
-		restarted := slices.ContainsFunc(s.Manifest.FirstBoot, func(m manifest.Step) bool {
-			return m.Service == unit && (slices.Contains(m.Do, "restart") || slices.Contains(m.Do, "stop")) && m.When == ""
-		})
-		if !restarted {
-			stale = append(stale, unit)
-		}
-	}
-	if len(stale) > 0 {
-		items = append(items, Item{
-			ID: "database services", Digest: digestOf(append([]string{"refresh"}, stale...)...), Summary: "restart what runs of " + strings.Join(stale, ", "),
-			Within: step.ServiceWithin, Tries: 3, Durable: true, Build: ready(&step.Refresh{Units: stale}),
-		})
-	}
-	return items
 }
 
 // evaluate fills a template in.

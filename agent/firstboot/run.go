@@ -50,7 +50,7 @@ func Run(ctx context.Context, s *Setup, whenDue bool) (Outcome, error) {
 	if s.Droplet.ID == "" { // nothing tells, so it is taken for the one that it was
 		s.Droplet.ID = cmp.Or(state.Droplet, unknownDroplet)
 	}
-	if state.Finished() && state.Droplet == s.Droplet.ID {
+	if state.Finished() && state.Droplet == s.Droplet.ID && !s.databaseChanged() {
 		s.showState(state)
 		return finished(state), nil
 	}
@@ -85,6 +85,9 @@ func AlreadyFinished(ctx context.Context, h *host.Host) (Outcome, bool) {
 	if err != nil || !state.Finished() {
 		return "", false
 	}
+	if credentialsChanged(h, state) {
+		return "", false
+	}
 	// A message older than the end of first boot was written by a run that could not write the last one.
 	if shown, err := h.Files.Stat(motd.Path); err != nil || shown.ModTime().Before(state.Ended) {
 		return "", false
@@ -105,6 +108,8 @@ func locked(ctx context.Context, s *Setup) (Outcome, error) {
 	defer j.Close()
 	state := j.State()
 	switch {
+	case state.Finished() && state.Droplet == s.Droplet.ID && s.databaseChanged():
+		return followDatabase(ctx, s, j)
 	case state.Finished() && state.Droplet == s.Droplet.ID:
 		return finished(state), nil
 	case state.Finished():
@@ -131,6 +136,12 @@ func locked(ctx context.Context, s *Setup) (Outcome, error) {
 	}
 	if err := rememberDroplet(s); err != nil {
 		return e.finish(ctx, err)
+	}
+	if now, ok := s.Database(); ok {
+		s.known.Applied = applied(now)
+		if err := s.rememberDatabase(); err != nil {
+			return e.finish(ctx, err)
+		}
 	}
 	return e.finish(ctx, nil)
 }
@@ -192,7 +203,7 @@ func (e *engine) scheduleRetry(ctx context.Context, wanted bool) {
 			continue
 		}
 		verb := host.Start
-		if !wanted {
+		if !wanted && (unit != retryPath || !e.mayChooseDatabase()) {
 			if state.Active != "active" {
 				continue
 			}
@@ -202,6 +213,11 @@ func (e *engine) scheduleRetry(ctx context.Context, wanted bool) {
 			e.Host.Report("warning: " + err.Error())
 		}
 	}
+}
+
+// mayChooseDatabase reports whether credentials that come later would be used.
+func (s *Setup) mayChooseDatabase() bool {
+	return s.Manifest.Database != nil && s.Manifest.Database.Managed != "never"
 }
 
 // showState renders the message of the day. That it cannot be written never stops a setup.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/droplet"
@@ -29,11 +28,15 @@ type Setup struct {
 	Directory string
 	Droplet   droplet.Droplet
 	Store     *secret.Store
-	// Managed is the managed database in use, nil without one. Awaited says why credentials that are wanted
-	// cannot be used yet, Unusable why those that are there never can.
-	Managed  *database.Connection
-	Awaited  string
-	Unusable error
+	// Managed is the managed database as its administrator reaches it, nil without one; Keystore a second one.
+	// Awaited says why credentials that are wanted cannot be used yet, Unusable why those that are there never can.
+	Managed, Keystore *database.Connection
+	Awaited           string
+	Unusable          error
+	// known is what earlier runs found out about the database.
+	known knownDatabase
+	// override stands for the database where a setup is one of before.
+	override *database.Connection
 	Redact   secret.Redactor
 }
 
@@ -110,44 +113,11 @@ func Prepare(ctx context.Context, h *host.Host, m *manifest.Manifest, file, meta
 		return nil, err
 	}
 	s.Redact.AddStore(s.Store)
+	if s.known, err = readKnownDatabase(h.Files); err != nil {
+		return nil, err
+	}
 	s.Unusable = s.findDatabase()
 	return s, nil
-}
-
-// findDatabase decides between the managed database that the customer may have chosen and none.
-func (s *Setup) findDatabase() error {
-	spec := s.Manifest.Database
-	if spec == nil || spec.Managed == "never" {
-		return nil
-	}
-	file, err := database.ReadCredentials(s.Host.Files)
-	if err != nil {
-		return err
-	}
-	if file == nil {
-		if spec.Managed == "required" {
-			s.Awaited = database.CredentialsPath + " is not there yet"
-		}
-		return nil
-	}
-	for _, warning := range file.Warnings {
-		s.Host.Report("warning: " + warning)
-	}
-	if len(file.Missing) > 0 {
-		s.Awaited = fmt.Sprintf("%s is not complete yet: %s has no value", database.CredentialsPath, file.Missing[0])
-		return nil
-	}
-	for _, block := range file.Blocks {
-		if slices.Contains(spec.Engine, block.Engine) {
-			connection := database.Connect(s.Host.Files, block, spec)
-			s.Managed = &connection
-			s.Redact.Add("database password", block.Password)
-			s.Redact.Add("database url", connection.URL())
-			return nil
-		}
-	}
-	return fmt.Errorf("cannot use the managed database: it is %s, and %s works with %v; choose another in the control panel",
-		file.Blocks[0].Engine, s.Manifest.App.Name, []string(spec.Engine))
 }
 
 // Data is what templates see. It reveals the secrets.
@@ -159,10 +129,12 @@ func (s *Setup) Data() map[string]any {
 		"droplet": s.Droplet.Data(),
 		"url":     s.Droplet.URL(),
 	}
-	if s.Managed != nil {
-		data["database"] = s.Managed.Data()
-	} else {
-		data["database"] = database.NoData(s.Manifest.Database, s.Store)
+	data["database"], data["keystore"] = database.NoData(s.Manifest.Engine()), database.NoData("")
+	if c, ok := s.Database(); ok {
+		data["database"] = c.Data()
+	}
+	if s.Keystore != nil {
+		data["keystore"] = s.Keystore.Data()
 	}
 	return data
 }
@@ -183,7 +155,9 @@ func (s *Setup) PreviewData() map[string]any {
 		}
 	}
 	data["secrets"] = secrets
-	db := data["database"].(map[string]any)
-	db["password"], db["url"] = "[secret database password]", "[secret database url]"
+	for _, kind := range []string{"database", "keystore"} {
+		db := data[kind].(map[string]any)
+		db["password"], db["url"] = "[secret "+kind+" password]", "[secret "+kind+" url]"
+	}
 	return data
 }

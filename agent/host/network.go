@@ -9,7 +9,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxBody is the most of an HTTP answer that is read, in bytes.
@@ -72,4 +77,41 @@ func (h *Host) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 		addresses[i] = addresses[i].Unmap()
 	}
 	return addresses, err
+}
+
+// DialUnix connects to a UNIX socket of this machine. With an account the server sees that one's user id behind the
+// connection, as it would see a process of that user (unix(7), SO_PEERCRED): root only.
+func (h *Host) DialUnix(socket string, as *Account) (net.Conn, error) {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread() // never unlocked: a thread with another user id must not serve anybody else
+		conn, err := dialUnix(filepath.Join(h.Files.Dir(), socket), as)
+		done <- result{conn, err}
+	}()
+	r := <-done
+	return r.conn, r.err
+}
+
+func dialUnix(socket string, as *Account) (net.Conn, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), socket)
+	defer file.Close()
+	const keep = ^uintptr(0)
+	if as != nil && as.UID != os.Geteuid() {
+		// The raw call changes this thread alone; Go's own would change all.
+		if _, _, number := unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(as.UID), keep); number != 0 {
+			return nil, fmt.Errorf("cannot become the user %s: %w", as.Name, number)
+		}
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: socket}); err != nil {
+		return nil, fmt.Errorf("cannot connect to %s: %w", socket, err)
+	}
+	return net.FileConn(file)
 }

@@ -85,6 +85,8 @@ func (s *State) add(e Event) {
 	case Clone:
 		s.ClonedFrom, s.Droplet, s.Address = s.Droplet, e.Droplet, e.Address
 		s.Began, s.Ended = e.Time, e.Time
+	case Renewed:
+		s.Ended = e.Time
 	case Pending:
 		if s.Message != e.Message {
 			s.Since = e.Time

@@ -67,6 +67,19 @@ func (m *Manifest) validateDatabase(d *decoder) {
 	if db.Managed == "never" && db.Local == nil {
 		d.report("database", "describe the image's own database with local:", "managed: never leaves no database")
 	}
+	for _, account := range []struct {
+		at     string
+		spec   *Account
+		cannot []string
+		why    string
+	}{
+		{"database.local", db.Local, []string{"kafka", "opensearch"}, "is only used as a managed one; take local out"},
+		{"database.role", db.Role, []string{"kafka", "opensearch", "valkey"}, "gives out its users in the control panel; take role out"},
+	} {
+		if account.spec != nil && len(db.Engine) > 0 && slices.Contains(account.cannot, db.Engine[0]) {
+			d.report(account.at, "", "has no effect: %s %s", db.Engine[0], account.why)
+		}
+	}
 	m.validateAccount(d, db.Local, "database.local")
 	m.validateAccount(d, db.Role, "database.role")
 	m.validateUnits(d, db.DisableLocal, "database.disable_local")

@@ -12,7 +12,7 @@ import (
 
 // The names of a template's data; CONTRACT of the manifest.
 var (
-	roots          = []string{"app", "secrets", "answers", "database", "droplet", "url"}
+	roots          = []string{"app", "secrets", "answers", "database", "keystore", "droplet", "url"}
 	appFields      = []string{"name", "version", "docs"}
 	databaseFields = []string{"managed", "engine", "url", "host", "port", "user", "password", "name", "ca"}
 	dropletFields  = []string{"id", "name", "region", "ipv4", "ipv6", "private_ipv4", "reserved_ipv4", "memory_mb", "cpus"}
@@ -93,7 +93,7 @@ func (m *Manifest) checkReference(path string, reference render.Reference, captu
 		if strings.Contains(path, ".check.") {
 			return "", ""
 		}
-	case "database":
+	case "database", "keystore":
 		if m.Database == nil {
 			return fmt.Sprintf("%s is used, but the manifest has no database", reference), ""
 		}
@@ -201,7 +201,7 @@ func (m *Manifest) isSecret(parts []string) bool {
 	case "secrets":
 		public := len(parts) > 2 && slices.Contains([]string{"public", "ssh_public", "cert", "chain"}, parts[2])
 		return !public
-	case "database":
+	case "database", "keystore":
 		return parts[1] == "password" || parts[1] == "url"
 	case "answers":
 		if m.FirstLogin != nil {
@@ -220,9 +220,25 @@ func (m *Manifest) HoldsSecret(text string) bool {
 	return slices.ContainsFunc(references(text), func(r render.Reference) bool { return m.isSecret(r.Path) })
 }
 
-// UsesDroplet reports whether a template depends on which Droplet it is filled in on.
-func (m *Manifest) UsesDroplet(text string) bool {
-	return slices.ContainsFunc(references(text), func(r render.Reference) bool {
-		return r.Path[0] == "droplet" || r.Path[0] == "url"
-	})
+// Uses lists what templates depend on that may change on a Droplet: "droplet", "database", "secrets.NAME" and
+// "answers.NAME".
+func (m *Manifest) Uses(texts ...string) []string {
+	var used []string
+	for _, text := range texts {
+		for _, r := range references(text) {
+			name := r.Path[0]
+			switch {
+			case name == "url":
+				name = "droplet"
+			case name == "keystore":
+				name = "database"
+			case (name == "secrets" || name == "answers") && len(r.Path) > 1:
+				name += "." + r.Path[1]
+			}
+			if !slices.Contains(used, name) {
+				used = append(used, name)
+			}
+		}
+	}
+	return used
 }

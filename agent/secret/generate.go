@@ -73,6 +73,9 @@ func randomBytes(n int) ([]byte, error) {
 	return random, err
 }
 
+// Random is a password that is kept nowhere else: 32 letters and digits.
+func Random() (string, error) { return alphanumeric(0) }
+
 func alphanumeric(length int) (string, error) {
 	out := make([]byte, orDefault(length, defaultLength))
 	for i := range out {

@@ -3,7 +3,6 @@ package step
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"oneclick-agent/agent/database"
@@ -24,6 +23,7 @@ func (d *DatabaseCredentials) Apply(context.Context, *host.Host) error {
 // DatabaseEnvironment writes DATABASE_URL and its parts, and gives them to the units and to root's login shells.
 type DatabaseEnvironment struct {
 	Connection database.Connection
+	Keystore   *database.Connection // the second database, where there is one
 	Services   []string
 }
 
@@ -35,7 +35,7 @@ type writtenFile struct {
 
 func (d *DatabaseEnvironment) files() []writtenFile {
 	files := []writtenFile{
-		{database.EnvironmentPath, d.Connection.Environment(), 0o600},
+		{database.EnvironmentPath, database.Environment(d.Connection, d.Keystore), 0o600},
 		{database.ProfilePath, database.Profile(), 0o644},
 	}
 	for _, unit := range d.Services {
@@ -68,45 +68,108 @@ func (d *DatabaseEnvironment) Apply(ctx context.Context, h *host.Host) error {
 	return h.Units.DaemonReload(ctx)
 }
 
+// notHere is why databases are left alone in a tree.
+const notHere = "databases are not asked from another root directory"
+
+// waiting turns a login that failed into a wait: the server, the network or the customer may mend it.
+func waiting(err error) error {
+	var failed *database.LoginError
+	if errors.As(err, &failed) {
+		return &Wait{failed.Reason, failed.Advice}
+	}
+	return err
+}
+
 // DatabaseLogin proves that the database answers, with a real login.
 type DatabaseLogin struct {
 	Connection database.Connection
-	// Found is told what answered, and what TLS proved of it.
-	Found func(message string)
+	found      string
 }
 
 // Check cannot tell without logging in, which Apply does.
 func (d *DatabaseLogin) Check(context.Context, *host.Host) (State, error) { return Unknowable, nil }
 
-// Apply logs in, for a while again and again: a cluster may be ready some seconds after its Droplet.
+// Apply logs in.
 func (d *DatabaseLogin) Apply(ctx context.Context, h *host.Host) error {
 	if !h.Live() {
-		return &Skip{"databases are not asked from another root directory"}
+		return &Skip{notHere}
 	}
-	version, err := database.Login(ctx, h.Files, d.Connection)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return &Skip{fmt.Sprintf("this version cannot log in to %s", d.Connection.Engine)}
+	version, err := database.Login(ctx, h, d.Connection)
+	if err == nil {
+		d.found = version + ", " + d.Connection.Verified()
 	}
-	var failed *database.LoginError
-	if errors.As(err, &failed) {
-		return &Wait{failed.Reason, failed.Advice}
-	}
-	if err == nil && d.Found != nil {
-		d.Found(version + ", " + d.Connection.Verified())
-	}
-	return err
+	return waiting(err)
 }
 
-// LocalDatabase stands for a database on the image's own server, which this version does not make.
-type LocalDatabase struct{ Name string }
+// Told is what answered, and what TLS proved of it.
+func (d *DatabaseLogin) Told() string { return d.found }
 
-// Check says that there is something to do.
-func (l LocalDatabase) Check(context.Context, *host.Host) (State, error) { return Unmet, nil }
+// DatabaseRole gives the application an account of its own on a managed cluster.
+type DatabaseRole struct {
+	Administrator database.Connection
+	Account       database.Account
+	Droplet       string
+	// Claimed is told the account that this Droplet got, before anything uses it.
+	Claimed func(database.Account) error
+	told    string
+}
 
-// Apply says that it cannot be done, so that the setup counts as degraded.
-func (l LocalDatabase) Apply(_ context.Context, h *host.Host) error {
+// Check cannot tell without logging in, which Apply does.
+func (d *DatabaseRole) Check(context.Context, *host.Host) (State, error) { return Unknowable, nil }
+
+// Apply claims the account, or finds the one claimed before.
+func (d *DatabaseRole) Apply(ctx context.Context, h *host.Host) error {
+	if !h.Live() {
+		return &Skip{notHere}
+	}
+	account, err := database.Claim(ctx, h, d.Administrator, d.Account, d.Droplet)
+	var failed *database.LoginError
+	if errors.As(err, &failed) && failed.Layer == database.Other {
+		return &Lasting{err}
+	}
+	if err != nil {
+		return waiting(err)
+	}
+	d.told = "the user " + account.User + " and its database " + account.Database
+	return d.Claimed(account)
+}
+
+// Told names the account.
+func (d *DatabaseRole) Told() string { return d.told }
+
+// DatabaseLocal makes the application's user and database on the image's own server.
+type DatabaseLocal struct {
+	Engine  string
+	Account database.Account
+	told    string
+}
+
+// Check cannot tell: whether the server is also secured is not seen from outside.
+func (d *DatabaseLocal) Check(context.Context, *host.Host) (State, error) { return Unknowable, nil }
+
+// Apply starts the server where it does not run, waits until it answers, and makes the account.
+func (d *DatabaseLocal) Apply(ctx context.Context, h *host.Host) error {
 	if !h.Live() {
 		return &Skip{"no database server runs in another root directory"}
 	}
-	return lasting("cannot make the local database %s: this version only works with managed databases; make it with a run step", l.Name)
+	for _, unit := range database.LocalUnits(d.Engine) {
+		if state, err := h.Units.State(ctx, unit); err == nil && state.Load == "loaded" {
+			if err := h.Units.Do(ctx, host.Start, unit); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return poll(ctx, func(ctx context.Context) error {
+		version, err := database.MakeLocal(ctx, h, d.Engine, d.Account)
+		d.told = version
+		var failed *database.LoginError
+		if err != nil && (!errors.As(err, &failed) || failed.Layer != database.Refused && failed.Layer != database.TimedOut) {
+			return &Lasting{err}
+		}
+		return err
+	})
 }
+
+// Told names the server.
+func (d *DatabaseLocal) Told() string { return d.told }

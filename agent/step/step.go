@@ -4,6 +4,7 @@ package step
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,9 @@ type Step interface {
 	Check(ctx context.Context, h *host.Host) (State, error)
 	Apply(ctx context.Context, h *host.Host) error
 }
+
+// Teller is a step that has something to tell once it is applied. It holds no secret.
+type Teller interface{ Told() string }
 
 // Wait is the error of a step that waits for something outside the Droplet: a database, a file that the platform
 // writes. It is tried again later and holds nothing else up.
@@ -74,8 +78,9 @@ func poll(ctx context.Context, ask func(context.Context) error) error {
 		try, cancel := context.WithTimeout(ctx, oneTry)
 		err := ask(try)
 		cancel()
-		if err == nil {
-			return nil
+		var lasting *Lasting
+		if err == nil || errors.As(err, &lasting) {
+			return err
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err

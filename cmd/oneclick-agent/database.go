@@ -8,6 +8,7 @@ import (
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/problem"
 )
 
@@ -37,7 +38,8 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 	if setup.Unusable != nil {
 		return a.fail(setup.Unusable)
 	}
-	if setup.Managed == nil {
+	c, ok := setup.Database()
+	if !ok {
 		reason := "no managed database was chosen for this Droplet"
 		if setup.Awaited != "" {
 			reason = setup.Awaited
@@ -47,12 +49,12 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 	}
 	switch rest[0] {
 	case "url":
-		fmt.Fprintln(a.stdout, setup.Managed.URL().Reveal())
+		fmt.Fprintln(a.stdout, c.URL().Reveal())
 		return exitDone
 	case "show":
-		return a.showDatabase(*setup.Managed, *reveal)
+		return a.showDatabase(c, *reveal)
 	}
-	return a.testDatabase(ctx, setup)
+	return a.testDatabase(ctx, h, c)
 }
 
 func (a *agent) showDatabase(c database.Connection, reveal bool) int {
@@ -69,17 +71,14 @@ func (a *agent) showDatabase(c database.Connection, reveal bool) int {
 	return exitDone
 }
 
-func (a *agent) testDatabase(ctx context.Context, setup *firstboot.Setup) int {
-	version, err := database.Login(ctx, setup.Host.Files, *setup.Managed)
+func (a *agent) testDatabase(ctx context.Context, h *host.Host, c database.Connection) int {
+	version, err := database.Login(ctx, h, c)
 	var failed *database.LoginError
-	if errors.Is(err, errors.ErrUnsupported) {
-		return a.fail(fmt.Errorf("cannot test %s: this version logs in to postgresql only", setup.Managed.Engine))
-	}
 	if err != nil && !errors.As(err, &failed) {
 		return a.fail(err)
 	}
 	if a.json {
-		answer := map[string]any{"ok": err == nil, "version": version, "tls": setup.Managed.Verified()}
+		answer := map[string]any{"ok": err == nil, "version": version, "tls": c.Verified()}
 		if failed != nil {
 			answer["layer"], answer["message"], answer["next"] = failed.Layer, failed.Reason, failed.Advice
 		}
@@ -87,7 +86,7 @@ func (a *agent) testDatabase(ctx context.Context, setup *firstboot.Setup) int {
 	} else if failed != nil {
 		fmt.Fprintf(a.stdout, "%s\n%s\n", problem.OneLine(failed.Reason), problem.OneLine(failed.Advice))
 	} else {
-		fmt.Fprintf(a.stdout, "%s answers; %s\n", problem.OneLine(version), setup.Managed.Verified())
+		fmt.Fprintf(a.stdout, "%s answers; %s\n", problem.OneLine(version), c.Verified())
 	}
 	if failed != nil {
 		return exitPending

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"oneclick-agent/packaging/postgresql"
+	"oneclick-agent/packaging/servers"
 )
 
 var (
@@ -142,7 +142,7 @@ func TestTheSampleImageBecomesAServer(t *testing.T) {
 
 func startDatabase(t *testing.T, l *Lab) {
 	t.Helper()
-	server, err := postgresql.Start(t.Context(), postgresql.Options{
+	server, err := servers.PostgreSQL(t.Context(), servers.Options{
 		Directory: t.TempDir(), Address: Gateway, Port: 25060, Names: []string{DatabaseName}, Password: databasePassword, Command: l.Network.Command,
 	})
 	if err != nil {

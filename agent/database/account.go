@@ -1,0 +1,84 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/secret"
+)
+
+// AccountWithin is how long making an account may take, once the server answers.
+const AccountWithin = time.Minute
+
+// AccountOf is the account that a manifest describes.
+func AccountOf(spec *manifest.Account, store *secret.Store) Account {
+	a := Account{User: cmp.Or(spec.User, spec.Name), Database: cmp.Or(spec.Database, spec.Name)}
+	if fields, ok := store.Get(spec.Password); ok {
+		a.Password = fields[""]
+	}
+	return a
+}
+
+// longestAccountName is what the strictest engine takes: MySQL's users have 32 characters.
+const longestAccountName = 32
+
+// candidates are the names that a Droplet tries on a cluster: the manifest's, and the same with its own id, for a
+// cluster on which another Droplet was first.
+func candidates(a Account, droplet string) []Account {
+	own := func(name string) string {
+		suffix := "_" + droplet
+		return name[:max(0, min(len(name), longestAccountName-len(suffix)))] + suffix
+	}
+	second := a
+	second.User, second.Database = own(a.User), own(a.Database)
+	return []Account{a, second}
+}
+
+// Claim gives the application an account of its own on a managed cluster, made by the administrator that c logs in
+// as, and returns it. An account that this Droplet claimed before is found by its password and left as it is.
+func Claim(ctx context.Context, h *host.Host, c Connection, wanted Account, droplet string) (Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, AccountWithin)
+	defer cancel()
+	for _, a := range candidates(wanted, droplet) {
+		claimed, err := claim(ctx, h, c, a)
+		if err != nil || claimed {
+			return a, err
+		}
+	}
+	return Account{}, &LoginError{Other, fmt.Sprintf("%s has the users %s and %s_%s already, with other passwords", c.server(), wanted.User, wanted.User, droplet),
+		"remove the one that is not used any more"}
+}
+
+func claim(ctx context.Context, h *host.Host, c Connection, a Account) (claimed bool, err error) {
+	_, err = Login(ctx, h, c.As(a))
+	var failed *LoginError
+	switch {
+	case err == nil:
+		return true, nil
+	case !errors.As(err, &failed) || failed.Layer != Password && failed.Layer != Missing:
+		return false, err
+	}
+	ours := failed.Layer == Missing // the server took the password: an earlier run was cut off
+	err = c.with(ctx, h, func(s session) error {
+		admin := s.(administrator)
+		if !ours {
+			if taken, err := admin.exists(ctx, a); err != nil || taken {
+				return cmp.Or(err, errTaken)
+			}
+		}
+		return admin.create(ctx, a, ours)
+	})
+	if errors.Is(err, errTaken) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, err = Login(ctx, h, c.As(a))
+	return true, err
+}
