@@ -40,7 +40,7 @@ var only = map[string][]string{
 	"github.com/coreos/go-systemd/v22/journal":  {"agent/host"},
 	"github.com/jackc/pgx/v5/pgconn":            {"agent/database"},
 	"github.com/go-sql-driver/mysql":            {"agent/database"},
-	"github.com/valkey-io/valkey-go":            {"agent/database"},
+	"github.com/gomodule/redigo/redis":          {"agent/database"},
 	"go.mongodb.org/mongo-driver/v2/mongo":      {"agent/database"},
 	"github.com/xdg-go/scram":                   {"agent/database"},
 	"github.com/sethvargo/go-password/password": {"agent/secret"},

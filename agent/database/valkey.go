@@ -6,47 +6,43 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/valkey-io/valkey-go"
+	"github.com/gomodule/redigo/redis"
 
 	"oneclick-agent/agent/host"
 )
 
-type valkeySession struct{ client valkey.Client }
+// valkey speaks RESP by way of redigo: valkey-go's thousands of command builders would make the program 10 MB larger,
+// because text/template keeps the linker from leaving unused methods out.
+type valkey struct{ conn redis.Conn }
 
 func openValkey(ctx context.Context, h *host.Host, c Connection, config *tls.Config) (session, error) {
 	number, err := strconv.Atoi(c.Name)
 	if err != nil && c.Name != "" {
 		return nil, &LoginError{Missing, fmt.Sprintf("%s has no database %q", c.server(), c.Name), "Valkey's databases are numbers: correct db_database in " + CredentialsPath}
 	}
-	client, err := valkey.NewClient(valkey.ClientOption{
-		InitAddress: []string{c.address()}, Username: c.User, Password: c.Password.Reveal(), SelectDB: number, TLSConfig: config,
-		ForceSingleClient: true, DisableCache: true, DisableRetry: true, ClientSetInfo: valkey.DisableClientSetInfo, AlwaysRESP2: true,
-		DialCtxFn: func(_ context.Context, _ string, _ *net.Dialer, config *tls.Config) (net.Conn, error) {
+	conn, err := redis.DialContext(ctx, "tcp", c.address(), redis.DialUsername(c.User), redis.DialPassword(c.Password.Reveal()), redis.DialDatabase(number),
+		redis.DialContextFunc(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := c.dial(ctx, h)
 			if err != nil || config == nil {
 				return conn, err
 			}
 			encrypted := tls.Client(conn, config)
 			return encrypted, encrypted.HandshakeContext(ctx)
-		},
-	})
+		}))
 	if err != nil {
 		return nil, err
 	}
-	return &valkeySession{client}, nil
+	return &valkey{conn}, nil
 }
 
-func (v *valkeySession) close() { v.client.Close() }
+func (v *valkey) close() { v.conn.Close() }
 
-func (v *valkeySession) do(ctx context.Context, arguments ...string) (string, error) {
-	return v.client.Do(ctx, v.client.B().Arbitrary(arguments...).Build()).ToString()
-}
-
-func (v *valkeySession) version(ctx context.Context) (string, error) {
-	info, err := v.do(ctx, "INFO", "server")
+func (v *valkey) version(ctx context.Context) (string, error) {
+	info, err := redis.String(redis.DoContext(v.conn, ctx, "INFO", "server"))
 	if err != nil {
 		return "", err
 	}
@@ -63,37 +59,33 @@ func (v *valkeySession) version(ctx context.Context) (string, error) {
 	return product + " " + version, nil
 }
 
-func (v *valkeySession) exists(ctx context.Context, a Account) (bool, error) {
-	users, err := v.client.Do(ctx, v.client.B().Arbitrary("ACL", "USERS").Build()).AsStrSlice()
-	for _, user := range users {
-		if user == a.User {
-			return true, nil
-		}
-	}
-	return false, err
+func (v *valkey) exists(ctx context.Context, a Account) (bool, error) {
+	users, err := redis.Strings(redis.DoContext(v.conn, ctx, "ACL", "USERS"))
+	return slices.Contains(users, a.User), err
 }
 
 // create gives the user every right on the Droplet's own server, closes the unnamed way in, and writes both into
 // the server's configuration.
-func (v *valkeySession) create(ctx context.Context, a Account, _ bool) error {
-	if _, err := v.do(ctx, "ACL", "SETUSER", a.User, "on", "resetpass", ">"+a.Password.Reveal(), "~*", "&*", "+@all"); err != nil {
-		return err
-	}
+func (v *valkey) create(ctx context.Context, a Account, _ bool) error {
+	commands := []redis.Args{{"SETUSER", a.User, "on", "resetpass", ">" + a.Password.Reveal(), "~*", "&*", "+@all"}}
 	if a.User != "default" {
-		if _, err := v.do(ctx, "ACL", "SETUSER", "default", "off"); err != nil {
+		commands = append(commands, redis.Args{"SETUSER", "default", "off"})
+	}
+	for _, command := range commands {
+		if _, err := redis.DoContext(v.conn, ctx, "ACL", command...); err != nil {
 			return err
 		}
 	}
-	_, err := v.do(ctx, "ACL", "SAVE")
+	_, err := redis.DoContext(v.conn, ctx, "ACL", "SAVE")
 	if err != nil { // without a file for accounts, they stand in the configuration
-		_, err = v.do(ctx, "CONFIG", "REWRITE")
+		_, err = redis.DoContext(v.conn, ctx, "CONFIG", "REWRITE")
 	}
 	return err
 }
 
 // explainValkey reads the words that the server's errors begin with.
 func explainValkey(c Connection, err error) error {
-	var answer *valkey.ValkeyError
+	var answer redis.Error
 	if !errors.As(err, &answer) {
 		return err
 	}

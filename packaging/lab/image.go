@@ -31,9 +31,10 @@ const locale = `echo en_US.UTF-8 UTF-8 >"$1/etc/locale.gen" && chroot "$1" local
 
 // Images are the root file systems of the lab.
 func Images() map[string]Image {
-	lamp := []string{"apache2", "libapache2-mod-php", "php-pgsql"}
+	lamp := []string{"apache2", "libapache2-mod-php", "php-pgsql", "php-mysql", "mariadb-server"}
 	return map[string]Image{
 		"bookworm": {Name: "bookworm", Suite: "bookworm", Packages: lamp},
+		"plain":    {Name: "plain", Suite: "bookworm"}, // boots quickest
 		"trixie":   {Name: "trixie", Suite: "trixie", Packages: lamp},
 	}
 }

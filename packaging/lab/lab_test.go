@@ -108,41 +108,59 @@ while True:
 `, 0o644},
 }
 
-func credentials(name string) map[string]File {
+// credentials are the file that DigitalOcean writes for a managed database.
+func credentials(engine string) map[string]File {
 	return map[string]File{"/root/.digitalocean_dbaas_credentials": {fmt.Sprintf(
-		"db_protocol=\"postgresql\"\ndb_username=\"doadmin\"\ndb_password=\"%s\"\ndb_host=\"%s\"\ndb_port=\"25060\"\ndb_database=\"defaultdb\"\n",
-		databasePassword, name), 0o600}}
+		"db_protocol=\"%s\"\ndb_username=\"doadmin\"\ndb_password=\"%s\"\ndb_host=\"%s\"\ndb_port=\"25060\"\ndb_database=\"defaultdb\"\n",
+		engine, databasePassword, DatabaseName), 0o600}}
 }
 
-// TestTheSampleImageBecomesAServer is the main job: a new Droplet of the sample image, with a managed PostgreSQL over
-// TLS, becomes a configured server; a copy of it keeps its secrets; no secret leaves its place.
+// TestTheSampleImageBecomesAServer is the main job: a new Droplet of the sample image, with a managed database over
+// TLS or without one, becomes a configured server, and no secret leaves its place.
 func TestTheSampleImageBecomesAServer(t *testing.T) {
-	for _, image := range []string{"bookworm", "trixie"} {
-		t.Run(image, func(t *testing.T) {
+	for _, test := range []struct {
+		name, image string
+		database    func(context.Context, servers.Options) (*servers.Server, error) // nil for none
+		scheme      string
+		connected   string // how the site's page begins
+	}{
+		{"Debian 12 with managed PostgreSQL", "bookworm", servers.PostgreSQL, "postgresql", "connected to PostgreSQL"},
+		{"Debian 13 with managed MySQL", "trixie", servers.MariaDB, "mysql", "connected to MySQL"},
+		{"Debian 12 with its own database", "bookworm", nil, "mysql", "connected to MySQL"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			files, err := Manifest("../examples/lamp")
 			if err != nil {
 				t.Fatal(err)
 			}
-			l, build, disk := open(t, image, files, watcher, credentials(DatabaseName))
-			startDatabase(t, l)
+			managed := map[string]File{}
+			if test.database != nil {
+				managed = credentials(test.scheme)
+			}
+			l, build, disk := open(t, test.image, files, watcher, managed)
+			if test.database != nil {
+				startDatabase(t, l, test.database)
+			}
 			machine := boot(t, l, build, disk, firstDroplet)
 			out := on(t, machine, "while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; echo $?")
 			if !strings.Contains(out, "status: done") {
 				t.Errorf("cloud-init says: %s", out)
 			}
-			t.Logf("%s: cloud-init was done %.0f s after the power came", image, time.Since(machine.Started).Seconds())
+			t.Logf("%s: cloud-init was done %.0f s after the power came", test.name, time.Since(machine.Started).Seconds())
 			secrets := on(t, machine, "cat /var/lib/oneclick/secrets.json")
 			checkCanary(t, machine, secrets)
-			checkServer(t, machine) // which opens login shells, and they have DATABASE_URL
+			checkServer(t, machine, test.scheme, test.connected) // which opens login shells, and they have DATABASE_URL
+			checkDatabase(t, machine, test.database != nil)
 			t.Log(on(t, machine, "systemd-analyze security --no-pager oneclick-first-boot.service | tail -1; oneclick-agent status"))
 		})
 	}
 }
 
-func startDatabase(t *testing.T, l *Lab) {
+// startDatabase starts a managed database in the lab's network.
+func startDatabase(t *testing.T, l *Lab, start func(context.Context, servers.Options) (*servers.Server, error)) {
 	t.Helper()
-	server, err := servers.PostgreSQL(t.Context(), servers.Options{
+	server, err := start(t.Context(), servers.Options{
 		Directory: t.TempDir(), Address: Gateway, Port: 25060, Names: []string{DatabaseName}, Password: databasePassword, Command: l.Network.Command,
 	})
 	if err != nil {
@@ -154,18 +172,18 @@ func startDatabase(t *testing.T, l *Lab) {
 	}
 }
 
-func checkServer(t *testing.T, m *Machine) {
+func checkServer(t *testing.T, m *Machine, scheme, connected string) {
 	t.Helper()
 	for _, check := range []struct{ what, line, want string }{
 		{"status exits with 0", "oneclick-agent status >/dev/null; echo $?", "0\n"},
 		{"the state is done", "oneclick-agent status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"state\"])'", "done\n"},
 		{"the hook told one line", "grep '^oneclick-agent:' /var/log/cloud-init-output.log | sed 's/[0-9]* s$/N s/'", "oneclick-agent: first boot is done after N s\n"},
 		{"the service runs", "systemctl is-active apache2.service", "active\n"},
-		{"it has DATABASE_URL", "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value apache2.service)/environ | grep -c ^DATABASE_URL=postgresql://doadmin:", "1\n"},
-		{"it reaches the database", "python3 -c 'import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1/\").read().decode().split(\" 1\")[0])'", "connected to PostgreSQL\n"},
+		{"it has DATABASE_URL", "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value apache2.service)/environ | grep -c ^DATABASE_URL=" + scheme + "://sample:", "1\n"},
+		{"it reaches the database", "python3 -c 'import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1/\").read().decode()[:" + fmt.Sprint(len(connected)) + "])'", connected + "\n"},
 		{"it never ran before its configuration", "systemctl show apache2.service -p NRestarts --value; journalctl -b -q -u apache2.service -o cat | grep -c '^Started'", "0\n1\n"},
-		{"the passwords are private", "stat -c '%a %U' /root/.digitalocean_passwords /var/lib/oneclick/secrets.json /etc/oneclick/database.env", "600 root\n600 root\n600 root\n"},
-		{"a login shell has the address", "bash -lc 'echo ${DATABASE_URL%%:*}'", "postgresql\n"},
+		{"the passwords are private", "stat -c '%a %U' /root/.digitalocean_passwords /var/lib/oneclick/secrets.json /etc/oneclick/database.env /var/lib/oneclick/database.json", "600 root\n600 root\n600 root\n600 root\n"},
+		{"a login shell has the address", "bash -lc 'echo ${DATABASE_URL%%:*}'", scheme + "\n"},
 		{"the password file is read by sh as it was made", ". /root/.digitalocean_passwords; oneclick-agent secrets show app_key | grep -cxF \"$APP_KEY\"", "1\n"},
 		{"no unit failed", "systemctl --failed --no-legend | wc -l", "0\n"},
 		{"the message of the day is the agent's", "run-parts --lsbsysinit /etc/update-motd.d | grep -c 'LAMP 1.0  -  http://203.0.113.10'", "1\n"},
@@ -175,9 +193,58 @@ func checkServer(t *testing.T, m *Machine) {
 			t.Errorf("%s: got %q, want %q", check.what, got, check.want)
 		}
 	}
-	database := on(t, m, "oneclick-agent database test")
-	if !strings.Contains(database, "encrypted, server not verified: no CA is known") {
+}
+
+// checkDatabase looks at which server is used, and that the other one is gone.
+func checkDatabase(t *testing.T, m *Machine, managed bool) {
+	t.Helper()
+	verified, own := "on this Droplet", "active\nenabled\n"
+	if managed {
+		verified, own = "encrypted, server not verified: no CA is known", "inactive\ndisabled\n"
+	}
+	if database := on(t, m, "oneclick-agent database test"); !strings.Contains(database, verified) {
 		t.Errorf("database test says %q", database)
+	}
+	if got := on(t, m, "systemctl is-active mariadb.service; systemctl is-enabled mariadb.service || true"); got != own {
+		t.Errorf("the Droplet's own server is %q, want %q", got, own)
+	}
+}
+
+// lateManifest needs a database, and nothing else that takes time.
+const lateManifest = `
+version: 1
+app: {name: Late}
+database: {engine: postgresql, managed: required, services: [cron.service]}
+first_boot:
+  - edit: /etc/late.env
+    set: {URL: "{{ .database.url }}"}
+`
+
+// TestADatabaseThatComesLate: the credentials are there, the cluster answers three minutes after cloud-init's hook. The
+// boot does not wait, and first boot completes by itself. Then the customer changes the password.
+func TestADatabaseThatComesLate(t *testing.T) {
+	t.Parallel()
+	l, build, disk := open(t, "plain", credentials("postgresql"), map[string]File{"/etc/oneclick/app.yaml": {lateManifest, 0o644}})
+	machine := boot(t, l, build, disk, firstDroplet)
+	out := on(t, machine, "while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; grep '^oneclick-agent:' /var/log/cloud-init-output.log; oneclick-agent status; echo exit $?")
+	hook := time.Now()
+	for _, want := range []string{"status: done", "first boot is pending: the database server " + DatabaseName + " refuses connections", "State:    pending", "exit 3"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("before the database is there, %q is missing:\n%s", want, out)
+		}
+	}
+	time.Sleep(time.Until(hook.Add(3 * time.Minute)))
+	startDatabase(t, l, servers.PostgreSQL)
+	began := time.Now()
+	out = on(t, machine, "oneclick-agent status --wait --timeout 12m; echo exit $?; cat /etc/late.env")
+	if !strings.Contains(out, "exit 0") || !strings.Contains(out, "URL=postgresql://doadmin:AVNS_a") {
+		t.Errorf("once the database is there: %s", out)
+	}
+	t.Logf("done %.0f s after the database came up, by itself", time.Since(began).Seconds())
+	on(t, machine, "sed -i s/defaultdb/postgres/ /root/.digitalocean_dbaas_credentials")
+	out = on(t, machine, "for i in $(seq 60); do grep -q /postgres /etc/late.env && break; sleep 1; done; oneclick-agent first-boot; cat /etc/late.env; journalctl -b -q -u cron.service -o cat | grep -c '^Started'")
+	if !strings.Contains(out, "/postgres?") || !strings.HasSuffix(out, "\n3\n") {
+		t.Errorf("after the credentials changed, the file, or how often the service was started (at boot, with the database, with the change), is wrong: %s", out)
 	}
 }
 
@@ -185,7 +252,7 @@ func checkServer(t *testing.T, m *Machine) {
 func checkCanary(t *testing.T, m *Machine, store string) {
 	t.Helper()
 	var secrets map[string]map[string]string
-	if err := json.Unmarshal([]byte(store), &secrets); err != nil || len(secrets) != 3 {
+	if err := json.Unmarshal([]byte(store), &secrets); err != nil || len(secrets) != 4 {
 		t.Fatalf("the store holds %d secrets: %v", len(secrets), err)
 	}
 	places := map[string]string{
@@ -272,7 +339,7 @@ echo consistent`
 // TestPowerCuts ends the Droplet at random moments of its first boot. Booted again, first boot completes by itself.
 // The way to the hook is the same for all, so it is gone once and frozen there.
 func TestPowerCuts(t *testing.T) {
-	l, build, disk := open(t, "bookworm", powerFiles)
+	l, build, disk := open(t, "plain", powerFiles)
 	machine := boot(t, l, build, disk, firstDroplet)
 	waitForMetadata(t, l, machine) // of the unit's own start at boot, which finds that first boot is not due
 	ctx, cancel := context.WithTimeout(t.Context(), bootWithin)
