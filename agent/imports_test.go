@@ -29,7 +29,8 @@ var ours = map[string][]string{
 	"agent/database":     {"agent/host", "agent/manifest", "agent/render", "agent/secret"},
 	"agent/step":         {"agent/database", "agent/edit", "agent/host", "agent/manifest"},
 	"agent/firstboot":    {"agent/database", "agent/droplet", "agent/edit", "agent/host", "agent/journal", "agent/manifest", "agent/motd", "agent/problem", "agent/render", "agent/secret", "agent/step"},
-	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
+	"agent/firstlogin":   {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/problem", "agent/secret"},
+	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
 	"cmd/droplet-lab":    {"packaging/lab"},
 }
 
@@ -47,6 +48,7 @@ var only = map[string][]string{
 	"go.yaml.in/yaml/v4":                        {"agent/manifest", "agent/edit"},
 	"github.com/pelletier/go-toml/v2":           {"agent/edit"},
 	"gopkg.in/ini.v1":                           {"agent/database", "agent/host"},
+	"charm.land/huh/v2":                         {"agent/firstlogin"},
 	"net/http":                                  {"agent/host", "agent/database"},
 	"text/template":                             {"agent/render"},
 }

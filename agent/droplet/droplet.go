@@ -44,6 +44,7 @@ type Droplet struct {
 	IPv6         string `json:"ipv6"`
 	PrivateIPv4  string `json:"private_ipv4"`
 	ReservedIPv4 string `json:"reserved_ipv4"`
+	ReservedIPv6 string `json:"reserved_ipv6"`
 	MemoryMB     int    `json:"memory_mb"`
 	CPUs         int    `json:"cpus"`
 	// Warnings say what sources disagree about.
@@ -80,6 +81,10 @@ type address struct {
 		Active  bool   `json:"active"`
 		Address string `json:"ip_address"`
 	} `json:"ipv4"`
+	IPv6 struct {
+		Active  bool   `json:"active"`
+		Address string `json:"ip_address"`
+	} `json:"ipv6"`
 }
 
 // Identify asks what is local and cheap first: cloud-init's record, then DMI, then, on a live machine only, the
@@ -222,6 +227,9 @@ func (d *Droplet) fill(m metadata) {
 	for _, reserved := range []address{m.ReservedIP, m.FloatingIP} {
 		if reserved.IPv4.Active {
 			d.ReservedIPv4 = cmp.Or(d.ReservedIPv4, ip(reserved.IPv4.Address, netip.Addr.Is4))
+		}
+		if reserved.IPv6.Active {
+			d.ReservedIPv6 = cmp.Or(d.ReservedIPv6, ip(reserved.IPv6.Address, netip.Addr.Is6))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"oneclick-agent/agent/edit"
 	"oneclick-agent/agent/host"
@@ -18,6 +19,9 @@ import (
 
 // maxSource is the largest template or copied file, in bytes.
 const maxSource = 16 << 20
+
+// ttyWithin is how long a program may have the terminal: as long as a person needs.
+const ttyWithin = 12 * time.Hour
 
 // manifestItem makes the plan's item from a step of the manifest.
 func (s *Setup) manifestItem(m *manifest.Step, at string) Item {
@@ -88,7 +92,20 @@ func (s *Setup) actionItem(m *manifest.Step, item *Item) {
 		}
 		item.Within = cmp.Or(m.Within.Duration(), step.RunWithin)
 		id := item.ID
-		item.Build = func(data map[string]any) (step.Step, error) { return s.run(m, id, data) }
+		item.Build = func(data map[string]any) (step.Step, error) { return s.run(m, m.Run, id, data) }
+	case "tty":
+		line := commandLine(m.TTY)
+		item.ID, item.Summary = "tty "+shorten(line), "hand the terminal to "+line
+		item.Within, item.Tries = cmp.Or(m.Within.Duration(), ttyWithin), 1
+		item.Terminal = true
+		id := item.ID
+		item.Build = func(data map[string]any) (step.Step, error) {
+			run, err := s.run(m, m.TTY, id, data)
+			if err != nil {
+				return nil, err
+			}
+			return &step.TTY{Run: *run}, nil
+		}
 	case "service":
 		item.ID = "service " + m.Service + " " + strings.Join(m.Do, " ")
 		item.Summary = strings.Join(m.Do, " and ") + " " + m.Service
@@ -244,7 +261,7 @@ func (s *Setup) edit(m *manifest.Step, data map[string]any) (step.Step, error) {
 	return e, err
 }
 
-func (s *Setup) run(m *manifest.Step, id string, data map[string]any) (step.Step, error) {
+func (s *Setup) run(m *manifest.Step, argv manifest.Command, id string, data map[string]any) (*step.Run, error) {
 	r := &step.Run{ID: id, As: m.As, Captured: s.Store.Capture}
 	var err error
 	command := func(templates manifest.Command) (out []string) {
@@ -257,7 +274,7 @@ func (s *Setup) run(m *manifest.Step, id string, data map[string]any) (step.Step
 		}
 		return out
 	}
-	if r.Command.Argv = command(m.Run); err != nil {
+	if r.Command.Argv = command(argv); err != nil {
 		return nil, err
 	}
 	if r.Unless = command(m.Unless); err != nil {

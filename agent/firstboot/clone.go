@@ -43,7 +43,7 @@ func adopt(ctx context.Context, s *Setup, j *journal.Journal) (Outcome, error) {
 	}
 	state := j.State()
 	s.Host.Report(fmt.Sprintf("this Droplet is a copy of Droplet %s: %s", state.ClonedFrom, message))
-	s.showState(state)
+	s.showMessage()
 	return finished(state), nil
 }
 

@@ -31,12 +31,18 @@ type engine struct {
 	mu      sync.Mutex // guards Store and Redact, and the numbering of progress lines
 	data    map[string]any
 	current string // the step that runs alone at the moment
+	retries bool   // whether a pending run is tried again by the timer
+	// terminalOnly ends the run before the first step that needs no terminal.
+	terminalOnly bool
 }
 
 // held records that the current step's unit waits for another one, for the hook to see.
 func (e *engine) held(string) {
 	e.journal.Append(journal.Event{Event: journal.Note, Step: e.current, Message: heldMessage}, false)
 }
+
+// errOthersTurn ends a run at a step that is the unit's to carry out.
+var errOthersTurn = errors.New("the next step goes on without a terminal")
 
 // errPending ends a run that waits for the outside.
 type errPending struct {
@@ -49,10 +55,16 @@ func (e *errPending) Error() string { return e.step + ": " + e.wait.Error() }
 // run carries the items out in order; those that cannot affect each other side by side. It returns nil, an
 // errPending or the failure that ended it.
 func (e *engine) run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, RunWithin)
-	defer cancel()
+	if !e.terminalOnly { // a person takes the time that they need
+		bound, cancel := context.WithTimeout(ctx, RunWithin)
+		defer cancel()
+		ctx = bound
+	}
 	state := e.journal.State()
 	for i := 0; i < len(e.items); {
+		if item := e.items[i]; e.terminalOnly && !item.Terminal && !state.IsDone(item.ID, item.Digest) {
+			return errOthersTurn
+		}
 		batch := e.batch(i)
 		if err := e.runBatch(ctx, &state, i, batch); err != nil {
 			return err

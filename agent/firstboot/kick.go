@@ -76,7 +76,7 @@ func Kick(ctx context.Context, s *Setup) (line string, failed bool) {
 		case <-ask.C:
 			// A unit that first boot starts may be ordered after cloud-init, which waits for this hook: letting
 			// go here unties the knot.
-			if state, err := journal.Read(h.Files); err == nil && held(state) {
+			if state, err := journal.Read(h.Files, journal.Path); err == nil && held(state) {
 				return "first boot goes on in the background; follow it with: oneclick-agent status --wait", false
 			}
 		}
@@ -93,7 +93,7 @@ func held(state journal.State) bool {
 }
 
 func kicked(h *host.Host, startError error) (line string, failed bool) {
-	state, err := journal.Read(h.Files)
+	state, err := journal.Read(h.Files, journal.Path)
 	if err != nil {
 		return err.Error(), true
 	}

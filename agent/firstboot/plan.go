@@ -39,6 +39,8 @@ type Item struct {
 	// Always tells that an earlier run does not count: the step's own check decides, because what it writes comes
 	// from outside and may have changed since.
 	Always bool
+	// Terminal tells whether it needs a person at a terminal.
+	Terminal bool
 	// Durable tells whether the journal must be on disk before the next step, because doing it twice costs more.
 	Durable bool
 	// Build makes the step, with its templates filled in.
@@ -52,7 +54,17 @@ func (s *Setup) Plan() []Item {
 	for i := range s.Manifest.FirstBoot {
 		items = append(items, s.manifestItem(&s.Manifest.FirstBoot[i], fmt.Sprintf("first_boot[%d]", i)))
 	}
-	items = append(items, s.closingItems()...)
+	if s.Manifest.FirstLogin != nil {
+		items = append(items, Item{
+			ID: "login hook", Digest: digestOf("login hook"), Summary: "offer the questions of first login from /root/.bashrc",
+			Within: step.QuickWithin, Build: ready(step.LoginHook{}),
+		})
+	}
+	return named(append(items, s.closingItems()...))
+}
+
+// named makes the items' names differ.
+func named(items []Item) []Item {
 	seen := map[string]int{}
 	for i := range items {
 		id := items[i].ID

@@ -93,7 +93,7 @@ func followDatabase(ctx context.Context, s *Setup, j *journal.Journal) (Outcome,
 		return Broken, s.redacted(err)
 	}
 	state := j.State()
-	s.showState(state)
+	s.showMessage()
 	return finished(state), nil
 }
 

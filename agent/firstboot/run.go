@@ -43,7 +43,7 @@ const (
 // handed this Droplet over, and when a pending run may be tried again. The returned error is the reason behind
 // Broken and Waiting.
 func Run(ctx context.Context, s *Setup, whenDue bool) (Outcome, error) {
-	state, err := journal.Read(s.Host.Files)
+	state, err := journal.Read(s.Host.Files, journal.Path)
 	if err != nil {
 		return Broken, err
 	}
@@ -51,12 +51,12 @@ func Run(ctx context.Context, s *Setup, whenDue bool) (Outcome, error) {
 		s.Droplet.ID = cmp.Or(state.Droplet, unknownDroplet)
 	}
 	if state.Finished() && state.Droplet == s.Droplet.ID && !s.databaseChanged() {
-		s.showState(state)
+		s.showMessage()
 		return finished(state), nil
 	}
 	if whenDue {
 		if due, why := isDue(s, state); !due {
-			s.showState(state)
+			s.showMessage()
 			if state.Phase == "pending" {
 				return Waiting, errors.New(why)
 			}
@@ -81,7 +81,7 @@ func Run(ctx context.Context, s *Setup, whenDue bool) (Outcome, error) {
 // AlreadyFinished reports whether first boot of this very Droplet is complete and shown, from two small files and
 // without reading the manifest: it is asked at every boot.
 func AlreadyFinished(ctx context.Context, h *host.Host) (Outcome, bool) {
-	state, err := journal.Read(h.Files)
+	state, err := journal.Read(h.Files, journal.Path)
 	if err != nil || !state.Finished() {
 		return "", false
 	}
@@ -101,7 +101,7 @@ func AlreadyFinished(ctx context.Context, h *host.Host) (Outcome, bool) {
 
 // locked does the work while no other run can.
 func locked(ctx context.Context, s *Setup) (Outcome, error) {
-	j, err := journal.Open(s.Host)
+	j, err := journal.Open(s.Host, journal.Path)
 	if err != nil {
 		return Broken, err
 	}
@@ -118,8 +118,8 @@ func locked(ctx context.Context, s *Setup) (Outcome, error) {
 	if err := j.Append(journal.Event{Event: journal.Started, Droplet: s.Droplet.ID, Address: s.Droplet.Address()}, true); err != nil {
 		return Broken, err
 	}
-	s.showState(j.State())
-	e := &engine{Setup: s, journal: j, data: s.Data()}
+	s.showMessage()
+	e := &engine{Setup: s, journal: j, data: s.Data(), retries: true}
 	s.Host.Held = e.held
 	made, err := s.Store.Ensure(s.Manifest, e.data, false, s.Host.Now())
 	if err != nil {
@@ -167,9 +167,11 @@ func (e *engine) finish(ctx context.Context, cause error) (Outcome, error) {
 	if err := e.journal.Append(event, true); err != nil {
 		return Broken, err
 	}
-	e.scheduleRetry(ctx, pending != nil)
+	if e.retries {
+		e.scheduleRetry(ctx, pending != nil)
+	}
 	state := e.journal.State()
-	e.showState(state)
+	e.showMessage()
 	switch {
 	case pending != nil:
 		return Waiting, cause
@@ -220,13 +222,19 @@ func (s *Setup) mayChooseDatabase() bool {
 	return s.Manifest.Database != nil && s.Manifest.Database.Managed != "never"
 }
 
-// showState renders the message of the day. That it cannot be written never stops a setup.
-func (s *Setup) showState(state journal.State) {
+// showMessage renders the message of the day from what is recorded. That it cannot be written never stops a setup.
+func (s *Setup) showMessage() {
+	boot, err := journal.Read(s.Host.Files, journal.Path)
+	if err != nil {
+		s.Host.Report("warning: " + err.Error())
+		return
+	}
 	text, err := s.evaluate(s.Manifest.MOTD, s.Data())
 	if err != nil {
 		text = ""
 	}
-	if err := motd.Write(s.Host.Files, motd.Render(s.Manifest.App.Name, s.Manifest.App.Version, s.Droplet.URL(), s.Redact.Redact(text), state)); err != nil {
+	message := motd.Message{Name: s.Manifest.App.Name, Version: s.Manifest.App.Version, URL: s.Droplet.URL(), Text: s.Redact.Redact(text), Boot: boot, Login: s.loginWords(boot)}
+	if err := motd.Write(s.Host.Files, message.Render(), boot.Finished()); err != nil {
 		s.Host.Report("warning: " + err.Error())
 	}
 }

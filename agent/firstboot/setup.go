@@ -27,7 +27,9 @@ type Setup struct {
 	// Directory is where the manifest stands; files that it names by relative path lie beside it.
 	Directory string
 	Droplet   droplet.Droplet
-	Store     *secret.Store
+	// Metadata is the address of the metadata service, "" for DigitalOcean's.
+	Metadata string
+	Store    *secret.Store
 	// Managed is the managed database as its administrator reaches it, nil without one; Keystore a second one.
 	// Awaited says why credentials that are wanted cannot be used yet, Unusable why those that are there never can.
 	Managed, Keystore *database.Connection
@@ -38,6 +40,8 @@ type Setup struct {
 	// override stands for the database where a setup is one of before.
 	override *database.Connection
 	Redact   secret.Redactor
+	// Answers are what the customer said at first login so far.
+	Answers Answers
 }
 
 // ReadManifest reads a manifest and everything it names. All problems are returned at once.
@@ -104,7 +108,7 @@ func beside(directory, name string) string {
 
 // Prepare gathers what a plan is made from. It changes nothing.
 func Prepare(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string) (*Setup, error) {
-	s := &Setup{Host: h, Manifest: m, Directory: path.Dir(file)}
+	s := &Setup{Host: h, Manifest: m, Directory: path.Dir(file), Metadata: metadata}
 	var err error
 	if s.Droplet, err = droplet.Identify(ctx, h, metadata); err != nil {
 		return nil, err
@@ -116,6 +120,9 @@ func Prepare(ctx context.Context, h *host.Host, m *manifest.Manifest, file, meta
 	if s.known, err = readKnownDatabase(h.Files); err != nil {
 		return nil, err
 	}
+	if s.Answers, err = readAnswers(h.Files); err != nil {
+		return nil, err
+	}
 	s.Unusable = s.findDatabase()
 	return s, nil
 }
@@ -125,7 +132,7 @@ func (s *Setup) Data() map[string]any {
 	data := map[string]any{
 		"app":     map[string]any{"name": s.Manifest.App.Name, "version": s.Manifest.App.Version, "docs": s.Manifest.App.Docs},
 		"secrets": s.Store.Data(),
-		"answers": map[string]any{},
+		"answers": s.answerData(),
 		"droplet": s.Droplet.Data(),
 		"url":     s.Droplet.URL(),
 	}

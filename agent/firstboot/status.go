@@ -24,6 +24,7 @@ type Status struct {
 	ClonedFrom string  `json:"cloned_from,omitempty"`
 	Seconds    float64 `json:"seconds"`
 	phase      string
+	person     bool // it waits for somebody, and following it has no end
 }
 
 // StatusStep is how one step stands: waiting, running, done, skipped, degraded or failed.
@@ -32,39 +33,80 @@ type StatusStep struct {
 	State   string  `json:"state"`
 	Seconds float64 `json:"seconds"`
 	Message string  `json:"message"`
+	// Within is how many seconds a running step may take, 0 where that is not known.
+	Within float64 `json:"within,omitempty"`
 }
 
-// ReadStatus reads how things stand. It changes nothing and asks nothing outside the machine. The steps still to
-// come are those of plan. Droplet is the id of this one, "" where it is not known.
-func ReadStatus(files *host.Root, plan []Item, droplet string, now time.Time) (Status, error) {
-	state, err := journal.Read(files)
+// ReadStatus reads how things stand. It changes nothing and asks nothing outside the machine. The setup tells which
+// steps are still to come; it may be nil, so that the status of a broken image is shown all the same.
+func ReadStatus(h *host.Host, s *Setup) (Status, error) {
+	state, err := journal.Read(h.Files, journal.Path)
 	if err != nil {
 		return Status{}, err
 	}
 	status := Status{State: state.Phase, Droplet: state.Droplet, Message: state.Message, ClonedFrom: state.ClonedFrom, phase: state.Phase, Steps: []StatusStep{}}
-	status.addSteps(state, plan, now)
+	var plan []Item
+	droplet := ""
+	if s != nil {
+		plan, droplet = s.Plan(), s.Droplet.ID
+	}
+	status.addSteps(state, plan, h.Now())
 	if !state.Began.IsZero() {
 		end := state.Ended
 		if state.Phase == "running" {
-			end = now
+			end = h.Now()
 		}
 		status.Seconds = max(0, end.Sub(state.Began).Seconds())
 	}
-	status.judge(state, files.Locked(lockPath))
+	status.judge(state, h.Files.Locked(lockPath))
 	if state.Finished() && droplet != "" && droplet != state.Droplet {
 		status.State, status.Droplet = "running", droplet
 		status.Message, status.Next = "a copy of Droplet "+state.Droplet+", which is about to be taken over", "follow it with: oneclick-agent status --wait"
+	} else if s != nil && s.Manifest.FirstLogin != nil && state.Finished() {
+		return status, status.addLogin(h, s)
 	}
 	return status, nil
+}
+
+// addLogin adds how first login stands to the status of a finished first boot.
+func (s *Status) addLogin(h *host.Host, setup *Setup) error {
+	setup.Answers, _ = readAnswers(h.Files) // they change while the status is followed
+	state, err := LoginState(h.Files)
+	if err != nil {
+		return err
+	}
+	if state.Phase == "" && setup.Answers.Choice == Never {
+		s.Next = "the questions of first login were refused; offer them again with: oneclick-agent first-login --reset"
+		return nil
+	}
+	s.addSteps(state, setup.LoginPlan(), h.Now())
+	switch {
+	case state.Finished():
+		if state.Phase == "degraded" {
+			s.State, s.phase, s.Next = "degraded", "degraded", "see the steps that are marked degraded"
+		}
+		return nil
+	case h.Files.Locked(loginLock):
+		s.State, s.Message, s.Next = "running", "the answers are being applied", "follow it with: oneclick-agent status --wait"
+		return nil
+	case state.Phase == "failed":
+		s.State, s.Message, s.Next = "failed", state.Message, "mend the cause, then: oneclick-agent first-login"
+	case state.Phase == "pending":
+		s.State, s.Message, s.Next = "pending", state.Message, "go on with: oneclick-agent first-login"
+	default:
+		s.State, s.Message, s.Next = "pending", "questions of first login are not answered yet", "log in as root, or: oneclick-agent first-login"
+	}
+	s.person = true
+	return nil
 }
 
 // addSteps lists the plan's steps in their order, then what an earlier manifest did.
 func (s *Status) addSteps(state journal.State, plan []Item, now time.Time) {
 	recorded := state.Steps
-	add := func(r journal.Step) {
-		step := StatusStep{r.ID, r.State, r.Seconds, r.Message}
+	add := func(r journal.Step, within time.Duration) {
+		step := StatusStep{ID: r.ID, State: r.State, Seconds: r.Seconds, Message: r.Message}
 		if r.State == "running" {
-			step.Seconds = now.Sub(r.Began).Seconds()
+			step.Seconds, step.Within = now.Sub(r.Began).Seconds(), within.Seconds()
 		}
 		s.Steps = append(s.Steps, step)
 	}
@@ -72,14 +114,14 @@ func (s *Status) addSteps(state journal.State, plan []Item, now time.Time) {
 		i := slices.IndexFunc(recorded, func(r journal.Step) bool { return r.ID == item.ID })
 		switch {
 		case i >= 0:
-			add(recorded[i])
+			add(recorded[i], item.Within)
 			recorded = slices.Delete(slices.Clone(recorded), i, i+1)
 		case !state.Finished():
 			s.Steps = append(s.Steps, StatusStep{ID: item.ID, State: "waiting"})
 		}
 	}
 	for _, r := range recorded {
-		add(r)
+		add(r, 0)
 	}
 }
 
@@ -106,6 +148,9 @@ func (s *Status) judge(state journal.State, locked bool) {
 		s.Next = "nothing is left to do"
 	}
 }
+
+// WaitsForPerson reports whether somebody has to answer, or to sit at a terminal.
+func (s Status) WaitsForPerson() bool { return s.person }
 
 // Outcome is the outcome that the status stands for.
 func (s Status) Outcome() Outcome {
@@ -180,7 +225,7 @@ func Follow(ctx context.Context, read func() (Status, error), w io.Writer) (Stat
 			fmt.Fprintf(w, "  pending          %s\n", problem.OneLine(status.Message))
 		}
 		message = status.Message
-		over := status.State != "fresh" && status.State != "running" && status.State != "pending"
+		over := status.person || status.State != "fresh" && status.State != "running" && status.State != "pending"
 		if over || host.Sleep(ctx, look) != nil {
 			return status, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path"
 	"slices"
@@ -36,6 +37,8 @@ type Command struct {
 	Dir   string   // "" is the account's home directory, or "/"
 	Env   map[string]string
 	Stdin []byte
+	// Terminal gives the command the host's terminal for its input and output; nothing is kept of what it prints.
+	Terminal bool
 	// Output, when set, receives standard output as it comes, beside what Run returns.
 	Output io.Writer
 }
@@ -78,6 +81,12 @@ func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 	}
 	cmd.Stdin = bytes.NewReader(command.Stdin)
 	h.confine(cmd, command)
+	if command.Terminal && h.Terminal != nil {
+		// In our own process group, which is the terminal's foreground one.
+		cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr.Setpgid = h.Terminal, h.Terminal, h.Terminal, false
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.Env = append(cmd.Env, "TERM="+os.Getenv("TERM"))
+	}
 	if err := cmd.Run(); err != nil {
 		if errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
 			return stdout.Bytes(), nil // a daemon it left behind still holds its output open

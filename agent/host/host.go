@@ -17,6 +17,8 @@ type Host struct {
 	// Progress receives one line about what is going on, and the step that it is about, "" for none. It never
 	// holds a secret. It may be nil.
 	Progress func(line, step string)
+	// Terminal is the terminal that commands may be given; nil where nobody sits at one.
+	Terminal *os.File
 	// Held is told the name of a unit whose start has to wait for another unit first. It may be nil.
 	Held func(unit string)
 }

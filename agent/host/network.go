@@ -23,17 +23,22 @@ const maxBody = 1 << 20
 // Get fetches a URL without a proxy and without following redirects, and returns the status and at most 1 MiB
 // of the body. The deadline is ctx's.
 func (h *Host) Get(ctx context.Context, address string) (status int, body []byte, err error) {
-	return get(ctx, address, nil)
+	return get(ctx, address, nil, nil)
+}
+
+// GetWith is Get with headers, which are never in its errors.
+func (h *Host) GetWith(ctx context.Context, address string, headers map[string]string) (status int, body []byte, err error) {
+	return get(ctx, address, headers, nil)
 }
 
 // GetUnix fetches a path over a UNIX socket of the tree, as Docker's API is served.
 func (h *Host) GetUnix(ctx context.Context, socket, path string) (status int, body []byte, err error) {
-	return get(ctx, "http://localhost"+path, func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return get(ctx, "http://localhost"+path, nil, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	})
 }
 
-func get(ctx context.Context, address string, dial func(context.Context, string, string) (net.Conn, error)) (int, []byte, error) {
+func get(ctx context.Context, address string, headers map[string]string, dial func(context.Context, string, string) (net.Conn, error)) (int, []byte, error) {
 	fail := func(err error) (int, []byte, error) {
 		var urlError *url.Error
 		if errors.As(err, &urlError) {
@@ -48,6 +53,11 @@ func get(ctx context.Context, address string, dial func(context.Context, string,
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return fail(err)
+	}
+	for name, value := range headers {
+		if name != "" {
+			request.Header.Set(name, value)
+		}
 	}
 	response, err := client.Do(request)
 	if err != nil {

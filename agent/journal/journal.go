@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// Path is where the journal stands.
-	Path = "/var/lib/oneclick/journal.jsonl"
+	// Path is where the journal of first boot stands, LoginPath that of the steps of first login.
+	Path      = "/var/lib/oneclick/journal.jsonl"
+	LoginPath = "/var/lib/oneclick/login.jsonl"
 	// Directory holds everything durable of ours.
 	Directory = "/var/lib/oneclick"
 	// format is the version of a line; a journal with a newer one is not touched.
@@ -60,31 +61,32 @@ type Event struct {
 // Journal adds events. Its methods may be called by several goroutines.
 type Journal struct {
 	mu    sync.Mutex
+	path  string
 	host  *host.Host
 	file  *os.File
 	state State
 }
 
-// Open opens the journal for adding to it, and repairs what a power cut left: a torn last line is taken off.
-func Open(h *host.Host) (*Journal, error) {
+// Open opens the journal at path for adding to it, and repairs what a power cut left: a torn last line is taken off.
+func Open(h *host.Host, path string) (*Journal, error) {
 	if err := h.Files.MakeDirectory(Directory, host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}); err != nil {
 		return nil, err
 	}
-	state, good, err := read(h.Files)
+	state, good, err := read(h.Files, path)
 	if err != nil {
 		return nil, err
 	}
-	file, err := h.Files.OpenAppend(Path, 0o600)
+	file, err := h.Files.OpenAppend(path, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if info, err := file.Stat(); err == nil && info.Size() > int64(good) {
 		if err := file.Truncate(int64(good)); err != nil {
 			file.Close()
-			return nil, fmt.Errorf("cannot repair %s: %w", Path, err)
+			return nil, fmt.Errorf("cannot repair %s: %w", path, err)
 		}
 	}
-	return &Journal{host: h, file: file, state: state}, nil
+	return &Journal{path: path, host: h, file: file, state: state}, nil
 }
 
 // Close lets go of the file.
@@ -105,20 +107,20 @@ func (j *Journal) Append(e Event, durable bool) error {
 	e.Format, e.Time = format, j.host.Now().UTC().Truncate(time.Millisecond)
 	line, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", Path, err)
+		return fmt.Errorf("cannot write %s: %w", j.path, err)
 	}
 	if before := j.host.Files.Before; before != nil {
-		if err := before(host.Operation{Name: "append", Object: Path}); err != nil {
+		if err := before(host.Operation{Name: "append", Object: j.path}); err != nil {
 			j.file.Write(line[:len(line)/2]) // what a power cut leaves
 			return err
 		}
 	}
 	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("cannot write %s: %w", Path, err)
+		return fmt.Errorf("cannot write %s: %w", j.path, err)
 	}
 	if durable {
 		if err := j.file.Sync(); err != nil {
-			return fmt.Errorf("cannot write %s: %w", Path, err)
+			return fmt.Errorf("cannot write %s: %w", j.path, err)
 		}
 	}
 	j.state.add(e)
@@ -126,24 +128,24 @@ func (j *Journal) Append(e Event, durable bool) error {
 }
 
 // Read computes the state from the journal without opening it for writing. No journal is an empty state.
-func Read(files *host.Root) (State, error) {
-	state, _, err := read(files)
+func Read(files *host.Root, path string) (State, error) {
+	state, _, err := read(files, path)
 	return state, err
 }
 
 // read returns the state and how many bytes of the file are whole lines.
-func read(files *host.Root) (State, int, error) {
-	data, err := files.ReadFile(Path, maxJournal)
+func read(files *host.Root, path string) (State, int, error) {
+	data, err := files.ReadFile(path, maxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return State{}, 0, nil
 	}
 	if err != nil {
 		return State{}, 0, err
 	}
-	return parse(data)
+	return parse(path, data)
 }
 
-func parse(data []byte) (State, int, error) {
+func parse(path string, data []byte) (State, int, error) {
 	var state State
 	good, number := 0, 0
 	for good < len(data) {
@@ -158,10 +160,10 @@ func parse(data []byte) (State, int, error) {
 			if good+end+1 == len(data) {
 				break // the last block of a file can come back as zeros
 			}
-			return state, good, fmt.Errorf("cannot read %s:%d: the line is damaged; restore the file from a backup, or remove it to run first boot again", Path, number)
+			return state, good, fmt.Errorf("cannot read %s:%d: the line is damaged; restore the file from a backup, or remove it to run the setup again", path, number)
 		}
 		if e.Format > format {
-			return state, good, fmt.Errorf("cannot read %s:%d: it was written by a newer oneclick-agent; install that version again", Path, number)
+			return state, good, fmt.Errorf("cannot read %s:%d: it was written by a newer oneclick-agent; install that version again", path, number)
 		}
 		state.add(e)
 		good += end + 1

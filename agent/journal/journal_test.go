@@ -26,7 +26,7 @@ func open(t testing.TB) (*host.Host, string) {
 
 func write(t testing.TB, h *host.Host, events ...Event) {
 	t.Helper()
-	j, err := Open(h)
+	j, err := Open(h, Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestTheStateIsWhatTheEventsAmountTo(t *testing.T) {
 	t.Parallel()
 	h, _ := open(t)
 	write(t, h, story...)
-	state, err := Read(h.Files)
+	state, err := Read(h.Files, Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,11 +61,11 @@ func TestTheStateIsWhatTheEventsAmountTo(t *testing.T) {
 		t.Error("what is done and what is not is mixed up")
 	}
 	write(t, h, Event{Event: Done, Step: "b", Digest: "y"}, Event{Event: Completed})
-	if state, _ := Read(h.Files); !state.Finished() || state.Attempts != 0 {
+	if state, _ := Read(h.Files, Path); !state.Finished() || state.Attempts != 0 {
 		t.Errorf("%+v", state)
 	}
 	write(t, h, Event{Event: Clone, Droplet: "2"})
-	if state, _ := Read(h.Files); !state.Finished() || state.ClonedFrom != "1" || state.Droplet != "2" {
+	if state, _ := Read(h.Files, Path); !state.Finished() || state.ClonedFrom != "1" || state.Droplet != "2" {
 		t.Errorf("%+v", state)
 	}
 }
@@ -74,7 +74,7 @@ func TestACopyOfAnUnfinishedDropletBeginsAgain(t *testing.T) {
 	t.Parallel()
 	h, _ := open(t)
 	write(t, h, append(story, Event{Event: Started, Droplet: "2"})...)
-	if state, _ := Read(h.Files); state.IsDone("a", "x") || len(state.Steps) != 0 || state.Phase != "running" {
+	if state, _ := Read(h.Files, Path); state.IsDone("a", "x") || len(state.Steps) != 0 || state.Phase != "running" {
 		t.Errorf("%+v", state)
 	}
 }
@@ -92,7 +92,7 @@ func TestAJournalCutAtAnyByteGoesOn(t *testing.T) {
 		for _, tail := range []string{"", "\x00\x00\x00\n"} {
 			os.WriteFile(file, append(append([]byte{}, whole[:n]...), tail...), 0o600)
 			write(t, h, Event{Event: Done, Step: "c", Digest: "z"})
-			state, err := Read(h.Files)
+			state, err := Read(h.Files, Path)
 			if err != nil || !state.IsDone("c", "z") {
 				t.Fatalf("cut at byte %d with %q: %v", n, tail, err)
 			}
@@ -107,11 +107,11 @@ func TestDamageInTheMiddleIsAnErrorWithItsLine(t *testing.T) {
 	whole, _ := os.ReadFile(file)
 	lines := strings.SplitAfter(string(whole), "\n")
 	for damage, want := range map[string]string{
-		"{broken\n":                     "cannot read /var/lib/oneclick/journal.jsonl:2: the line is damaged; restore the file from a backup, or remove it to run first boot again",
+		"{broken\n":                     "cannot read /var/lib/oneclick/journal.jsonl:2: the line is damaged; restore the file from a backup, or remove it to run the setup again",
 		`{"v": 2, "event": "x"}` + "\n": "cannot read /var/lib/oneclick/journal.jsonl:2: it was written by a newer oneclick-agent; install that version again",
 	} {
 		os.WriteFile(file, []byte(lines[0]+damage+strings.Join(lines[2:], "")), 0o600)
-		if _, err := Open(h); err == nil || err.Error() != want {
+		if _, err := Open(h, Path); err == nil || err.Error() != want {
 			t.Errorf("got %v\nwant %s", err, want)
 		}
 	}
@@ -120,7 +120,7 @@ func TestDamageInTheMiddleIsAnErrorWithItsLine(t *testing.T) {
 func TestAnEventThatCannotBeWrittenIsAnError(t *testing.T) {
 	t.Parallel()
 	h, _ := open(t)
-	j, err := Open(h)
+	j, err := Open(h, Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,14 +136,14 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(fmt.Sprintf(`{"v":1,"event":%q,"step":"s%d"}`+"\n", e.Event, n)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, good, err := parse(data)
+		_, good, err := parse(Path, data)
 		if good > len(data) {
 			t.Errorf("%d whole bytes of %d", good, len(data))
 		}
 		if err != nil {
 			return
 		}
-		if _, again, err := parse(data[:good]); err != nil || again != good {
+		if _, again, err := parse(Path, data[:good]); err != nil || again != good {
 			t.Errorf("the whole lines alone: %d, %v", again, err)
 		}
 	})

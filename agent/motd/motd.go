@@ -22,16 +22,24 @@ const (
 	maxWidth        = 78
 )
 
+// Message is what the message of the day is made from.
+type Message struct {
+	Name, Version, URL string
+	Text               string // the vendor's, already filled in
+	Boot               journal.State
+	// Login says how first login stands, one sentence a line; none where there is nothing to say.
+	Login []string
+}
+
 // Render writes the message: what runs here, then how its setup stands, worst first, with the next command.
-// Text is the vendor's, already filled in.
-func Render(name, version, url, text string, state journal.State) string {
-	lines := []string{strings.TrimSpace(name + " " + version)}
-	if url != "" {
-		lines[0] += "  -  " + url
+func (m Message) Render() string {
+	lines := []string{strings.TrimSpace(m.Name + " " + m.Version)}
+	if m.URL != "" {
+		lines[0] += "  -  " + m.URL
 	}
-	lines = append(lines, Situation(state)...)
-	vendor := strings.Split(strings.TrimSpace(text), "\n")
-	if state.Finished() && vendor[0] != "" {
+	lines = append(append(lines, Situation(m.Boot)...), m.Login...)
+	vendor := strings.Split(strings.TrimSpace(m.Text), "\n")
+	if m.Boot.Finished() && vendor[0] != "" {
 		lines = append(append(lines, ""), vendor...)
 	}
 	for i := range lines {
@@ -74,12 +82,24 @@ func ascii(line string) string {
 	return line[:min(len(line), maxWidth)]
 }
 
-// Write puts the message where logins find it.
-func Write(files *host.Root, text string) error {
+// FinishedPath is there as long as first boot is known to be finished: logins look for it with shell built-ins.
+const FinishedPath = "/run/oneclick/finished"
+
+// Write puts the message where logins find it, and marks whether first boot is finished.
+func Write(files *host.Root, text string, finished bool) error {
 	if err := files.MakeDirectory("/run/oneclick", host.Mode(0o755)); err != nil {
 		return err
 	}
 	mode := host.Attributes{Mode: new(fs.FileMode(0o644))}
+	var err error
+	if finished {
+		_, err = files.WriteFile(FinishedPath, nil, mode)
+	} else {
+		err = files.Remove(FinishedPath)
+	}
+	if err != nil {
+		return err
+	}
 	if _, err := files.WriteFile(Path, []byte(text), mode); err != nil {
 		return err
 	}
@@ -89,7 +109,7 @@ func Write(files *host.Root, text string) error {
 	if err := files.MakeDirectory(redHatDirectory, host.Mode(0o755)); err != nil {
 		return err
 	}
-	_, err := files.WriteFile(redHatDirectory+"/40-oneclick", []byte(text), mode)
+	_, err = files.WriteFile(redHatDirectory+"/40-oneclick", []byte(text), mode)
 	return err
 }
 

@@ -178,6 +178,15 @@ func (s *Store) Capture(values map[string]string) error {
 	return s.save()
 }
 
+// Forget takes a secret away; one that is not there is no error.
+func (s *Store) Forget(name string) error {
+	if _, ok := s.secrets[name]; !ok {
+		return nil
+	}
+	delete(s.secrets, name)
+	return s.save()
+}
+
 func (s *Store) save() error {
 	revealed := map[string]map[string]string{}
 	for name, fields := range s.secrets {
@@ -204,6 +213,14 @@ func (s *Store) writePasswords(m *manifest.Manifest) error {
 		if value, ok := s.secrets[name][""]; ok && spec.Derive == "" {
 			upper := strings.ToUpper(name)
 			lines[upper] = upper + "=" + render.DoubleQuoted(value.Reveal())
+		}
+	}
+	if m.FirstLogin != nil {
+		for _, q := range m.FirstLogin.Questions {
+			if fields, ok := s.secrets["answers."+q.Name]; ok && q.Type == "password" {
+				upper := strings.ToUpper(q.Name)
+				lines[upper] = upper + "=" + render.DoubleQuoted(fields[""].Reveal())
+			}
 		}
 	}
 	if len(lines) == 0 {

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/firstlogin"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/problem"
 )
@@ -22,14 +23,13 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
-	h.Progress = func(line, step string) {
-		if os.Getenv("INVOCATION_ID") == "" || !h.Log(problem.OneLine(line), step) {
-			fmt.Fprintln(a.stderr, problem.OneLine(line))
-		}
-	}
+	a.logProgress(h)
 	if outcome, already := firstboot.AlreadyFinished(ctx, h); already && !*dryRun && !*kick && !a.json {
 		fmt.Fprintf(a.stdout, "first boot: %s\n", outcome)
 		return exitCode(outcome)
+	}
+	if err := firstlogin.TakeCA(h, firstlogin.AnswersPath); err != nil {
+		fmt.Fprintln(a.stderr, "warning: "+problem.OneLine(err.Error()))
 	}
 	if *kick {
 		// cloud-init wrote the SSH host keys seconds ago and never will again: a power cut now must not empty them.
@@ -56,7 +56,19 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 		return exitDone
 	}
 	outcome, err := firstboot.Run(ctx, setup, *whenDue)
+	if outcome == firstboot.Finished || outcome == firstboot.Degraded {
+		a.presetAnswers(ctx, setup)
+	}
 	return a.tellOutcome(h, setup, outcome, err)
+}
+
+// logProgress sends progress to the systemd journal when systemd started us, else to standard error.
+func (a *agent) logProgress(h *host.Host) {
+	h.Progress = func(line, step string) {
+		if os.Getenv("INVOCATION_ID") == "" || !h.Log(problem.OneLine(line), step) {
+			fmt.Fprintln(a.stderr, problem.OneLine(line))
+		}
+	}
 }
 
 // prepare reads the manifest and finds out which Droplet this is.
@@ -70,7 +82,7 @@ func (a *agent) prepare(ctx context.Context, h *host.Host) (*firstboot.Setup, er
 
 func (a *agent) tellOutcome(h *host.Host, setup *firstboot.Setup, outcome firstboot.Outcome, reason error) int {
 	if a.json {
-		status, err := firstboot.ReadStatus(h.Files, setup.Plan(), setup.Droplet.ID, h.Now())
+		status, err := firstboot.ReadStatus(h, setup)
 		if err == nil {
 			err = status.WriteJSON(a.stdout)
 		}

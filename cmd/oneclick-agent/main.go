@@ -64,6 +64,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"first-boot", "run, or resume, the first boot of this Droplet", (*agent).firstBoot},
+		{"first-login", "ask what only the customer knows, and apply the answers", (*agent).firstLogin},
 		{"status", "what happened and what happens next", (*agent).status},
 		{"lint", "check a manifest and everything it names", (*agent).lint},
 		{"database", "show, test or print the database's address", (*agent).database},

@@ -23,8 +23,8 @@ func (a *agent) status(ctx context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
-	plan, id := a.plan(ctx, h)
-	read := func() (firstboot.Status, error) { return firstboot.ReadStatus(h.Files, plan, id, h.Now()) }
+	setup := a.prepareOrNil(ctx, h)
+	read := func() (firstboot.Status, error) { return firstboot.ReadStatus(h, setup) }
 	status, err := read()
 	if err == nil && *wait {
 		ctx, cancel := context.WithTimeout(ctx, *timeout)
@@ -44,16 +44,15 @@ func (a *agent) status(ctx context.Context, arguments []string) int {
 	return exitCode(status.Outcome())
 }
 
-// plan is what first boot does here, and on which Droplet, or nothing where that cannot be told: the status of a
-// broken image is shown all the same.
-func (a *agent) plan(ctx context.Context, h *host.Host) (plan []firstboot.Item, id string) {
+// prepareOrNil is what the manifest and this Droplet amount to, or nil where that cannot be told.
+func (a *agent) prepareOrNil(ctx context.Context, h *host.Host) *firstboot.Setup {
 	m, err := firstboot.ReadManifest(h, a.manifestPath())
 	if err != nil {
-		return nil, ""
+		return nil
 	}
 	setup, err := firstboot.Prepare(ctx, h, m, a.manifestPath(), droplet.NoMetadata)
 	if err != nil {
-		return nil, ""
+		return nil
 	}
-	return setup.Plan(), setup.Droplet.ID
+	return setup
 }

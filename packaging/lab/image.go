@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // Image describes a root file system, as data.
@@ -47,11 +48,17 @@ func CacheDirectory() string {
 	return "/var/cache/droplet-lab"
 }
 
+// building has one lock an archive: several tests may want the same one first.
+var building sync.Map
+
 // Archive returns the image's root file system as a tar file, made on first use.
 func (i Image) Archive(ctx context.Context) (string, error) {
 	packages := append(append([]string{}, base...), i.Packages...)
 	sum := sha256.Sum256([]byte(i.Suite + " " + locale + " " + strings.Join(packages, ",")))
 	archive := filepath.Join(CacheDirectory(), i.Suite+"-"+hex.EncodeToString(sum[:6])+".tar")
+	lock, _ := building.LoadOrStore(archive, new(sync.Mutex))
+	lock.(*sync.Mutex).Lock()
+	defer lock.(*sync.Mutex).Unlock()
 	if _, err := os.Stat(archive); err == nil {
 		return archive, nil
 	}

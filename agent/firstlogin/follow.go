@@ -1,0 +1,163 @@
+package firstlogin
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/problem"
+)
+
+const (
+	followEvery = 200 * time.Millisecond
+	// plainEvery is how often a terminal that is read aloud hears that something still runs.
+	plainEvery = 10 * time.Second
+)
+
+// Follower shows the progress of a setup on a terminal until it ends, a key is pressed, or the context ends.
+type Follower struct {
+	Host     *host.Host
+	Setup    *firstboot.Setup
+	Terminal *Terminal
+	// Plain never moves the cursor.
+	Plain bool
+	// Over says whether a status is the end.
+	Over func(firstboot.Status) bool
+}
+
+// Follow returns the last status, and whether a key was pressed.
+func (f *Follower) Follow(ctx context.Context) (status firstboot.Status, left bool, err error) {
+	pressed := make(chan struct{})
+	restore := f.Terminal.keys()
+	defer restore()
+	stop := f.watchKeys(pressed)
+	defer stop()
+	shown := map[string]string{}
+	var last time.Time
+	for {
+		if status, err = firstboot.ReadStatus(f.Host, f.Setup); err != nil {
+			return status, false, err
+		}
+		f.showEnded(status, shown)
+		if f.Over(status) {
+			f.clear()
+			return status, false, nil
+		}
+		if !f.Plain {
+			f.line(fmt.Sprintf("%s  Press a key for the shell; it goes on without you.", running(status)))
+		} else if time.Since(last) >= plainEvery {
+			last = time.Now()
+			fmt.Fprintf(f.Terminal.file, "%s. Press a key for the shell; it goes on without you.\n", running(status))
+		}
+		select {
+		case <-ctx.Done():
+			f.clear()
+			return status, true, context.Cause(ctx)
+		case <-pressed:
+			f.clear()
+			return status, true, nil
+		case <-time.After(followEvery):
+		}
+	}
+}
+
+// watchKeys waits for a key by poll(2), so that nothing is read which belongs to the shell but that key.
+func (f *Follower) watchKeys(pressed chan<- struct{}) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if f.Terminal.ready(followEvery) {
+				var key [64]byte
+				f.Terminal.file.Read(key[:])
+				close(pressed)
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// showEnded prints each step once it has ended.
+func (f *Follower) showEnded(status firstboot.Status, shown map[string]string) {
+	for _, step := range status.Steps {
+		if step.State == "waiting" || step.State == "running" || shown[step.ID] == step.State {
+			continue
+		}
+		shown[step.ID] = step.State
+		f.clear()
+		line := fmt.Sprintf("  %-8s %s", step.State, problem.OneLine(step.ID))
+		if step.Message != "" && step.State != "done" {
+			line += ": " + problem.OneLine(step.Message)
+		}
+		fmt.Fprintln(f.Terminal.file, line)
+	}
+}
+
+// running is the step at work, how long it has been, and how long it may take.
+func running(status firstboot.Status) string {
+	for i, step := range status.Steps {
+		if step.State == "running" {
+			text := fmt.Sprintf("%d/%d %s, %.0f s", i+1, len(status.Steps), problem.OneLine(step.ID), step.Seconds)
+			if step.Within > 0 {
+				text += fmt.Sprintf(" of at most %.0f s", step.Within)
+			}
+			return text
+		}
+	}
+	if status.State == "pending" {
+		return "Waiting: " + problem.OneLine(status.Message)
+	}
+	return "Getting ready"
+}
+
+// line replaces the last line of the terminal.
+func (f *Follower) line(text string) {
+	fmt.Fprint(f.Terminal.file, "\r\x1b[K"+cut(text, f.Terminal.columns()-1))
+}
+
+func (f *Follower) clear() {
+	if !f.Plain {
+		fmt.Fprint(f.Terminal.file, "\r\x1b[K")
+	}
+}
+
+func cut(text string, columns int) string {
+	if runes := []rune(text); columns > 0 && len(runes) > columns {
+		return string(runes[:columns])
+	}
+	return text
+}
+
+// AtWork reports, from what lies ready, whether a login should be shown the first boot at work. It is asked at each
+// login of root until first boot is finished.
+func AtWork(h *host.Host, s *firstboot.Setup) bool {
+	status, err := firstboot.ReadStatus(h, s)
+	return err == nil && (status.State == "running" || status.State == "fresh" && !cloudInitIsDone())
+}
+
+func cloudInitIsDone() bool {
+	_, err := os.Stat("/run/cloud-init/result.json")
+	return err == nil
+}
+
+// Words are the end of a first boot for somebody who watched it.
+func Words(status firstboot.Status) string {
+	switch status.State {
+	case "done", "clone":
+		return "The setup of this Droplet is done."
+	case "degraded":
+		return "The setup of this Droplet is done, but something optional failed. See: oneclick-agent status"
+	case "failed":
+		return "The setup of this Droplet FAILED: " + problem.OneLine(status.Message) + "\nNext: " + problem.OneLine(status.Next)
+	}
+	return strings.TrimSpace("The setup of this Droplet waits: "+problem.OneLine(status.Message)) + "\nNext: " + problem.OneLine(status.Next)
+}

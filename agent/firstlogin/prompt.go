@@ -1,0 +1,54 @@
+// Package firstlogin asks the customer what only they know, and sees to it that the answers are applied. One model of
+// questions and one set of validators serve three fronts: a form, line by line, and a file of answers.
+package firstlogin
+
+import (
+	"context"
+	"errors"
+)
+
+// Kind is how a prompt is answered.
+type Kind int
+
+// The kinds of prompt.
+const (
+	Text   Kind = iota // a line of text
+	Hidden             // a line that is not shown
+	Choose             // one of the options
+)
+
+// Option is one choice: what is stored, and what is shown.
+type Option struct{ Value, Label string }
+
+// Prompt is one thing to ask, for every front.
+type Prompt struct {
+	Title string
+	// Help is said below the question. Problem is what was wrong with the answer before.
+	Help, Problem string
+	Kind          Kind
+	Options       []Option
+	// Value is what is filled in: an earlier answer, or the default.
+	Value string
+	// Empty says what an empty answer means; "" where there has to be one.
+	Empty string
+	// Check tells what is wrong with an answer; its text is for people.
+	Check func(string) error
+	// CanGoBack tells whether there is a question before this one.
+	CanGoBack bool
+}
+
+// The ends of a prompt that are no answer.
+var (
+	ErrBack  = errors.New("back to the question before")
+	ErrLeave = errors.New("left for later") // Ctrl-C, Ctrl-D, the end of the input: never a yes
+	// ErrSmall is a window too small for this front.
+	ErrSmall = errors.New("the window is too small")
+)
+
+// Front asks.
+type Front interface {
+	// Ask returns an answer that Check takes, or ErrBack, ErrLeave, ErrSmall, or why the context ended.
+	Ask(ctx context.Context, p Prompt) (string, error)
+	// Say tells something that stays on the terminal.
+	Say(text string)
+}

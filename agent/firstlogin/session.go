@@ -1,0 +1,197 @@
+package firstlogin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/problem"
+)
+
+const (
+	// idleAfter is how long nobody may touch the wizard before it saves and leaves.
+	idleAfter = 15 * time.Minute
+	idleAsks  = 10 * time.Second
+)
+
+// errIdle is why a wizard ends that nobody answers.
+var errIdle = errors.New("nobody answered for 15 minutes")
+
+// Session is one person at one terminal.
+type Session struct {
+	Setup    *firstboot.Setup
+	Terminal *Terminal
+	In, Out  *os.File
+	// Plain asks line by line.
+	Plain bool
+	hold  *Hold
+	lines Front // made once: it owns the reader
+}
+
+// NewSession is a session at the terminal of this process.
+func NewSession(s *firstboot.Setup, plain bool) (*Session, error) {
+	terminal, err := OpenTerminal(os.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{Setup: s, Terminal: terminal, In: os.Stdin, Out: os.Stdout, Plain: plain || PlainTerminal() || !terminal.fits()}, nil
+}
+
+// Watch shows a first boot at work until it ends, or until a key is pressed.
+func (s *Session) Watch(ctx context.Context) (firstboot.Status, bool, error) {
+	fmt.Fprintf(s.Out, "%s is being set up on this Droplet.\n", problem.OneLine(s.Setup.Manifest.App.Name))
+	return s.follower(func(status firstboot.Status) bool {
+		return status.State != "running" && (status.State != "fresh" || cloudInitIsDone())
+	}).Follow(ctx)
+}
+
+func (s *Session) follower(over func(firstboot.Status) bool) *Follower {
+	return &Follower{Host: s.Setup.Host, Setup: s.Setup, Terminal: s.Terminal, Plain: s.Plain, Over: over}
+}
+
+// Run asks, and applies the answers. It reports whether the setup is over; leaving for later is no error.
+func (s *Session) Run(ctx context.Context, offer bool) (over bool, err error) {
+	defer s.Terminal.Restore()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if s.hold, err = s.take(ctx, func() { cancel(ErrTakenOver) }); s.hold == nil {
+		return false, err
+	}
+	defer s.hold.Release()
+	go s.leaveWhenIdle(ctx, cancel)
+	state, err := firstboot.LoginState(s.Setup.Host.Files)
+	if err != nil {
+		return false, err
+	}
+	if state.Phase == "" || state.Phase == "failed" {
+		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront}
+		apply, err := wizard.Ask(ctx, offer && state.Phase == "")
+		if err != nil || !apply {
+			return s.Setup.Answers.Choice == firstboot.Never, s.leave(err)
+		}
+	}
+	return s.apply(ctx)
+}
+
+func (s *Session) front() Front {
+	if s.Plain {
+		return s.lineFront()
+	}
+	return &formFront{in: s.In, out: s.Out, unicode: Unicode(), active: s.hold.Active}
+}
+
+func (s *Session) lineFront() Front {
+	if s.lines == nil {
+		s.lines = newLineFront(s.Terminal, s.In, s.Out, s.hold.Active)
+	}
+	return s.lines
+}
+
+// take takes the wizard's lock. Somebody else's can be taken over; without that the hold is nil.
+func (s *Session) take(ctx context.Context, lost func()) (*Hold, error) {
+	held, err := Take(s.Setup.Host, lost)
+	if !errors.Is(err, host.ErrLocked) {
+		return held, err
+	}
+	where := "at another terminal"
+	if holder, err := WhoHolds(ctx, s.Setup.Host); err == nil {
+		where = holder.String()
+	}
+	fmt.Fprintf(s.Out, "The setup is open %s.\n", problem.OneLine(where))
+	front := newLineFront(s.Terminal, s.In, s.Out, func() {})
+	answer, err := front.Ask(ctx, Prompt{Title: "Take it over here? Its answers are kept.", Kind: Choose, Value: "no", Options: []Option{{"no", "No"}, {"yes", "Yes, take it over"}}})
+	s.lines = nil
+	if err != nil || answer != "yes" {
+		return nil, s.leave(err)
+	}
+	return TakeOver(ctx, s.Setup.Host, lost)
+}
+
+func (s *Session) leaveWhenIdle(ctx context.Context, leave context.CancelCauseFunc) {
+	for host.Sleep(ctx, idleAsks) == nil {
+		if s.hold.Idle() > idleAfter {
+			leave(errIdle)
+		}
+	}
+}
+
+// leave says how to come back. Every answer so far is on disk already.
+func (s *Session) leave(err error) error {
+	switch {
+	case errors.Is(err, errIdle), errors.Is(err, ErrTakenOver):
+		fmt.Fprintf(s.Out, "\r\n%s. Your answers are kept.\r\n", capital(err.Error()))
+		return nil
+	case err == nil, errors.Is(err, ErrLeave), errors.Is(err, ErrBack), errors.Is(err, context.Canceled):
+		if s.Setup.Answers.Choice != firstboot.Never {
+			fmt.Fprint(s.Out, "\r\nYour answers are kept. Go on at the next login, or with: oneclick-agent first-login\r\n")
+		}
+		return nil
+	}
+	return err
+}
+
+func capital(text string) string { return string(text[0]-'a'+'A') + text[1:] }
+
+// apply has the steps carried out by the unit, which outlives this terminal, and follows it. Steps that want the
+// terminal run here, in between.
+func (s *Session) apply(ctx context.Context) (over bool, err error) {
+	h := s.Setup.Host
+	fmt.Fprintln(s.Out, "\nYour answers are being applied. It goes on by itself, even when this connection ends.")
+	for {
+		if err := s.runUnit(ctx); err != nil {
+			return false, s.leave(err)
+		}
+		state, err := firstboot.LoginState(h.Files)
+		if err != nil {
+			return false, err
+		}
+		if state.Phase != "pending" || !firstboot.WantsTerminal(s.Setup, state) {
+			return s.told()
+		}
+		h.Terminal = s.In
+		s.Terminal.Restore()
+		_, err = firstboot.ApplyTerminalStep(ctx, s.Setup)
+		h.Terminal = nil
+		if err != nil {
+			fmt.Fprintf(s.Out, "%s\nTry again with: oneclick-agent first-login\n", problem.Printable(err.Error()))
+			return false, nil
+		}
+	}
+}
+
+// runUnit starts the unit and follows it to its end. In a tree there is no systemd, so the steps run here.
+func (s *Session) runUnit(ctx context.Context) error {
+	if !s.Setup.Host.Live() {
+		_, err := firstboot.ApplyLogin(ctx, s.Setup)
+		return err
+	}
+	started := make(chan error, 1)
+	go func() { started <- s.Setup.Host.Units.Do(context.WithoutCancel(ctx), host.Start, firstboot.LoginUnit) }()
+	ended := false
+	_, left, err := s.follower(func(firstboot.Status) bool {
+		select {
+		case <-started:
+			ended = true
+		default:
+		}
+		return ended
+	}).Follow(ctx)
+	if left && err == nil {
+		return ErrLeave
+	}
+	return err
+}
+
+// told says how it ended.
+func (s *Session) told() (over bool, err error) {
+	status, err := firstboot.ReadStatus(s.Setup.Host, s.Setup)
+	if err != nil {
+		return false, err
+	}
+	fmt.Fprintln(s.Out, Words(status))
+	return status.State == "done" || status.State == "degraded" || status.State == "clone", nil
+}

@@ -1,0 +1,198 @@
+package firstlogin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"oneclick-agent/agent/database"
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/secret"
+)
+
+// AnswersPath is where a customer puts answers by cloud-init's write_files.
+const AnswersPath = "/etc/oneclick/answers.yaml"
+
+// caAnswer is the one answer that is no question's: the CA certificate of the managed database, in PEM.
+const caAnswer = "database_ca"
+
+const (
+	environmentPath = "/etc/environment"
+	maxEnvironment  = 256 << 10
+)
+
+// Read reads a file of answers and keeps those that are right. All problems are returned at once, and then nothing is
+// kept. Complete reports whether every question that applies has its answer; with all set, one that has none is a
+// problem.
+func Read(ctx context.Context, s *firstboot.Setup, file string, all bool) (complete bool, err error) {
+	data, err := s.Host.Files.ReadFile(file, manifest.MaxAnswers+1)
+	if err != nil {
+		return false, err
+	}
+	given, problems := manifest.ParseAnswers(data, file)
+	r := &reading{setup: s, file: file, byName: map[string]manifest.GivenAnswer{}, problems: problems}
+	for _, answer := range given {
+		r.byName[answer.Name] = answer
+	}
+	r.unknown(given)
+	before := s.Answers
+	s.Answers.Values = map[string]string{}
+	for name, value := range before.Values {
+		s.Answers.Values[name] = value
+	}
+	hidden := map[string]string{}
+	for _, q := range s.Manifest.FirstLogin.Questions {
+		value, ok := r.answer(ctx, q, all)
+		switch {
+		case ok && firstboot.Hidden(q):
+			hidden[q.Name] = value
+		case ok:
+			s.Answers.Values[q.Name] = value // the questions behind it may depend on it
+		}
+	}
+	if r.problems.Sort(); len(r.problems) > 0 {
+		s.Answers = before
+		return false, r.problems.Err()
+	}
+	return r.open == 0, r.keep(hidden)
+}
+
+// reading is one file of answers, being read.
+type reading struct {
+	setup    *firstboot.Setup
+	file     string
+	byName   map[string]manifest.GivenAnswer
+	problems problem.List
+	open     int // questions without an answer
+}
+
+func (r *reading) report(at problem.Position, path, message, hint string) {
+	r.problems = append(r.problems, problem.Problem{Position: at, Path: path, Message: message, Hint: hint})
+}
+
+// unknown reports answers to what is not asked.
+func (r *reading) unknown(given []manifest.GivenAnswer) {
+	names := []string{caAnswer}
+	for _, q := range r.setup.Manifest.FirstLogin.Questions {
+		names = append(names, q.Name)
+	}
+	for _, answer := range given {
+		known := false
+		for _, name := range names {
+			known = known || name == answer.Name
+		}
+		if !known {
+			r.report(answer.Position, "", fmt.Sprintf("there is no question %q", answer.Name), problem.DidYouMean(answer.Name, names))
+		}
+	}
+}
+
+// answer is the valid answer to a question, from the file, from what was answered before, or by default.
+func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (string, bool) {
+	if applies, err := r.setup.Asked(q); err != nil || !applies {
+		return "", false
+	}
+	given, ok := r.byName[q.Name]
+	if !ok {
+		if _, answered := r.setup.Answer(q); answered {
+			return "", false
+		}
+		value := defaultOf(q)
+		switch {
+		case value != "" || q.Optional:
+			return value, all
+		case q.Generate && all:
+			value, err := secret.Random()
+			return value, err == nil
+		}
+		r.open++
+		if all {
+			r.report(problem.Position{File: r.file}, "", fmt.Sprintf("%s is not answered", q.Name), fmt.Sprintf("add a line for it: %q", q.Ask))
+		}
+		return "", false
+	}
+	if given.Value == "" && q.Generate {
+		value, err := secret.Random()
+		return value, err == nil
+	}
+	options, err := Options(ctx, r.setup, q)
+	if err != nil {
+		q.Type = "text"
+	}
+	value, err := Validate(q, given.Value, options)
+	if err != nil {
+		r.report(given.Position, given.Name, err.Error(), "")
+		return "", false
+	}
+	return value, true
+}
+
+// keep makes everything durable that was read.
+func (r *reading) keep(hidden map[string]string) error {
+	if err := r.setup.SaveAnswers(); err != nil {
+		return err
+	}
+	for _, q := range r.setup.Manifest.FirstLogin.Questions {
+		if value, ok := hidden[q.Name]; ok {
+			if err := r.setup.SetAnswer(q, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// TakeCA puts the CA certificate of the managed database, where a file of answers has one, to its place.
+func TakeCA(h *host.Host, file string) error {
+	data, err := h.Files.ReadFile(file, manifest.MaxAnswers+1)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	given, _ := manifest.ParseAnswers(data, file) // what is wrong with it is told when the answers are read
+	for _, answer := range given {
+		if answer.Name == caAnswer && strings.Contains(answer.Value, "-----BEGIN CERTIFICATE-----") {
+			_, err := h.Files.WriteFile(database.CAPath, []byte(answer.Value), host.Mode(0o644))
+			return err
+		}
+	}
+	return nil
+}
+
+// FromEnvironment answers the questions that name a variable of /etc/environment, where that is set and valid.
+func FromEnvironment(s *firstboot.Setup) error {
+	data, err := s.Host.Files.ReadFile(environmentPath, maxEnvironment)
+	if err != nil {
+		return nil // there is nothing to take
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+		if value = strings.TrimSpace(value); ok && len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+			value = value[1 : len(value)-1]
+		}
+		values[strings.TrimSpace(name)] = value
+	}
+	for _, q := range s.Manifest.FirstLogin.Questions {
+		value := values[q.FromEnv]
+		if q.FromEnv == "" || value == "" {
+			continue
+		}
+		if _, answered := s.Answer(q); answered {
+			continue
+		}
+		if valid, err := Validate(q, value, q.Options); err == nil {
+			if err := s.SetAnswer(q, valid); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/firstlogin"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/problem"
+)
+
+// loginFlags are what first-login can be told.
+type loginFlags struct {
+	answers                    string
+	later, never, reset, plain bool
+	fromBashrc, apply, watch   bool
+}
+
+func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
+	var f loginFlags
+	a.flags.StringVar(&f.answers, "answers", "", "take the answers from this file, and never ask")
+	a.flags.BoolVar(&f.later, "later", false, "ask at the next login")
+	a.flags.BoolVar(&f.never, "never", false, "never ask again")
+	a.flags.BoolVar(&f.reset, "reset", false, "forget the answers and ask again")
+	a.flags.BoolVar(&f.plain, "accessible", false, "ask line by line, for screen readers")
+	a.flags.BoolVar(&f.fromBashrc, "from-bashrc", false, "ask only where somebody has just logged in; for root's .bashrc")
+	a.flags.BoolVar(&f.apply, "apply", false, "carry out the steps with the answers that are there; for the unit")
+	a.flags.BoolVar(&f.watch, "watch", false, "show a first boot at work; for the shells of early logins")
+	if _, code, ok := a.parse(arguments); !ok {
+		return code
+	}
+	asks := f.answers == "" && !f.later && !f.never && !f.reset && !f.apply
+	verdict := firstlogin.Start
+	if asks {
+		if verdict = firstlogin.MayStart(!f.fromBashrc && !f.watch); verdict == firstlogin.Silent || verdict == firstlogin.Hint && f.watch {
+			return exitDone
+		}
+	}
+	h, err := a.open()
+	if err != nil {
+		return a.loginEnd(f, err)
+	}
+	defer h.Close()
+	if asks && f.fromBashrc && !firstlogin.IsOpen(h) {
+		return exitDone
+	}
+	setup, err := a.prepare(ctx, h)
+	if err != nil {
+		return a.loginEnd(f, err)
+	}
+	switch {
+	case f.apply:
+		return a.applyLogin(ctx, h, setup)
+	case f.watch:
+		return a.watch(ctx, setup, f)
+	case setup.Manifest.FirstLogin == nil:
+		fmt.Fprintln(a.stderr, "oneclick-agent: this image asks no questions at first login")
+		return exitDone
+	case f.answers != "":
+		return a.answersFromFile(ctx, h, setup, a.inTree(f.answers))
+	case f.later, f.never:
+		return a.decide(setup, f)
+	case f.reset:
+		if err := firstboot.ForgetLogin(ctx, setup); err != nil {
+			return a.fail(err)
+		}
+		fmt.Fprintln(a.stdout, "first login begins anew at the next login, or with: oneclick-agent first-login")
+		return exitDone
+	case verdict == firstlogin.Hint:
+		fmt.Fprintln(a.stderr, "A few questions are left to set this Droplet up: oneclick-agent first-login")
+		return exitDone
+	}
+	return a.wizard(ctx, setup, f)
+}
+
+// loginEnd reports an error, but where a login must not be disturbed by one.
+func (a *agent) loginEnd(f loginFlags, err error) int {
+	if f.fromBashrc || f.watch {
+		return exitDone
+	}
+	return a.fail(err)
+}
+
+// atTerminal ends with every signal that a terminal, a dropped connection or a shutdown sends.
+func atTerminal(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+}
+
+func (a *agent) watch(ctx context.Context, setup *firstboot.Setup, f loginFlags) int {
+	if !firstlogin.AtWork(setup.Host, setup) {
+		return exitDone
+	}
+	ctx, stop := atTerminal(ctx)
+	defer stop()
+	session, err := firstlogin.NewSession(setup, f.plain)
+	if err != nil {
+		return exitDone
+	}
+	defer session.Terminal.Restore()
+	if status, left, err := session.Watch(ctx); err == nil && !left {
+		fmt.Fprintln(a.stdout, firstlogin.Words(status))
+	}
+	return exitDone
+}
+
+func (a *agent) wizard(ctx context.Context, setup *firstboot.Setup, f loginFlags) int {
+	ctx, stop := atTerminal(ctx)
+	defer stop()
+	session, err := firstlogin.NewSession(setup, f.plain)
+	if err != nil {
+		return a.loginEnd(f, err)
+	}
+	defer session.Terminal.Restore()
+	status, err := firstboot.ReadStatus(setup.Host, setup)
+	if err != nil {
+		return a.loginEnd(f, err)
+	}
+	if status.State == "running" || status.State == "fresh" {
+		var left bool
+		if status, left, err = session.Watch(ctx); err != nil || left {
+			return exitDone
+		}
+	}
+	if !status.WaitsForPerson() && status.State != "failed" || firstboot.BootFailed(setup.Host) {
+		fmt.Fprintln(a.stdout, firstlogin.Words(status))
+		return a.loginCode(f, exitCode(status.Outcome()))
+	}
+	if err := firstlogin.FromEnvironment(setup); err != nil {
+		return a.loginEnd(f, err)
+	}
+	over, err := session.Run(ctx, f.fromBashrc)
+	switch {
+	case err != nil:
+		fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
+		return a.loginCode(f, exitFailed)
+	case over:
+		return exitDone
+	}
+	return a.loginCode(f, exitPending)
+}
+
+// loginCode is 0 for the shell that reads .bashrc, whatever happened.
+func (a *agent) loginCode(f loginFlags, code int) int {
+	if f.fromBashrc {
+		return exitDone
+	}
+	return code
+}
+
+func (a *agent) decide(setup *firstboot.Setup, f loginFlags) int {
+	choice, words := firstboot.Later, "the questions come again at the next login"
+	if f.never {
+		choice, words = firstboot.Never, "the questions do not come again; to have them after all: oneclick-agent first-login --reset"
+	}
+	if err := setup.Decide(choice); err != nil {
+		return a.fail(err)
+	}
+	fmt.Fprintln(a.stdout, words)
+	return exitDone
+}
+
+// applyLogin is what the unit runs.
+func (a *agent) applyLogin(ctx context.Context, h *host.Host, setup *firstboot.Setup) int {
+	a.logProgress(h)
+	outcome, err := firstboot.ApplyLogin(ctx, setup)
+	line := "first login: " + string(outcome)
+	if err != nil {
+		line += ": " + problem.Printable(err.Error())
+	}
+	fmt.Fprintln(a.stdout, line)
+	return exitCode(outcome)
+}
+
+// answersFromFile does unattended what the wizard does: the same questions, validators and steps.
+func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *firstboot.Setup, file string) int {
+	status, err := firstboot.ReadStatus(h, setup)
+	if err != nil {
+		return a.fail(err)
+	}
+	if _, err := firstlogin.Read(ctx, setup, file, true); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
+			return exitInput
+		}
+		return a.fail(err)
+	}
+	if err := setup.Decide(firstboot.Ready); err != nil {
+		return a.fail(err)
+	}
+	if !status.WaitsForPerson() && status.State != "failed" {
+		fmt.Fprintf(a.stdout, "first login: the answers are kept; first boot is %s\n", status.State)
+		return exitCode(status.Outcome())
+	}
+	return a.applyLogin(ctx, h, setup)
+}
+
+// presetAnswers takes the answers that the customer gave by cloud-init into a first boot that has just finished. What
+// is wrong with them is told, and left to the wizard.
+func (a *agent) presetAnswers(ctx context.Context, setup *firstboot.Setup) {
+	if setup.Manifest.FirstLogin == nil || !setup.Host.Files.Exists(firstlogin.AnswersPath) {
+		return
+	}
+	state, err := firstboot.LoginState(setup.Host.Files)
+	if err != nil || state.Phase != "" || setup.Answers.Choice == firstboot.Never {
+		return
+	}
+	if err := firstlogin.FromEnvironment(setup); err != nil {
+		setup.Host.Report("warning: " + err.Error())
+	}
+	complete, err := firstlogin.Read(ctx, setup, firstlogin.AnswersPath, false)
+	if err != nil {
+		setup.Host.Report("warning: the answers given in advance are not used: " + err.Error())
+		return
+	}
+	if !complete {
+		return
+	}
+	if err := setup.Decide(firstboot.Ready); err != nil {
+		setup.Host.Report("warning: " + err.Error())
+		return
+	}
+	outcome, err := firstboot.ApplyLogin(ctx, setup)
+	line := "first login: " + string(outcome)
+	if err != nil {
+		line += ": " + err.Error()
+	}
+	setup.Host.Report(line)
+}
