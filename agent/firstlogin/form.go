@@ -69,7 +69,26 @@ func (f *formFront) Ask(ctx context.Context, p Prompt) (string, error) {
 	case form.State != huh.StateCompleted:
 		return "", ErrLeave
 	}
+	f.Say(problem.OneLine(p.Title) + ": " + shown(p, value))
 	return value, nil
+}
+
+// shown is an answer as it stays on the terminal.
+func shown(p Prompt, answer string) string {
+	for _, option := range p.Options {
+		if option.Value == answer {
+			return option.Label
+		}
+	}
+	switch {
+	case answer == "" && p.Empty == emptyGenerates:
+		return "(generated)"
+	case answer == "":
+		return "(empty)"
+	case p.Kind == Hidden:
+		return "(set)"
+	}
+	return answer
 }
 
 func (f *formFront) field(p Prompt, value *string) huh.Field {
@@ -100,17 +119,15 @@ func (f *formFront) help(p Prompt) string {
 		}
 	}
 	keys := "Enter goes on"
-	if p.Empty != "" {
-		keys += ", an empty answer " + emptyWord(p.Empty)
-	}
 	if p.CanGoBack {
 		keys += ", Esc goes back"
 	}
-	return text + keys + ", Ctrl-C leaves for later."
+	keys += ", Ctrl-C leaves for later."
+	if p.Empty != "" {
+		keys = "Press Enter " + p.Empty + ". " + keys
+	}
+	return text + keys
 }
-
-// emptyWord turns "to generate one" into what an empty answer does.
-func emptyWord(empty string) string { return "is " + empty }
 
 // theme uses the terminal's own colours, and ASCII where the locale has nothing else.
 func (f *formFront) theme() huh.Theme {

@@ -50,11 +50,11 @@ func (f *lineFront) Ask(ctx context.Context, p Prompt) (string, error) {
 	if p.Problem != "" {
 		f.Say(p.Problem)
 	}
-	for i, option := range p.Options {
-		f.Say(fmt.Sprintf("  %d  %s", i+1, option.Label))
-	}
 	if p.Help != "" {
 		f.Say(p.Help)
+	}
+	for i, option := range p.Options {
+		f.Say(fmt.Sprintf("  %d  %s", i+1, option.Label))
 	}
 	for {
 		answer, err := f.once(ctx, p)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -50,6 +49,7 @@ func (h Holder) String() string {
 
 // Hold is the wizard's lock. The kernel frees it with the process; its holder answers on a socket.
 type Hold struct {
+	host     *host.Host
 	lock     *os.File
 	listener net.Listener
 	holder   Holder
@@ -67,19 +67,14 @@ func Take(h *host.Host, lost func()) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket := filepath.Join(h.Files.Dir(), socketPath)
-	os.Remove(socket) // of a holder that was killed: the lock is ours, so nobody listens
-	listener, err := net.Listen("unix", socket)
-	if err == nil {
-		err = os.Chmod(socket, 0o600)
-	}
+	listener, err := h.ListenUnix(socketPath)
 	if err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("cannot open %s: %w", socketPath, err)
+		return nil, err
 	}
 	terminal, _ := os.Readlink("/proc/self/fd/0")
 	from, _, _ := strings.Cut(os.Getenv("SSH_CONNECTION"), " ")
-	held := &Hold{lock: lock, listener: listener, lost: lost, holder: Holder{Terminal: strings.TrimPrefix(terminal, "/dev/"), From: from, Since: time.Now()}}
+	held := &Hold{host: h, lock: lock, listener: listener, lost: lost, holder: Holder{Terminal: strings.TrimPrefix(terminal, "/dev/"), From: from, Since: time.Now()}}
 	held.Active()
 	go held.serve()
 	return held, nil
@@ -93,7 +88,8 @@ func (h *Hold) Idle() time.Duration { return time.Since(time.Unix(0, h.active.Lo
 
 // Release lets go of the lock.
 func (h *Hold) Release() {
-	h.listener.Close() // which removes the socket
+	h.host.Files.Remove(socketPath)
+	h.listener.Close()
 	h.lock.Close()
 }
 
@@ -148,12 +144,13 @@ func TakeOver(ctx context.Context, h *host.Host, lost func()) (*Hold, error) {
 }
 
 func ask(ctx context.Context, h *host.Host, what string) (holder Holder, process int, err error) {
-	conn, err := (&net.Dialer{Timeout: answerWithin}).DialContext(ctx, "unix", filepath.Join(h.Files.Dir(), socketPath))
+	conn, err := h.DialUnix(socketPath, nil)
 	if err != nil {
 		return holder, 0, err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(answerWithin))
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if raw, err := conn.(*net.UnixConn).SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) {
 			if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {

@@ -206,12 +206,18 @@ func (w *Wizard) prompt(q manifest.Question, options []string, at, of int) Promp
 	}
 	switch {
 	case q.Generate:
-		p.Empty = "to generate one"
+		p.Empty = emptyGenerates
 	case q.Optional:
-		p.Empty = "to leave it empty"
+		p.Empty = emptyStays
 	}
 	return p
 }
+
+// What an empty answer does, behind "press Enter".
+const (
+	emptyGenerates = "to generate one"
+	emptyStays     = "to leave it empty"
+)
 
 // defaultOf is what the manifest fills in.
 func defaultOf(q manifest.Question) string {
@@ -270,7 +276,7 @@ func Options(ctx context.Context, s *firstboot.Setup, q manifest.Question) ([]st
 // maxOptions is how many choices are offered at most.
 const maxOptions = 100
 
-// host is the host part of an address, for messages that may be seen.
+// hostOf is the host part of an address, for messages that may be seen.
 func hostOf(address string) string {
 	if parsed, err := url.Parse(address); err == nil && parsed.Host != "" {
 		return parsed.Host

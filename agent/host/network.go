@@ -96,10 +96,15 @@ func (h *Host) DialUnix(socket string, as *Account) (net.Conn, error) {
 		conn net.Conn
 		err  error
 	}
+	name, release, err := h.socketName(socket)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	done := make(chan result)
 	go func() {
 		runtime.LockOSThread() // never unlocked: a thread with another user id must not serve anybody else
-		conn, err := dialUnix(filepath.Join(h.Files.Dir(), socket), as)
+		conn, err := dialUnix(name, as)
 		done <- result{conn, err}
 	}()
 	r := <-done
@@ -121,7 +126,43 @@ func dialUnix(socket string, as *Account) (net.Conn, error) {
 		}
 	}
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: socket}); err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", socket, err)
+		return nil, fmt.Errorf("cannot connect to %s: %w", filepath.Base(socket), err)
 	}
 	return net.FileConn(file)
+}
+
+// ListenUnix listens on a UNIX socket of the tree that only this process's user can connect to. One that nobody listens
+// on any more is replaced. Remove it before the listener is closed.
+func (h *Host) ListenUnix(socket string) (net.Listener, error) {
+	if err := h.Files.Remove(socket); err != nil {
+		return nil, err
+	}
+	name, release, err := h.socketName(socket)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err == nil {
+		listener.SetUnlinkOnClose(false) // its name leads through a descriptor that is closed by then
+		err = os.Chmod(name, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", socket, plain(err))
+	}
+	return listener, nil
+}
+
+// socketName is a name for a socket that is short enough for the kernel, which takes 107 bytes (unix(7)), however deep
+// the tree lies.
+func (h *Host) socketName(socket string) (name string, release func(), err error) {
+	resolved, err := h.Files.resolve(socket, true)
+	if err != nil {
+		return "", nil, err
+	}
+	directory, err := h.Files.root.OpenFile(filepath.Dir(resolved), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return "", nil, plain(err)
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", directory.Fd(), filepath.Base(resolved)), func() { directory.Close() }, nil
 }

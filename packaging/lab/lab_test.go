@@ -237,7 +237,7 @@ func TestADatabaseThatComesLate(t *testing.T) {
 	startDatabase(t, l, servers.PostgreSQL)
 	began := time.Now()
 	out = on(t, machine, "oneclick-agent status --wait --timeout 12m; echo exit $?; cat /etc/late.env")
-	if !strings.Contains(out, "exit 0") || !strings.Contains(out, "URL=postgresql://doadmin:AVNS_a") {
+	if !strings.Contains(out, "exit 0") || !strings.Contains(out, "URL='postgresql://doadmin:AVNS_a") {
 		t.Errorf("once the database is there: %s", out)
 	}
 	t.Logf("done %.0f s after the database came up, by itself", time.Since(began).Seconds())

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// session is the real program on a real terminal, and what somebody sees there.
+type session struct {
+	t        *testing.T
+	process  *exec.Cmd
+	terminal *os.File // our end
+	other    *os.File // its end, for the settings
+	once     sync.Once
+	mu       sync.Mutex
+	seen     bytes.Buffer
+	ended    chan struct{}
+	hangUp   chan struct{} // closed to end the reading
+	blind    chan struct{} // closed once nothing is read any more
+	answers  bool // whether the terminal answers what programs ask of it
+}
+
+// startSession starts the program on a terminal of this kind and size.
+func startSession(t *testing.T, program, root string, environment []string, size pty.Winsize, answers bool, arguments ...string) *session {
+	t.Helper()
+	ours, theirs, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pty.Setsize(ours, &size)
+	s := &session{t: t, terminal: ours, other: theirs, ended: make(chan struct{}), hangUp: make(chan struct{}), blind: make(chan struct{}), answers: answers}
+	s.process = exec.Command(program, append(arguments, "--root", root)...)
+	s.process.Stdin, s.process.Stdout, s.process.Stderr = theirs, theirs, theirs
+	s.process.Env = environment
+	s.process.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go s.read()
+	go func() { s.process.Wait(); close(s.ended) }()
+	t.Cleanup(func() {
+		s.process.Process.Kill()
+		<-s.ended
+		s.close()
+	})
+	return s
+}
+
+// read keeps what the program writes, and answers for a terminal that does: its colours, its cursor, what it is.
+func (s *session) read() {
+	buffer := make([]byte, 4096)
+	fd := int(s.terminal.Fd())
+	defer close(s.blind)
+	for {
+		// Polled, so that nobody is in the middle of a read when the terminal is to be closed.
+		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20); n <= 0 {
+			select {
+			case <-s.hangUp:
+				return
+			default:
+				continue
+			}
+		}
+		n, err := unix.Read(fd, buffer)
+		if err != nil || n <= 0 {
+			return
+		}
+		s.mu.Lock()
+		s.seen.Write(buffer[:n])
+		s.mu.Unlock()
+		if !s.answers {
+			continue
+		}
+		for question, answer := range map[string]string{
+			"\x1b]11;?": "\x1b]11;rgb:0000/0000/0000\x1b\\", "\x1b[6n": "\x1b[1;1R", "\x1b[c": "\x1b[?62;c", "\x1b[?2026$p": "\x1b[?2026;2$y", "\x1b[?u": "\x1b[?0u",
+		} {
+			if bytes.Contains(buffer[:n], []byte(question)) {
+				s.terminal.Write([]byte(answer))
+			}
+		}
+	}
+}
+
+// close ends the connection, as a lost network does.
+func (s *session) close() {
+	s.once.Do(func() {
+		close(s.hangUp)
+		<-s.blind
+		s.other.Close()
+		s.terminal.Close()
+	})
+}
+
+func (s *session) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen.String()
+}
+
+// see waits until the program has written something.
+func (s *session) see(what string) {
+	s.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for !strings.Contains(s.text(), what) {
+		select {
+		case <-s.ended:
+			time.Sleep(200 * time.Millisecond) // for what it wrote last to be read
+			if !strings.Contains(s.text(), what) {
+				s.t.Fatalf("the program ended before it wrote %q:\n%q", what, s.text())
+			}
+		case <-time.After(2 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%q does not come:\n%q", what, s.text())
+		}
+	}
+}
+
+func (s *session) press(keys string) { s.terminal.Write([]byte(keys)) }
+
+// code waits for the end.
+func (s *session) code() int {
+	s.t.Helper()
+	select {
+	case <-s.ended:
+	case <-time.After(60 * time.Second):
+		s.t.Fatalf("the program does not end:\n%q", s.text())
+	}
+	return s.process.ProcessState.ExitCode()
+}
+
+func (s *session) settings() unix.Termios {
+	settings, err := unix.IoctlGetTermios(int(s.other.Fd()), unix.TCGETS)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return *settings
+}
+
+const twoQuestions = `
+version: 1
+app: {name: Sample}
+first_boot: [{file: /etc/boot.conf, content: x}]
+first_login:
+  questions:
+    - {name: name, ask: Your name}
+    - {name: news, ask: Do you want news?, type: confirm, default: false}
+  steps:
+    - {file: /etc/login.conf, content: "{{ .answers.name }} {{ .answers.news }}\n"}
+`
+
+// finishedDroplet is a tree whose first boot is done and whose questions are open.
+func finishedDroplet(t *testing.T, program, manifest string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, content := range map[string]string{
+		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "alias ll='ls -l'\n",
+		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`, "etc/oneclick/app.yaml": manifest,
+	} {
+		os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755)
+		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(program, "first-boot", "--root", root).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return root
+}
+
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: the wizard starts for nobody else")
+	}
+	program := filepath.Join(t.TempDir(), "oneclick-agent")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
+}
+
+// cell is one combination of the matrix of terminals.
+type cell struct {
+	term    string
+	answers bool
+	size    string // columns x rows, or "resized": made small between two questions
+	locale  string
+	ending  string
+}
+
+func (c cell) String() string {
+	silent := map[bool]string{true: "answering", false: "silent"}[c.answers]
+	return fmt.Sprintf("%s, %s, %s, %s, %s", c.term, silent, c.size, c.locale, c.ending)
+}
+
+// lineMode tells whether questions are asked line by line there.
+func (c cell) lineMode() bool {
+	return c.term == "dumb" || c.term == "unset" || c.term == "vt100" || c.size == "3x10" || c.size == "0x0"
+}
+
+// Every kind of terminal, size, locale and end of the conversation: the exit code is right, the answer given is kept,
+// and the terminal is as it was.
+func TestTheWizardOnEveryTerminal(t *testing.T) {
+	t.Parallel()
+	program := buildProgram(t)
+	template := finishedDroplet(t, program, twoQuestions)
+	for _, term := range []string{"xterm-256color", "linux", "vt100", "dumb", "unset", "tmux"} {
+		for _, answers := range []bool{true, false} {
+			for _, size := range []string{"80x24", "40x12", "3x10", "0x0", "resized"} {
+				for _, locale := range []string{"C.UTF-8", "C"} {
+					for _, ending := range []string{"complete", "Ctrl-C", "Ctrl-D", "SIGTERM", "SIGHUP", "closed", "killed"} {
+						c := cell{term, answers, size, locale, ending}
+						t.Run(c.String(), func(t *testing.T) {
+							t.Parallel()
+							root := t.TempDir()
+							if out, err := exec.Command("cp", "-a", template+"/.", root).CombinedOutput(); err != nil {
+								t.Fatalf("%v: %s", err, out)
+							}
+							checkCell(t, program, root, c)
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+func checkCell(t *testing.T, program, root string, c cell) {
+	environment := []string{"PATH=/usr/bin:/bin", "LANG=" + c.locale}
+	if c.term != "unset" {
+		environment = append(environment, "TERM="+c.term)
+	}
+	size := pty.Winsize{Cols: 80, Rows: 24}
+	if c.size != "resized" {
+		fmt.Sscanf(c.size, "%dx%d", &size.Cols, &size.Rows)
+	}
+	s := startSession(t, program, root, environment, size, c.answers, "first-login")
+	before := s.settings()
+	s.see("Your name (1 of 2)")
+	s.press("ada\r")
+	s.see("Do you want news? (2 of 2)")
+	if c.size == "resized" && !c.lineMode() {
+		pty.Setsize(s.terminal, &pty.Winsize{Cols: 10, Rows: 3})
+		s.see("press Enter for 2")
+	}
+	want := map[string]int{"complete": 0, "killed": -1}
+	code, known := want[c.ending]
+	if !known {
+		code = exitPending
+	}
+	end(s, c.ending)
+	if got := s.code(); got != code {
+		t.Errorf("the exit code is %d, want %d; the terminal shows\n%q", got, code, s.text())
+	}
+	var kept struct{ Values map[string]string }
+	data, err := os.ReadFile(filepath.Join(root, "var/lib/oneclick/answers.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &kept)
+	}
+	if err != nil || kept.Values["name"] != "ada" {
+		t.Errorf("the answer is not kept: %s, %v", data, err)
+	}
+	applied, err := os.ReadFile(filepath.Join(root, "etc/login.conf"))
+	if c.ending == "complete" && string(applied) != "ada false\n" || c.ending != "complete" && !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("applied was %q, %v", applied, err)
+	}
+	if c.ending != "killed" && c.ending != "closed" {
+		if after := s.settings(); after != before {
+			t.Errorf("the terminal is left as %+v, and was %+v", after, before)
+		}
+	}
+	if text := s.text(); c.lineMode() && strings.Contains(text, "\x1b") {
+		t.Errorf("a plain terminal got escape sequences: %q", text)
+	}
+	if c.locale == "C" && strings.ContainsFunc(s.text(), func(r rune) bool { return r > '~' }) {
+		t.Errorf("a terminal without Unicode got %q", s.text())
+	}
+}
+
+func end(s *session, how string) {
+	switch how {
+	case "complete":
+		s.press("\r")
+		s.see("These are your answers.")
+		s.press("\r")
+		s.see("The setup of this Droplet is done.")
+	case "Ctrl-C":
+		s.press("\x03")
+	case "Ctrl-D":
+		s.press("\x04")
+	case "SIGTERM":
+		s.process.Process.Signal(syscall.SIGTERM)
+	case "SIGHUP":
+		s.process.Process.Signal(syscall.SIGHUP)
+	case "closed":
+		s.close()
+	case "killed":
+		s.process.Process.Kill()
+	}
+}
