@@ -29,7 +29,7 @@ var ours = map[string][]string{
 	"agent/database":     {"agent/host", "agent/manifest", "agent/render", "agent/secret"},
 	"agent/step":         {"agent/database", "agent/edit", "agent/host", "agent/manifest"},
 	"agent/firstboot":    {"agent/database", "agent/droplet", "agent/edit", "agent/host", "agent/journal", "agent/manifest", "agent/motd", "agent/problem", "agent/render", "agent/secret", "agent/step"},
-	"agent/firstlogin":   {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/problem", "agent/secret"},
+	"agent/firstlogin":   {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
 	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
 	"cmd/droplet-lab":    {"packaging/lab"},
 }

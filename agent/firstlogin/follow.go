@@ -36,6 +36,7 @@ func (f *Follower) Follow(ctx context.Context) (status firstboot.Status, left bo
 	defer restore()
 	stop := f.watchKeys(pressed)
 	defer stop()
+	fmt.Fprintln(f.Terminal.file, "Press a key for the shell at any time; it goes on without you.")
 	shown := map[string]string{}
 	var last time.Time
 	for {
@@ -48,10 +49,10 @@ func (f *Follower) Follow(ctx context.Context) (status firstboot.Status, left bo
 			return status, false, nil
 		}
 		if !f.Plain {
-			f.line(fmt.Sprintf("%s  Press a key for the shell; it goes on without you.", running(status)))
+			f.line(running(status))
 		} else if time.Since(last) >= plainEvery {
 			last = time.Now()
-			fmt.Fprintf(f.Terminal.file, "%s. Press a key for the shell; it goes on without you.\n", running(status))
+			fmt.Fprintln(f.Terminal.file, running(status))
 		}
 		select {
 		case <-ctx.Done():

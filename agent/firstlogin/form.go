@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
@@ -69,7 +70,11 @@ func (f *formFront) Ask(ctx context.Context, p Prompt) (string, error) {
 	case form.State != huh.StateCompleted:
 		return "", ErrLeave
 	}
-	f.Say(problem.OneLine(p.Title) + ": " + shown(p, value))
+	separator := ": "
+	if strings.HasSuffix(p.Title, ".") {
+		separator = " "
+	}
+	f.Say(problem.OneLine(p.Title) + separator + shown(p, value))
 	return value, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/motd"
 	"oneclick-agent/agent/problem"
 )
 
@@ -193,5 +194,8 @@ func (s *Session) told() (over bool, err error) {
 		return false, err
 	}
 	fmt.Fprintln(s.Out, Words(status))
+	if status.Outcome() == firstboot.Finished || status.Outcome() == firstboot.Degraded {
+		fmt.Fprint(s.Out, "\n"+problem.Printable(motd.Read(s.Setup.Host.Files)))
+	}
 	return status.State == "done" || status.State == "degraded" || status.State == "clone", nil
 }

@@ -30,7 +30,7 @@ type session struct {
 	ended    chan struct{}
 	hangUp   chan struct{} // closed to end the reading
 	blind    chan struct{} // closed once nothing is read any more
-	answers  bool // whether the terminal answers what programs ask of it
+	answers  bool          // whether the terminal answers what programs ask of it
 }
 
 // startSession starts the program on a terminal of this kind and size.
@@ -119,15 +119,18 @@ func (s *session) see(what string) {
 		case <-s.ended:
 			time.Sleep(200 * time.Millisecond) // for what it wrote last to be read
 			if !strings.Contains(s.text(), what) {
-				s.t.Fatalf("the program ended before it wrote %q:\n%q", what, s.text())
+				s.t.Fatalf("the program ended before it wrote %q:\n%q", what, last(s.text()))
 			}
 		case <-time.After(2 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("%q does not come:\n%q", what, s.text())
+			s.t.Fatalf("%q does not come:\n%q", what, last(s.text()))
 		}
 	}
 }
+
+// last is the end of a text, for a message.
+func last(text string) string { return text[max(0, len(text)-2000):] }
 
 func (s *session) press(keys string) { s.terminal.Write([]byte(keys)) }
 

@@ -35,7 +35,7 @@ func Images() map[string]Image {
 	lamp := []string{"apache2", "libapache2-mod-php", "php-pgsql", "php-mysql", "mariadb-server"}
 	return map[string]Image{
 		"bookworm": {Name: "bookworm", Suite: "bookworm", Packages: lamp},
-		"plain":    {Name: "plain", Suite: "bookworm"}, // boots quickest
+		"plain":    {Name: "plain", Suite: "bookworm", Packages: []string{"rsync"}}, // boots quickest
 		"trixie":   {Name: "trixie", Suite: "trixie", Packages: lamp},
 	}
 }

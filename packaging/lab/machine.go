@@ -39,6 +39,7 @@ type Lab struct {
 	Metadata  *Metadata
 	dns       net.PacketConn
 	directory string
+	private   ed25519.PrivateKey
 	signer    ssh.Signer
 }
 
@@ -48,7 +49,7 @@ func Open(ctx context.Context, directory string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{directory: directory}
+	l := &Lab{directory: directory, private: private}
 	if l.signer, err = ssh.NewSignerFromKey(private); err != nil {
 		return nil, err
 	}
