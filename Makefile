@@ -37,9 +37,10 @@ droplet: package ## boot the sample image as a Droplet and get a root shell on i
 fuzz: ## each fuzz target for a minute
 	packaging/fuzz 60s
 
-docs: ## the files made from the code: JSON Schema and golden texts
+docs: ## the files made from the code: JSON Schema, golden screens, the README's picture
 	go run ./cmd/oneclick-agent schema > docs/app.schema.json
-	go test ./... -update
+	UPDATE=1 go test ./cmd/oneclick-agent -run TestScreens
+	packaging/picture
 
 clean:
 	rm -rf build

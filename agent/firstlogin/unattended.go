@@ -59,6 +59,12 @@ func Read(ctx context.Context, s *firstboot.Setup, file string, all bool) (compl
 		s.Answers = before
 		return false, r.problems.Err()
 	}
+	if r.open > 0 {
+		for _, name := range r.defaults {
+			delete(s.Answers.Values, name)
+			delete(hidden, name)
+		}
+	}
 	return r.open == 0, r.keep(hidden)
 }
 
@@ -69,6 +75,8 @@ type reading struct {
 	byName   map[string]manifest.GivenAnswer
 	problems problem.List
 	open     int // questions without an answer
+	// defaults are the questions answered by default; while others are open, a person may still think otherwise.
+	defaults []string
 }
 
 func (r *reading) report(at problem.Position, path, message, hint string) {
@@ -105,7 +113,8 @@ func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (st
 		value := defaultOf(q)
 		switch {
 		case value != "" || q.Optional:
-			return value, all
+			r.defaults = append(r.defaults, q.Name)
+			return value, true
 		case q.Generate && all:
 			value, err := secret.Random()
 			return value, err == nil
