@@ -165,7 +165,7 @@ func quiet(t *testing.T, m *Machine, l *Lab, when string) {
 	}
 	for _, check := range []struct{ line, want string }{
 		{"ssh" + options + host + " echo out", "out\n"},
-		{"ssh -tt" + options + host + " echo out </dev/null", "out\r\n"},
+		{"ssh -tt" + options + host + " echo out </dev/null | tr -d '\\r'", "out\n"},
 		{"ssh" + options + host + " bash -ilc 'echo\\ out' </dev/null 2>/dev/null", "out\n"},
 		{"scp -q" + options + directory + "/sent " + host + ":/tmp/scp && scp -q" + options + host + ":/tmp/scp " + directory + "/back && cat " + directory + "/back", "sent\n"},
 		{"echo 'get /tmp/scp " + directory + "/sftp' | sftp -q" + options + "-b - " + host + " >/dev/null && cat " + directory + "/sftp", "sent\n"},
