@@ -117,3 +117,48 @@ func TestASecondRunChangesNothing(t *testing.T) {
 		t.Errorf("the second run changed the tree to\n%s", after)
 	}
 }
+
+// A rotation that is cut off at any call goes on with the next run: the tree is as first boot left it, with one value
+// for each secret everywhere, and the wanted ones are new.
+func TestARotationThatIsCutOffGoesOn(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	passwords := func(root string) string { return file(t, root, "root/.digitalocean_passwords") }
+	undisturbed := newTree(t, accounts, everyKind)
+	if outcome, err := boot(t, undisturbed, nil); outcome != Finished {
+		t.Fatalf("first boot ended as %s: %v", outcome, err)
+	}
+	want := dump(t, undisturbed)
+	var calls atomic.Int64
+	rotate := func(s *Setup) (Outcome, error) { return Rotate(t.Context(), s, []string{"db_password"}) }
+	old := passwords(undisturbed)
+	if outcome, err := on(t, undisturbed, func(host.Operation) error { calls.Add(1); return nil }, rotate); outcome != Finished {
+		t.Fatalf("the rotation ended as %s: %v", outcome, err)
+	}
+	if got := dump(t, undisturbed); got != want || passwords(undisturbed) == old {
+		t.Fatalf("after a rotation the tree is\n%s\nwant\n%s", got, want)
+	}
+	for n := int64(1); n <= calls.Load(); n++ {
+		t.Run(fmt.Sprintf("call %d", n), func(t *testing.T) {
+			t.Parallel()
+			root := newTree(t, accounts, everyKind)
+			if outcome, err := boot(t, root, nil); outcome != Finished {
+				t.Fatalf("first boot ended as %s: %v", outcome, err)
+			}
+			old := passwords(root)
+			var count atomic.Int64
+			on(t, root, func(host.Operation) error {
+				if count.Add(1) >= n {
+					return host.ErrPower
+				}
+				return nil
+			}, rotate)
+			if outcome, err := on(t, root, nil, rotate); outcome != Finished {
+				t.Fatalf("the next rotation ended as %s: %v", outcome, err)
+			}
+			if got := dump(t, root); got != want || passwords(root) == old {
+				t.Errorf("the tree is\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}

@@ -16,8 +16,12 @@ import (
 // was before. A file that no longer stands as it was made then was changed by somebody, and is left to them. The
 // names of the items that were applied are returned.
 func (s *Setup) renew(ctx context.Context, before *Setup, wanted func(Item) bool) (renewed []string, err error) {
-	for _, item := range s.Plan() {
-		if len(item.Uses) == 0 || !wanted(item) {
+	items := s.Plan()
+	if s.answered() {
+		items = append(items, s.LoginPlan()...)
+	}
+	for _, item := range items {
+		if item.Terminal || len(item.Uses) == 0 || !wanted(item) {
 			continue
 		}
 		changed, err := s.renewItem(ctx, item, before.Data())

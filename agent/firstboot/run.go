@@ -50,7 +50,7 @@ func Run(ctx context.Context, s *Setup, whenDue bool) (Outcome, error) {
 	if s.Droplet.ID == "" { // nothing tells, so it is taken for the one that it was
 		s.Droplet.ID = cmp.Or(state.Droplet, unknownDroplet)
 	}
-	if state.Finished() && state.Droplet == s.Droplet.ID && !s.databaseChanged() {
+	if state.Finished() && state.Droplet == s.Droplet.ID && !s.databaseChanged() && s.Host.Files.Missing(rotationPath) {
 		s.showMessage()
 		return finished(state), nil
 	}
@@ -85,7 +85,7 @@ func AlreadyFinished(ctx context.Context, h *host.Host) (Outcome, bool) {
 	if err != nil || !state.Finished() {
 		return "", false
 	}
-	if credentialsChanged(h, state) {
+	if credentialsChanged(h, state) || !h.Files.Missing(rotationPath) {
 		return "", false
 	}
 	// A message older than the end of first boot was written by a run that could not write the last one.
@@ -108,6 +108,8 @@ func locked(ctx context.Context, s *Setup) (Outcome, error) {
 	defer j.Close()
 	state := j.State()
 	switch {
+	case state.Finished() && state.Droplet == s.Droplet.ID && !s.Host.Files.Missing(rotationPath):
+		return rotate(ctx, s, j)
 	case state.Finished() && state.Droplet == s.Droplet.ID && s.databaseChanged():
 		return followDatabase(ctx, s, j)
 	case state.Finished() && state.Droplet == s.Droplet.ID:

@@ -141,7 +141,7 @@ func (s *Status) judge(state journal.State, locked bool) {
 		s.Next = "mend the cause, then: oneclick-agent first-boot"
 	case state.ClonedFrom != "":
 		s.State, s.Message = "clone", "a copy of Droplet "+state.ClonedFrom+", with the same secrets"
-		s.Next = "make new secrets with: oneclick-agent rotate"
+		s.Next = "make new secrets with: oneclick-agent rotate --all"
 	case state.Phase == "degraded":
 		s.Next = "see the steps that are marked degraded"
 	default:

@@ -45,6 +45,12 @@ func newTree(t testing.TB, files ...map[string]string) string {
 // boot runs first boot on a tree, as the command does. Before may be nil.
 func boot(t testing.TB, root string, before func(host.Operation) error) (Outcome, error) {
 	t.Helper()
+	return on(t, root, before, func(s *Setup) (Outcome, error) { return Run(context.Background(), s, false) })
+}
+
+// on prepares a setup on a tree, whose host calls before ahead of each change, and uses it.
+func on(t testing.TB, root string, before func(host.Operation) error, use func(*Setup) (Outcome, error)) (Outcome, error) {
+	t.Helper()
 	h, err := host.Open(root)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +65,7 @@ func boot(t testing.TB, root string, before func(host.Operation) error) (Outcome
 	if err != nil {
 		return Broken, err
 	}
-	return Run(context.Background(), setup, false)
+	return use(setup)
 }
 
 // dump describes a tree, one line a file, with names in the place of this run's secrets. What differs from run to

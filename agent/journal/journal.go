@@ -32,6 +32,7 @@ const (
 	Started   = "started"   // a run begins; Droplet says on which
 	Clone     = "clone"     // the finished state of another Droplet was found
 	Renewed   = "renewed"   // a finished setup took up a change; Message says which
+	Rotated   = "rotated"   // every secret got a new value; a copy is one no longer
 	Made      = "made"      // secrets were made; Message names them
 	Begin     = "begin"     // a step begins
 	Note      = "note"      // what a step is waiting for

@@ -87,6 +87,8 @@ func (s *State) add(e Event) {
 		s.Began, s.Ended = e.Time, e.Time
 	case Renewed:
 		s.Ended = e.Time
+	case Rotated:
+		s.Ended, s.ClonedFrom = e.Time, ""
 	case Pending:
 		if s.Message != e.Message {
 			s.Since = e.Time

@@ -170,6 +170,43 @@ func execute(text, engine string, data map[string]any) (string, error) {
 	return parsed.Execute(data)
 }
 
+// With is a store of the same secrets, but with these values; it is only to be read.
+func (s *Store) With(values map[string]map[string]string) *Store {
+	other := &Store{secrets: maps.Clone(s.secrets)}
+	for name, fields := range values {
+		other.secrets[name] = Fields{}
+		for field, value := range fields {
+			other.secrets[name][field] = New(value)
+		}
+	}
+	return other
+}
+
+// Holds reports whether the store still has exactly these values.
+func (s *Store) Holds(values map[string]map[string]string) bool {
+	for name, fields := range values {
+		have, ok := s.secrets[name]
+		if !ok || len(have) != len(fields) {
+			return false
+		}
+		for field, value := range fields {
+			if have[field].Reveal() != value {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Replace makes new values for these secrets, all in one write.
+func (s *Store) Replace(m *manifest.Manifest, data map[string]any, names []string, answered bool, now time.Time) error {
+	for _, name := range names {
+		delete(s.secrets, name)
+	}
+	_, err := s.Ensure(m, data, answered, now)
+	return err
+}
+
 // Capture adds secrets that a command printed, in one write.
 func (s *Store) Capture(values map[string]string) error {
 	for name, value := range values {

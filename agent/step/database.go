@@ -137,6 +137,23 @@ func (d *DatabaseRole) Apply(ctx context.Context, h *host.Host) error {
 // Told names the account.
 func (d *DatabaseRole) Told() string { return d.told }
 
+// DatabasePassword gives the application's account on a managed cluster another password.
+type DatabasePassword struct {
+	Administrator database.Connection
+	Account       database.Account
+}
+
+// Check cannot tell without logging in, which Apply does.
+func (d *DatabasePassword) Check(context.Context, *host.Host) (State, error) { return Unknowable, nil }
+
+// Apply sets the password and proves it by a login.
+func (d *DatabasePassword) Apply(ctx context.Context, h *host.Host) error {
+	if !h.Live() {
+		return &Skip{notHere}
+	}
+	return waiting(database.SetPassword(ctx, h, d.Administrator, d.Account))
+}
+
 // DatabaseLocal makes the application's user and database on the image's own server.
 type DatabaseLocal struct {
 	Engine  string

@@ -69,6 +69,7 @@ func commands() []command {
 		{"lint", "check a manifest and everything it names", (*agent).lint},
 		{"database", "show, test or print the database's address", (*agent).database},
 		{"secrets", "list the secrets, or show one", (*agent).secrets},
+		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate},
 		{"motd", "print the message of the day", (*agent).motd},
 		{"schema", "print the manifest's JSON Schema", (*agent).schema},
 		{"version", "version, commit, Go version", (*agent).version},

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/problem"
+)
+
+func (a *agent) rotate(ctx context.Context, arguments []string) int {
+	all := a.flags.Bool("all", false, "every secret of this Droplet")
+	names, code, ok := a.parse(arguments)
+	if !ok {
+		return code
+	}
+	h, err := a.open()
+	if err != nil {
+		return a.fail(err)
+	}
+	defer h.Close()
+	a.logProgress(h)
+	setup, err := a.prepare(ctx, h)
+	if err != nil {
+		return a.fail(err)
+	}
+	if *all {
+		names = setup.Rotatable()
+	}
+	if len(names) == 0 {
+		fmt.Fprintln(a.stderr, "oneclick-agent rotate: name the secrets to rotate, or say --all; see: oneclick-agent secrets list")
+		return exitInput
+	}
+	if err := setup.CheckRotation(names); err != nil {
+		return a.fail(err)
+	}
+	outcome, err := firstboot.Rotate(ctx, setup, names)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
+	} else {
+		fmt.Fprintf(a.stdout, "rotate: %s\n", outcome)
+	}
+	return exitCode(outcome)
+}
