@@ -27,6 +27,11 @@ func AccountOf(spec *manifest.Account, store *secret.Store) Account {
 // longestAccountName is what the strictest engine takes: MySQL's users have 32 characters.
 const longestAccountName = 32
 
+// TakesRole reports whether accounts can be made on a managed cluster of an engine.
+func TakesRole(engine string) bool {
+	return engine == "postgresql" || engine == "mysql" || engine == "mongodb"
+}
+
 // candidates are the names that a Droplet tries on a cluster: the manifest's, and the same with its own id, for a
 // cluster on which another Droplet was first.
 func candidates(a Account, droplet string) []Account {
@@ -41,10 +46,15 @@ func candidates(a Account, droplet string) []Account {
 
 // Claim gives the application an account of its own on a managed cluster, made by the administrator that c logs in
 // as, and returns it. An account that this Droplet claimed before is found by its password and left as it is.
-func Claim(ctx context.Context, h *host.Host, c Connection, wanted Account, droplet string) (Account, error) {
+// Again tells that it did so under just this name.
+func Claim(ctx context.Context, h *host.Host, c Connection, wanted Account, droplet string, again bool) (Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, AccountWithin)
 	defer cancel()
-	for _, a := range candidates(wanted, droplet) {
+	names := candidates(wanted, droplet)
+	if again {
+		names = names[:1]
+	}
+	for _, a := range names {
 		claimed, err := claim(ctx, h, c, a)
 		if err != nil || claimed {
 			return a, err

@@ -173,7 +173,7 @@ func claimTwice(t *testing.T, admin Connection, droplet, want string) {
 	t.Helper()
 	wanted := Account{User: "wordpress", Database: "wordpress", Password: secret.New("password of " + droplet)}
 	for range 2 {
-		got, err := Claim(t.Context(), machine(t, ""), admin, wanted, droplet)
+		got, err := Claim(t.Context(), machine(t, ""), admin, wanted, droplet, false)
 		if err != nil || got.User != want || got.Database != want {
 			t.Fatalf("Droplet %s got %+v, %v; want %s", droplet, got, err, want)
 		}
@@ -193,7 +193,7 @@ func TestAClaimThatWasCutOffGoesOn(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Claim(t.Context(), h, admin, wanted, "100"); err != nil || got.User != "app" {
+	if got, err := Claim(t.Context(), h, admin, wanted, "100", false); err != nil || got.User != "app" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -203,7 +203,7 @@ func TestTheServersLogDoesNotHoldThePassword(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.PostgreSQL, servers.Options{})
 	admin := Connection{TLS: "require", Credentials: Credentials{Engine: "postgresql", Host: "localhost", Port: server.Port, User: "doadmin", Name: "defaultdb", Password: secret.New(password)}}
-	if _, err := Claim(t.Context(), machine(t, ""), admin, Account{User: "app", Database: "app", Password: secret.New("canary'canary")}, "1"); err != nil {
+	if _, err := Claim(t.Context(), machine(t, ""), admin, Account{User: "app", Database: "app", Password: secret.New("canary'canary")}, "1", false); err != nil {
 		t.Fatal(err)
 	}
 	log, err := os.ReadFile(filepath.Join(filepath.Dir(server.Socket), "log"))
@@ -289,6 +289,7 @@ func TestDebiansMaintenanceAccountGetsItsOwnPassword(t *testing.T) {
 	defer h.Close()
 	const before = "# Automatically generated for Debian scripts. DO NOT TOUCH!\n[client]\nhost = localhost\nuser = debian-sys-maint\npassword = baked\nsocket = /s\n[mysql_upgrade]\nuser = debian-sys-maint\npassword = baked\n"
 	os.MkdirAll(filepath.Join(dir, "etc/mysql"), 0o755)
+	os.MkdirAll(filepath.Join(dir, "var/lib/oneclick"), 0o700)
 	os.WriteFile(filepath.Join(dir, "etc/mysql/debian.cnf"), []byte(before), 0o600)
 	machine, err := host.Open("/")
 	if err != nil {
@@ -308,7 +309,7 @@ func TestDebiansMaintenanceAccountGetsItsOwnPassword(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	user, renewed, err := readMaintenance(h)
+	user, renewed, err := readMaintenance(h, maintenancePath)
 	if err != nil || user != "debian-sys-maint" || len(renewed) != 32 {
 		t.Fatalf("%q, a password of %d characters, %v", user, len(renewed), err)
 	}

@@ -139,7 +139,10 @@ func (l localServer) make(ctx context.Context, h *host.Host, a Account) (version
 const (
 	// maintenancePath holds the password of Debian's maintenance account, which the package made when the image was
 	// built: all Droplets of the image would share it.
-	maintenancePath    = "/etc/mysql/debian.cnf"
+	maintenancePath = "/etc/mysql/debian.cnf"
+	// nextMaintenancePath keeps its next content until server and file agree.
+	nextMaintenancePath = "/var/lib/oneclick/debian.cnf"
+
 	maxMaintenance     = 64 << 10
 	maintenanceSection = "client"
 )
@@ -150,14 +153,22 @@ func mySQLAdministrator(ctx context.Context, h *host.Host, c Connection) Connect
 	if _, err := Login(ctx, h, c); !errors.As(err, &failed) || failed.Layer != Password {
 		return c
 	}
-	if user, password, err := readMaintenance(h); err == nil && password != "" {
-		c.User, c.Password = user, secret.New(password)
+	user, password, err := readMaintenance(h, maintenancePath)
+	if err != nil || password == "" {
+		return c
+	}
+	c.User, c.Password = user, secret.New(password)
+	if _, err := Login(ctx, h, c); errors.As(err, &failed) && failed.Layer == Password {
+		// Cut off between the server and the file: the new password is where it was kept first.
+		if _, password, err := readMaintenance(h, nextMaintenancePath); err == nil && password != "" {
+			c.Password = secret.New(password)
+		}
 	}
 	return c
 }
 
-func loadMaintenance(h *host.Host) (*ini.File, error) {
-	data, err := h.Files.ReadFile(maintenancePath, maxMaintenance)
+func loadMaintenance(h *host.Host, path string) (*ini.File, error) {
+	data, err := h.Files.ReadFile(path, maxMaintenance)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +179,8 @@ func loadMaintenance(h *host.Host) (*ini.File, error) {
 	return file, nil
 }
 
-func readMaintenance(h *host.Host) (user, password string, err error) {
-	file, err := loadMaintenance(h)
+func readMaintenance(h *host.Host, path string) (user, password string, err error) {
+	file, err := loadMaintenance(h, path)
 	if err != nil {
 		return "", "", err
 	}
@@ -177,10 +188,10 @@ func readMaintenance(h *host.Host) (user, password string, err error) {
 	return section.Key("user").String(), section.Key("password").String(), nil
 }
 
-// renewMaintenance gives Debian's maintenance account a password of this Droplet's own. The file is written first:
-// cut off in between, the step runs again and makes both true.
+// renewMaintenance gives Debian's maintenance account a password of this Droplet's own. It is kept before the server is told,
+// because the account may be the only administrator that is known here.
 func renewMaintenance(ctx context.Context, h *host.Host, m *mySQL) error {
-	file, err := loadMaintenance(h)
+	file, err := loadMaintenance(h, maintenancePath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -204,9 +215,14 @@ func renewMaintenance(ctx context.Context, h *host.Host, m *mySQL) error {
 	if _, err := file.WriteTo(&text); err != nil {
 		return err
 	}
+	if _, err := h.Files.WriteFile(nextMaintenancePath, text.Bytes(), host.Mode(0o600)); err != nil {
+		return err
+	}
+	if _, err := m.db.ExecContext(ctx, "ALTER USER ?@'localhost' IDENTIFIED BY ?", user, password); err != nil {
+		return err
+	}
 	if _, err := h.Files.WriteFile(maintenancePath, text.Bytes(), host.Attributes{}); err != nil {
 		return err
 	}
-	_, err = m.db.ExecContext(ctx, "ALTER USER ?@'localhost' IDENTIFIED BY ?", user, password)
-	return err
+	return h.Files.Remove(nextMaintenancePath)
 }

@@ -48,6 +48,16 @@ func readAnswers(files *host.Root) (Answers, error) {
 	return a, err
 }
 
+// Refresh takes up the secrets and answers that other processes made since the setup was prepared.
+func (s *Setup) Refresh() (err error) {
+	if err := s.Store.Reload(); err != nil {
+		return err
+	}
+	s.Redact.AddStore(s.Store)
+	s.Answers, err = readAnswers(s.Host.Files)
+	return err
+}
+
 // SaveAnswers makes the answers durable.
 func (s *Setup) SaveAnswers() error {
 	data, err := json.Marshal(s.Answers)
@@ -86,6 +96,11 @@ func (s *Setup) SetAnswer(q manifest.Question, value string) error {
 		s.Redact.AddStore(s.Store)
 		return nil
 	}
+	fresh, err := readAnswers(s.Host.Files) // another terminal may have answered since
+	if err != nil {
+		return err
+	}
+	s.Answers = fresh
 	s.Answers.Values[q.Name] = value
 	return s.SaveAnswers()
 }

@@ -79,7 +79,7 @@ func (s *Setup) Database() (database.Connection, bool) {
 		return database.LocalConnection(spec.Engine[0], database.AccountOf(spec.Local, s.Store)), true
 	case s.Managed == nil:
 		return database.Connection{}, false
-	case spec.Role == nil:
+	case !s.hasRole():
 		return *s.Managed, true
 	}
 	account := database.AccountOf(spec.Role, s.Store)
@@ -87,6 +87,11 @@ func (s *Setup) Database() (database.Connection, bool) {
 		account.User, account.Database = claimed.User, claimed.Database
 	}
 	return s.Managed.As(account), true
+}
+
+// hasRole reports whether the application gets an account of its own on the managed cluster.
+func (s *Setup) hasRole() bool {
+	return s.Manifest.Database.Role != nil && s.Managed != nil && database.TakesRole(s.Managed.Engine)
 }
 
 // databaseChanged reports whether the configuration was written for another database, or another password, than the

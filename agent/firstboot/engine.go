@@ -62,7 +62,11 @@ func (e *engine) run(ctx context.Context) error {
 	}
 	state := e.journal.State()
 	for i := 0; i < len(e.items); {
-		if item := e.items[i]; e.terminalOnly && !item.Terminal && !state.IsDone(item.ID, item.Digest) {
+		if item := e.items[i]; e.terminalOnly && !item.Terminal {
+			if state.IsOver(item.ID, item.Digest) {
+				i++
+				continue
+			}
 			return errOthersTurn
 		}
 		batch := e.batch(i)

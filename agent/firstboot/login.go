@@ -81,6 +81,15 @@ func applyLogin(ctx context.Context, s *Setup, terminalOnly bool) (Outcome, erro
 	if state := j.State(); state.Finished() {
 		return finished(state), s.loginOver()
 	}
+	if !BootFinished(s.Host) {
+		return Waiting, errors.New("the answers are applied once first boot is done; see: oneclick-agent status")
+	}
+	if s.Answers, err = readAnswers(s.Host.Files); err != nil {
+		return Broken, err
+	}
+	if s.Answers.Choice != Ready {
+		return Waiting, errors.New("the questions are not all answered; answer them with: oneclick-agent first-login")
+	}
 	if err := j.Append(journal.Event{Event: journal.Started, Droplet: s.Droplet.ID, Address: s.Droplet.Address()}, true); err != nil {
 		return Broken, err
 	}
@@ -118,19 +127,35 @@ func LoginState(files *host.Root) (journal.State, error) {
 
 // ForgetLogin begins first login anew: its answers and its record are taken away, and it is offered again.
 func ForgetLogin(ctx context.Context, s *Setup) error {
+	lock, err := s.Host.Files.Lock(loginLock)
+	if errors.Is(err, host.ErrLocked) {
+		return errors.New("cannot begin anew: the answers are being applied; follow it with: oneclick-agent status --wait")
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := s.Host.Files.Remove(applyPath); err != nil {
+		return err
+	}
 	if err := s.ForgetAnswers(); err != nil {
 		return err
 	}
 	if err := s.Host.Files.Remove(journal.LoginPath); err != nil {
 		return err
 	}
-	err := step.LoginHook{}.Apply(ctx, s.Host)
+	err = step.LoginHook{}.Apply(ctx, s.Host)
 	s.showMessage()
 	return err
 }
 
 // Decide keeps the customer's choice, durably. Never takes the offer out of root's .bashrc.
 func (s *Setup) Decide(choice Choice) error {
+	if choice != Ready { // the mark first: without it nothing is applied by itself
+		if err := s.Host.Files.Remove(applyPath); err != nil {
+			return err
+		}
+	}
 	s.Answers.Choice = choice
 	if err := s.SaveAnswers(); err != nil {
 		return err
@@ -169,10 +194,10 @@ func (s *Setup) loginWords(boot journal.State) []string {
 	return []string{"A few questions are left. Answer them with: oneclick-agent first-login"}
 }
 
-// BootFailed reports whether it is first boot that failed, and not first login.
-func BootFailed(h *host.Host) bool {
+// BootFinished reports whether first boot is complete, so that first login may follow.
+func BootFinished(h *host.Host) bool {
 	state, err := journal.Read(h.Files, journal.Path)
-	return err != nil || !state.Finished()
+	return err == nil && state.Finished()
 }
 
 // LoginOpen reports, from small files and without the manifest, whether first login may still have something to ask.

@@ -60,7 +60,7 @@ func (s *Setup) managedItems(spec *manifest.Database, within time.Duration) []It
 	if s.Keystore != nil {
 		items = append(items, s.loginItem("keystore login", *s.Keystore, within))
 	}
-	if spec.Role == nil {
+	if !s.hasRole() {
 		items = append([]Item{s.environmentItem(spec)}, items...)
 	} else {
 		items = append(items, s.roleItem(spec, within), s.environmentItem(spec))
@@ -89,8 +89,10 @@ func (s *Setup) roleItem(spec *manifest.Database, within time.Duration) Item {
 		Summary: fmt.Sprintf("make the user %s and its database %s on the cluster, or %s_%s where another Droplet has them", a.User, a.Database, a.User, s.Droplet.ID),
 		Within:  within, Patience: min(within, databasePatience), Tries: 3,
 		Build: func(map[string]any) (step.Step, error) {
+			c, _ := s.Database()
 			return &step.DatabaseRole{
-				Administrator: *s.Managed, Account: database.AccountOf(spec.Role, s.Store), Droplet: s.Droplet.ID, Claimed: s.claimed,
+				Administrator: *s.Managed, Account: database.Account{User: c.User, Database: c.Name, Password: c.Password},
+				Droplet: s.Droplet.ID, Again: s.known.Claimed.Host == s.Managed.Host, Claimed: s.claimed,
 			}, nil
 		},
 	}

@@ -35,6 +35,17 @@ func (s *Setup) renew(ctx context.Context, before *Setup, wanted func(Item) bool
 	return renewed, nil
 }
 
+// uses reports whether any step that applies here is a wanted one.
+func (s *Setup) uses(wanted func(Item) bool) bool {
+	data := s.Data()
+	return slices.ContainsFunc(s.Plan(), func(item Item) bool {
+		applies, err := s.applies(item, data)
+		return err == nil && applies && wanted(item)
+	})
+}
+
+func usesDatabase(item Item) bool { return slices.Contains(item.Uses, "database") }
+
 func (s *Setup) renewItem(ctx context.Context, item Item, before map[string]any) (changed bool, err error) {
 	now := s.Data()
 	if applies, err := s.applies(item, now); err != nil || !applies {
@@ -90,7 +101,8 @@ func (s *Setup) redacted(err error) error {
 func followDatabase(ctx context.Context, s *Setup, j *journal.Journal) (Outcome, error) {
 	err := s.takeDatabase(ctx, j)
 	var wait *step.Wait
-	if errors.As(err, &wait) {
+	s.scheduleRetry(ctx, errors.As(err, &wait))
+	if wait != nil {
 		return Waiting, err
 	}
 	if err != nil {
@@ -108,10 +120,12 @@ func (s *Setup) takeDatabase(ctx context.Context, j *journal.Journal) error {
 		}
 	}
 	for _, item := range s.databaseItems() {
+		bound, cancel := context.WithTimeout(ctx, min(item.Within, step.WaitWithin))
 		built, err := item.Build(s.Data())
 		if err == nil {
-			err = built.Apply(ctx, s.Host)
+			err = built.Apply(bound, s.Host)
 		}
+		cancel()
 		if err != nil && !isSkip(err) {
 			return fmt.Errorf("%s: %w", item.ID, err)
 		}
@@ -122,12 +136,12 @@ func (s *Setup) takeDatabase(ctx context.Context, j *journal.Journal) error {
 		connection := old.connection()
 		before.override = &connection
 	}
-	renewed, err := s.renew(ctx, &before, func(item Item) bool { return slices.Contains(item.Uses, "database") })
+	renewed, err := s.renew(ctx, &before, usesDatabase)
 	if err != nil {
 		return err
 	}
 	units := slices.Clone(s.Manifest.Database.Services)
-	if len(renewed) > 0 {
+	if len(renewed) > 0 || s.uses(usesDatabase) { // also where an earlier run, cut off, did all but this
 		units = append(units, s.restartedUnits()...)
 	}
 	slices.Sort(units)

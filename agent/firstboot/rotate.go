@@ -41,12 +41,31 @@ func (s *Setup) CheckRotation(names []string) error {
 			message, hint = "was given out by a command of the image", "only the app itself can change it"
 		case spec.Derive != "":
 			message, hint = "is computed from "+spec.From, "rotate "+spec.From
+		default:
+			message, hint = s.cannotRotate(name)
 		}
 		if message != "" {
 			problems = append(problems, problem.Problem{Position: problem.Position{File: name}, Message: message, Hint: hint})
 		}
 	}
 	return problems.Err()
+}
+
+// cannotRotate says why a secret's value cannot be replaced here and now.
+func (s *Setup) cannotRotate(name string) (message, hint string) {
+	if _, made := s.Store.Get(name); !made {
+		return "is not made yet", "finish the setup first; see: oneclick-agent status"
+	}
+	spec := s.Manifest.Database
+	switch {
+	case spec == nil:
+	case s.Managed == nil && spec.Local != nil && spec.Local.Password == name && (spec.Engine[0] == "valkey" || spec.Engine[0] == "mongodb"):
+		return "is the password of this Droplet's own " + spec.Engine[0] + " server, which only its user can change", "change it there"
+	case s.hasRole() && spec.Role.Password == name && s.Host.Files.Missing(database.CredentialsPath):
+		return "is the password of an account on the managed cluster, whose administrator is not known here any more",
+			"write the cluster's credentials into " + database.CredentialsPath
+	}
+	return "", ""
 }
 
 // Rotate gives secrets new values, and everything computed from them, and does again every step that uses one of them.
@@ -68,10 +87,24 @@ func Rotate(ctx context.Context, s *Setup, names []string) (Outcome, error) {
 	if state := j.State(); !state.Finished() {
 		return Waiting, errors.New("cannot rotate secrets before first boot is done; see: oneclick-agent status")
 	}
-	if s.Host.Files.Missing(rotationPath) {
-		if err := s.beginRotation(names); err != nil {
+	if err := s.Refresh(); err != nil {
+		return Broken, err
+	}
+	if !s.Host.Files.Missing(rotationPath) { // of a rotation that was cut off
+		cut, err := s.readRotation()
+		if err != nil {
 			return Broken, err
 		}
+		if outcome, err := rotate(ctx, s, j); err != nil {
+			return outcome, err
+		}
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(cut.Names, name) })
+		if len(names) == 0 {
+			return finished(j.State()), nil
+		}
+	}
+	if err := s.beginRotation(names); err != nil {
+		return Broken, err
 	}
 	return rotate(ctx, s, j)
 }
@@ -181,7 +214,7 @@ func (s *Setup) takeRotation(ctx context.Context, r rotation) error {
 	if account {
 		units = append(units, s.Manifest.Database.Services...)
 	}
-	if len(renewed) > 0 {
+	if len(renewed) > 0 || s.uses(uses) { // also where an earlier run, cut off, did all but this
 		units = append(units, s.restartedUnits()...)
 	}
 	slices.Sort(units)
@@ -208,6 +241,8 @@ func (s *Setup) rotateAccount(ctx context.Context, names []string) (changed bool
 	if !ok || account == nil || !slices.Contains(names, account.Password) {
 		return false, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, step.WaitWithin)
+	defer cancel()
 	if err := s.setPassword(ctx, spec, c); err != nil && !isSkip(err) {
 		return false, err
 	}

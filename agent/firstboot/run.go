@@ -58,6 +58,7 @@ func Run(ctx context.Context, s *Setup, whenDue bool) (Outcome, error) {
 		if due, why := isDue(s, state); !due {
 			s.showMessage()
 			if state.Phase == "pending" {
+				s.scheduleRetry(ctx, true) // after a reboot nobody else brings it back
 				return Waiting, errors.New(why)
 			}
 			s.Host.Report(why)
@@ -170,7 +171,7 @@ func (e *engine) finish(ctx context.Context, cause error) (Outcome, error) {
 		return Broken, err
 	}
 	if e.retries {
-		e.scheduleRetry(ctx, pending != nil)
+		e.Setup.scheduleRetry(ctx, pending != nil)
 	}
 	state := e.journal.State()
 	e.showMessage()
@@ -197,24 +198,24 @@ func retryAfter(attempts int) time.Duration {
 }
 
 // scheduleRetry starts or stops the units that bring a pending first boot back. Without systemd, a person does.
-func (e *engine) scheduleRetry(ctx context.Context, wanted bool) {
-	if !e.Host.Live() {
+func (s *Setup) scheduleRetry(ctx context.Context, wanted bool) {
+	if !s.Host.Live() {
 		return
 	}
 	for _, unit := range []string{retryTimer, retryPath} {
-		state, err := e.Host.Units.State(ctx, unit)
+		state, err := s.Host.Units.State(ctx, unit)
 		if err != nil || state.Load != "loaded" {
 			continue
 		}
 		verb := host.Start
-		if !wanted && (unit != retryPath || !e.mayChooseDatabase()) {
+		if !wanted && (unit != retryPath || !s.mayChooseDatabase()) {
 			if state.Active != "active" {
 				continue
 			}
 			verb = host.Stop
 		}
-		if err := e.Host.Units.Do(ctx, verb, unit); err != nil {
-			e.Host.Report("warning: " + err.Error())
+		if err := s.Host.Units.Do(ctx, verb, unit); err != nil {
+			s.Host.Report("warning: " + err.Error())
 		}
 	}
 }

@@ -161,7 +161,7 @@ first_boot:
 	if ours, theirs, fixed := file(t, root, "ours"), file(t, root, "theirs"), file(t, root, "fixed"); ours != "203.0.113.99\n" || theirs != "203.0.113.10 www.example.com\n" || fixed != "y\n" {
 		t.Errorf("ours %q, theirs %q, fixed %q", ours, theirs, fixed)
 	}
-	if motd := file(t, root, "run/oneclick/motd"); motd != "Sample  -  http://203.0.113.99\nThis Droplet is a copy of Droplet 2756294 and has the same passwords.\nMake new ones with: oneclick-agent rotate --all. Details: oneclick-agent status\n" {
+	if motd := file(t, root, "run/oneclick/motd"); motd != "Sample  -  http://203.0.113.99\nThis Droplet is a copy of Droplet 2756294 and has the same passwords.\nMake new ones with: oneclick-agent rotate --all\n" {
 		t.Errorf("the message is %q", motd)
 	}
 }

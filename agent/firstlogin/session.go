@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"oneclick-agent/agent/firstboot"
@@ -30,7 +31,9 @@ type Session struct {
 	// Plain asks line by line.
 	Plain bool
 	hold  *Hold
-	lines Front // made once: it owns the reader
+	// applying is set once nobody has to answer any more.
+	applying atomic.Bool
+	lines    Front // made once: it owns the reader
 }
 
 // NewSession is a session at the terminal of this process.
@@ -64,6 +67,9 @@ func (s *Session) Run(ctx context.Context, offer bool) (over bool, err error) {
 	}
 	defer s.hold.Release()
 	go s.leaveWhenIdle(ctx, cancel)
+	if err := s.Setup.Refresh(); err != nil {
+		return false, err
+	}
 	state, err := firstboot.LoginState(s.Setup.Host.Files)
 	if err != nil {
 		return false, err
@@ -114,7 +120,7 @@ func (s *Session) take(ctx context.Context, lost func()) (*Hold, error) {
 
 func (s *Session) leaveWhenIdle(ctx context.Context, leave context.CancelCauseFunc) {
 	for host.Sleep(ctx, idleAsks) == nil {
-		if s.hold.Idle() > idleAfter {
+		if !s.applying.Load() && s.hold.Idle() > idleAfter {
 			leave(errIdle)
 		}
 	}
@@ -140,6 +146,7 @@ func capital(text string) string { return string(text[0]-'a'+'A') + text[1:] }
 // apply has the steps carried out by the unit, which outlives this terminal, and follows it. Steps that want the
 // terminal run here, in between.
 func (s *Session) apply(ctx context.Context) (over bool, err error) {
+	s.applying.Store(true)
 	h := s.Setup.Host
 	fmt.Fprintln(s.Out, "\nYour answers are being applied. It goes on by itself, even when this connection ends.")
 	for {
@@ -173,9 +180,10 @@ func (s *Session) runUnit(ctx context.Context) error {
 	started := make(chan error, 1)
 	go func() { started <- s.Setup.Host.Units.Do(context.WithoutCancel(ctx), host.Start, firstboot.LoginUnit) }()
 	ended := false
+	var startError error
 	_, left, err := s.follower(func(firstboot.Status) bool {
 		select {
-		case <-started:
+		case startError = <-started:
 			ended = true
 		default:
 		}
@@ -184,7 +192,7 @@ func (s *Session) runUnit(ctx context.Context) error {
 	if left && err == nil {
 		return ErrLeave
 	}
-	return err
+	return errors.Join(err, startError)
 }
 
 // told says how it ended.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,17 @@ func (r *Root) Lock(path string) (*os.File, error) {
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
 	return file, nil
+}
+
+// LockWithin takes the lock at path, and waits for it as long as d.
+func (r *Root) LockWithin(path string, d time.Duration) (*os.File, error) {
+	const pause = 20 * time.Millisecond
+	for deadline := time.Now().Add(d); ; time.Sleep(pause) {
+		lock, err := r.Lock(path)
+		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
+			return lock, err
+		}
+	}
 }
 
 // Locked reports whether some process holds the lock at path. It changes nothing.

@@ -48,6 +48,13 @@ func (s *State) IsDone(id, digest string) bool {
 	return i >= 0 && s.digests[id] == digest && s.Steps[i].State == "done"
 }
 
+// IsOver reports whether a run has nothing more to do for the step with this digest: it is done, did not apply, or was
+// optional and failed.
+func (s *State) IsOver(id, digest string) bool {
+	i := s.index(id)
+	return s.IsDone(id, digest) || i >= 0 && (s.Steps[i].State == "skipped" || s.Steps[i].State == "degraded")
+}
+
 // WasBegun reports whether the step with this digest was begun by an earlier run and did not end.
 func (s *State) WasBegun(id, digest string) bool {
 	i := s.index(id)

@@ -63,7 +63,7 @@ func Situation(state journal.State) []string {
 	var lines []string
 	if state.ClonedFrom != "" {
 		lines = append(lines, "This Droplet is a copy of Droplet "+state.ClonedFrom+" and has the same passwords.",
-			"Make new ones with: oneclick-agent rotate --all. Details: oneclick-agent status")
+			"Make new ones with: oneclick-agent rotate --all")
 	}
 	if state.Phase == "degraded" {
 		lines = append(lines, "Setup is done, but something optional failed. See: oneclick-agent status")

@@ -21,6 +21,9 @@ const (
 	// PasswordsPath is where people, and scripts that source it, find the plain values.
 	PasswordsPath = "/root/.digitalocean_passwords"
 	maxStore      = 4 << 20
+
+	lockPath   = "/var/lib/oneclick/secrets.lock"
+	lockWithin = 10 * time.Second
 )
 
 // Store holds the secrets of one Droplet, on disk and private to root.
@@ -31,18 +34,24 @@ type Store struct {
 
 // Open reads the store; one that does not exist yet is empty.
 func Open(files *host.Root) (*Store, error) {
-	store := &Store{files: files, secrets: map[string]Fields{}}
-	data, err := files.ReadFile(storePath, maxStore)
+	store := &Store{files: files}
+	return store, store.reload()
+}
+
+// reload reads what is on disk, which another process may have changed: every change begins with it.
+func (store *Store) reload() error {
+	store.secrets = map[string]Fields{}
+	data, err := store.files.ReadFile(storePath, maxStore)
 	if errors.Is(err, fs.ErrNotExist) {
-		return store, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var stored map[string]map[string]string
 	if json.Unmarshal(data, &stored) != nil {
 		// The decoder's own message could quote a secret.
-		return nil, fmt.Errorf("cannot read %s: it is damaged; restore it from a backup, or remove it to make new secrets", storePath)
+		return fmt.Errorf("cannot read %s: it is damaged; restore it from a backup, or remove it to make new secrets", storePath)
 	}
 	for name, fields := range stored {
 		store.secrets[name] = Fields{}
@@ -50,7 +59,23 @@ func Open(files *host.Root) (*Store, error) {
 			store.secrets[name][field] = New(value)
 		}
 	}
-	return store, nil
+	return nil
+}
+
+// Reload takes up what other processes made.
+func (store *Store) Reload() error { return store.reload() }
+
+// change makes one change to what is on disk, while no other process can.
+func (s *Store) change(make func() error) error {
+	lock, err := s.files.LockWithin(lockPath, lockWithin)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := s.reload(); err != nil {
+		return err
+	}
+	return make()
 }
 
 // Names lists the secrets that are there, sorted.
@@ -114,6 +139,14 @@ func (s *Store) capturesThere(m *manifest.Manifest, name string) bool {
 // Ensure makes what is missing, all in one write, so that a secret is either durable or was never used. Data
 // is what templates in the manifest's secrets see; Ensure adds the secrets to it.
 func (s *Store) Ensure(m *manifest.Manifest, data map[string]any, answered bool, now time.Time) (made []string, err error) {
+	err = s.change(func() error {
+		made, err = s.ensure(m, data, answered, now)
+		return err
+	})
+	return made, err
+}
+
+func (s *Store) ensure(m *manifest.Manifest, data map[string]any, answered bool, now time.Time) (made []string, err error) {
 	missing := s.Missing(m, answered)
 	for _, name := range missing {
 		data["secrets"] = s.Data()
@@ -200,28 +233,34 @@ func (s *Store) Holds(values map[string]map[string]string) bool {
 
 // Replace makes new values for these secrets, all in one write.
 func (s *Store) Replace(m *manifest.Manifest, data map[string]any, names []string, answered bool, now time.Time) error {
-	for _, name := range names {
-		delete(s.secrets, name)
-	}
-	_, err := s.Ensure(m, data, answered, now)
-	return err
+	return s.change(func() error {
+		for _, name := range names {
+			delete(s.secrets, name)
+		}
+		_, err := s.ensure(m, data, answered, now)
+		return err
+	})
 }
 
 // Capture adds secrets that a command printed, in one write.
 func (s *Store) Capture(values map[string]string) error {
-	for name, value := range values {
-		s.secrets[name] = Fields{"": New(value)}
-	}
-	return s.save()
+	return s.change(func() error {
+		for name, value := range values {
+			s.secrets[name] = Fields{"": New(value)}
+		}
+		return s.save()
+	})
 }
 
 // Forget takes a secret away; one that is not there is no error.
 func (s *Store) Forget(name string) error {
-	if _, ok := s.secrets[name]; !ok {
-		return nil
-	}
-	delete(s.secrets, name)
-	return s.save()
+	return s.change(func() error {
+		if _, ok := s.secrets[name]; !ok {
+			return nil
+		}
+		delete(s.secrets, name)
+		return s.save()
+	})
 }
 
 func (s *Store) save() error {

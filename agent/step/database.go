@@ -109,6 +109,8 @@ type DatabaseRole struct {
 	Administrator database.Connection
 	Account       database.Account
 	Droplet       string
+	// Again tells that this Droplet has the account already: no other name is tried.
+	Again bool
 	// Claimed is told the account that this Droplet got, before anything uses it.
 	Claimed func(database.Account) error
 	told    string
@@ -122,7 +124,7 @@ func (d *DatabaseRole) Apply(ctx context.Context, h *host.Host) error {
 	if !h.Live() {
 		return &Skip{notHere}
 	}
-	account, err := database.Claim(ctx, h, d.Administrator, d.Account, d.Droplet)
+	account, err := database.Claim(ctx, h, d.Administrator, d.Account, d.Droplet, d.Again)
 	var failed *database.LoginError
 	if errors.As(err, &failed) && failed.Layer == database.Other {
 		return &Lasting{err}

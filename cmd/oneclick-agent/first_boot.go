@@ -28,8 +28,10 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 		fmt.Fprintf(a.stdout, "first boot: %s\n", outcome)
 		return exitCode(outcome)
 	}
-	if err := firstlogin.TakeCA(h, firstlogin.AnswersPath); err != nil {
-		fmt.Fprintln(a.stderr, "warning: "+problem.OneLine(err.Error()))
+	if !*dryRun {
+		if err := firstlogin.TakeCA(h, firstlogin.AnswersPath); err != nil {
+			fmt.Fprintln(a.stderr, "warning: "+problem.OneLine(err.Error()))
+		}
 	}
 	if *kick {
 		// cloud-init wrote the SSH host keys seconds ago and never will again: a power cut now must not empty them.

@@ -89,7 +89,7 @@ func (a *agent) loginEnd(f loginFlags, err error) int {
 
 // atTerminal ends with every signal that a terminal, a dropped connection or a shutdown sends.
 func atTerminal(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP)
 }
 
 func (a *agent) watch(ctx context.Context, setup *firstboot.Setup, f loginFlags) int {
@@ -127,7 +127,7 @@ func (a *agent) wizard(ctx context.Context, setup *firstboot.Setup, f loginFlags
 			return exitDone
 		}
 	}
-	if !status.WaitsForPerson() && status.State != "failed" || firstboot.BootFailed(setup.Host) {
+	if !status.WaitsForPerson() && status.State != "failed" || !firstboot.BootFinished(setup.Host) {
 		fmt.Fprintln(a.stdout, firstlogin.Words(status))
 		return a.loginCode(f, exitCode(status.Outcome()))
 	}
@@ -193,8 +193,8 @@ func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *firstb
 	if err := setup.Decide(firstboot.Ready); err != nil {
 		return a.fail(err)
 	}
-	if !status.WaitsForPerson() && status.State != "failed" {
-		fmt.Fprintf(a.stdout, "first login: the answers are kept; first boot is %s\n", status.State)
+	if !firstboot.BootFinished(h) {
+		fmt.Fprintf(a.stdout, "first login: the answers are kept, and applied once first boot is done; it is %s\n", status.State)
 		return exitCode(status.Outcome())
 	}
 	return a.applyLogin(ctx, h, setup)
@@ -203,11 +203,18 @@ func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *firstb
 // presetAnswers takes the answers that the customer gave by cloud-init into a first boot that has just finished. What
 // is wrong with them is told, and left to the wizard.
 func (a *agent) presetAnswers(ctx context.Context, setup *firstboot.Setup) {
-	if setup.Manifest.FirstLogin == nil || !setup.Host.Files.Exists(firstlogin.AnswersPath) {
+	if setup.Manifest.FirstLogin == nil {
 		return
 	}
 	state, err := firstboot.LoginState(setup.Host.Files)
 	if err != nil || state.Phase != "" || setup.Answers.Choice == firstboot.Never {
+		return
+	}
+	if setup.Answers.Choice == firstboot.Ready {
+		a.applyPreset(ctx, setup)
+		return
+	}
+	if !setup.Host.Files.Exists(firstlogin.AnswersPath) {
 		return
 	}
 	if err := firstlogin.FromEnvironment(setup); err != nil {
@@ -225,6 +232,10 @@ func (a *agent) presetAnswers(ctx context.Context, setup *firstboot.Setup) {
 		setup.Host.Report("warning: " + err.Error())
 		return
 	}
+	a.applyPreset(ctx, setup)
+}
+
+func (a *agent) applyPreset(ctx context.Context, setup *firstboot.Setup) {
 	outcome, err := firstboot.ApplyLogin(ctx, setup)
 	line := "first login: " + string(outcome)
 	if err != nil {
