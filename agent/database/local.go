@@ -188,8 +188,8 @@ func readMaintenance(h *host.Host, path string) (user, password string, err erro
 	return section.Key("user").String(), section.Key("password").String(), nil
 }
 
-// renewMaintenance gives Debian's maintenance account a password of this Droplet's own. It is kept before the server is told,
-// because the account may be the only administrator that is known here.
+// renewMaintenance gives Debian's maintenance account a password of this Droplet's own. It is kept before the server
+// is told, because the account may be the only administrator that is known here.
 func renewMaintenance(ctx context.Context, h *host.Host, m *mySQL) error {
 	file, err := loadMaintenance(h, maintenancePath)
 	if errors.Is(err, fs.ErrNotExist) {

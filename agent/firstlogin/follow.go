@@ -3,7 +3,6 @@ package firstlogin
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -68,15 +67,17 @@ func (f *Follower) Follow(ctx context.Context) (status firstboot.Status, left bo
 
 // watchKeys waits for a key by poll(2), so that nothing is read which belongs to the shell but that key.
 func (f *Follower) watchKeys(pressed chan<- struct{}) (stop func()) {
-	done := make(chan struct{})
+	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		for {
+			ready := f.Terminal.ready(followEvery)
 			select {
 			case <-done:
-				return
+				return // what is typed from now on belongs to the shell
 			default:
 			}
-			if f.Terminal.ready(followEvery) {
+			if ready {
 				var key [64]byte
 				f.Terminal.file.Read(key[:])
 				close(pressed)
@@ -84,7 +85,10 @@ func (f *Follower) watchKeys(pressed chan<- struct{}) (stop func()) {
 			}
 		}
 	}()
-	return func() { close(done) }
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 // showEnded prints each step once it has ended.
@@ -142,13 +146,10 @@ func cut(text string, columns int) string {
 // login of root until first boot is finished.
 func AtWork(h *host.Host, s *firstboot.Setup) bool {
 	status, err := firstboot.ReadStatus(h, s)
-	return err == nil && (status.State == "running" || status.State == "fresh" && !cloudInitIsDone())
+	return err == nil && (status.State == "running" || status.State == "fresh" && !cloudInitIsDone(h))
 }
 
-func cloudInitIsDone() bool {
-	_, err := os.Stat("/run/cloud-init/result.json")
-	return err == nil
-}
+func cloudInitIsDone(h *host.Host) bool { return h.Files.Exists("/run/cloud-init/result.json") }
 
 // Words are the end of a first boot for somebody who watched it.
 func Words(status firstboot.Status) string {

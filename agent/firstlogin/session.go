@@ -49,7 +49,7 @@ func NewSession(s *firstboot.Setup, plain bool) (*Session, error) {
 func (s *Session) Watch(ctx context.Context) (firstboot.Status, bool, error) {
 	fmt.Fprintf(s.Out, "%s is being set up on this Droplet.\n", problem.OneLine(s.Setup.Manifest.App.Name))
 	return s.follower(func(status firstboot.Status) bool {
-		return status.State != "running" && (status.State != "fresh" || cloudInitIsDone())
+		return status.State != "running" && (status.State != "fresh" || cloudInitIsDone(s.Setup.Host))
 	}).Follow(ctx)
 }
 
@@ -174,8 +174,10 @@ func (s *Session) apply(ctx context.Context) (over bool, err error) {
 // runUnit starts the unit and follows it to its end. In a tree there is no systemd, so the steps run here.
 func (s *Session) runUnit(ctx context.Context) error {
 	if !s.Setup.Host.Live() {
-		_, err := firstboot.ApplyLogin(ctx, s.Setup)
-		return err
+		if outcome, err := firstboot.ApplyLogin(ctx, s.Setup); outcome != firstboot.Waiting && outcome != firstboot.Broken {
+			return err
+		}
+		return nil // its record says how it stands
 	}
 	started := make(chan error, 1)
 	go func() { started <- s.Setup.Host.Units.Do(context.WithoutCancel(ctx), host.Start, firstboot.LoginUnit) }()
@@ -192,7 +194,13 @@ func (s *Session) runUnit(ctx context.Context) error {
 	if left && err == nil {
 		return ErrLeave
 	}
-	return errors.Join(err, startError)
+	if err != nil || startError == nil {
+		return err
+	}
+	if state, err := firstboot.LoginState(s.Setup.Host.Files); err == nil && state.Phase == "failed" {
+		return nil // its record says how it stands
+	}
+	return startError
 }
 
 // told says how it ended.

@@ -66,7 +66,6 @@ cp ../../motd/99-one-click "$1/hooks/"
 printf '#!/bin/sh\nexit 1\n' >"$1/hooks/50-fails"
 chmod +x "$1"/hooks/*
 [ -z "$2" ] || printf 'Sample\n\nA line with  two blanks and a \\ in it\n' >/run/oneclick/motd
-rm "$1/hooks/50-fails.x" 2>/dev/null || :
 run-parts --lsbsysinit "$1/hooks" 2>/dev/null || :
 rm "$1/hooks/50-fails"
 run-parts --lsbsysinit "$1/hooks" >/dev/null && echo good
@@ -92,7 +91,7 @@ func TestTheMessageStartsNoProcessAndAsksNobody(t *testing.T) {
 	for _, command := range [][]string{{"sh", "../../motd/99-one-click"}, {program, "motd"}} {
 		log := filepath.Join(t.TempDir(), "log")
 		if out, err := exec.Command("strace", append([]string{"-f", "-o", log, "-e", "trace=execve,connect,fork,vfork,socket"}, command...)...).CombinedOutput(); err != nil {
-			t.Skipf("strace does not work here: %v: %s", err, out)
+			t.Fatalf("strace does not work here: %v: %s", err, out)
 		}
 		calls, err := os.ReadFile(log)
 		if err != nil {

@@ -315,3 +315,43 @@ func end(s *session, how string) {
 		s.process.Process.Kill()
 	}
 }
+
+// A program gets the terminal between steps that do not need it; a step that does not apply is no obstacle.
+func TestAProgramGetsTheTerminal(t *testing.T) {
+	t.Parallel()
+	program := buildProgram(t)
+	root := finishedDroplet(t, program, `
+version: 1
+app: {name: Sample}
+first_boot: [{file: /etc/boot.conf, content: x}]
+first_login:
+  questions: [{name: name, ask: Your name}]
+  steps:
+    - {file: /etc/before.conf, content: "{{ .answers.name }}"}
+    - {file: /etc/never.conf, content: x, when: "false"}
+    - {tty: [/program, version]}
+    - {file: /etc/after.conf, content: "{{ .answers.name }}"}
+`)
+	data, err := os.ReadFile(program)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(root, "program"), data, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startSession(t, program, root, []string{"PATH=/usr/bin", "TERM=dumb"}, pty.Winsize{Cols: 80, Rows: 24}, false, "first-login")
+	s.see("Your name (1 of 1)")
+	s.press("ada\r")
+	s.see("These are your answers.")
+	s.press("\r")
+	s.see("oneclick-agent development, commit unknown")
+	s.see("The setup of this Droplet is done.")
+	if code := s.code(); code != 0 {
+		t.Errorf("it ends with %d", code)
+	}
+	for _, name := range []string{"etc/before.conf", "etc/after.conf"} {
+		if data, err := os.ReadFile(filepath.Join(root, name)); err != nil || string(data) != "ada" {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+}
