@@ -1,14 +1,14 @@
 package edit
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/render"
 )
 
-var dotenvEntry = regexp.MustCompile(`^(\s*(?:export\s+)?)([A-Za-z_][A-Za-z0-9_.-]*)(\s*=)(.*)$`)
+var dotenvEntry = pattern.New(`^(\s*(?:export\s+)?)([A-Za-z_][A-Za-z0-9_.-]*)(\s*=)(.*)$`)
 
 // dotenvSpan is the lines that one entry of a .env file takes: a quoted value may go over several.
 type dotenvSpan struct {
@@ -20,7 +20,7 @@ type dotenvSpan struct {
 func dotenvSpans(parts []string) []dotenvSpan {
 	var spans []dotenvSpan
 	for i := 0; i < len(parts); i++ {
-		match := dotenvEntry.FindStringSubmatch(body(parts[i]))
+		match := dotenvEntry().FindStringSubmatch(body(parts[i]))
 		if match == nil {
 			continue
 		}

@@ -1,17 +1,17 @@
 package edit
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/render"
 )
 
 var (
-	iniSection = regexp.MustCompile(`^\s*\[([^\]]*)\]\s*(?:[;#].*)?$`)
-	iniEntry   = regexp.MustCompile(`^(\s*)([^=:\s;#\[][^=:]*?)(\s*[=:]\s*)(.*)$`)
-	iniFlag    = regexp.MustCompile(`^\s*([^=:\s;#\[!][^=:\s]*)\s*$`) // a key without a value, as MySQL has
+	iniSection = pattern.New(`^\s*\[([^\]]*)\]\s*(?:[;#].*)?$`)
+	iniEntry   = pattern.New(`^(\s*)([^=:\s;#\[][^=:]*?)(\s*[=:]\s*)(.*)$`)
+	iniFlag    = pattern.New(`^\s*([^=:\s;#\[!][^=:\s]*)\s*$`) // a key without a value, as MySQL has
 )
 
 // iniLine is one line of an INI file that means something.
@@ -28,15 +28,15 @@ func iniLines(parts []string) []iniLine {
 	section := ""
 	for i, line := range parts {
 		text := body(line)
-		if match := iniSection.FindStringSubmatch(text); match != nil {
+		if match := iniSection().FindStringSubmatch(text); match != nil {
 			section = match[1]
 			found = append(found, iniLine{number: i, section: section, header: true})
-		} else if match := iniEntry.FindStringSubmatch(text); match != nil {
+		} else if match := iniEntry().FindStringSubmatch(text); match != nil {
 			found = append(found, iniLine{
 				number: i, section: section, key: match[2], before: match[1] + match[2], separator: match[3],
 				comment: iniComment(match[4]),
 			})
-		} else if match := iniFlag.FindStringSubmatch(text); match != nil {
+		} else if match := iniFlag().FindStringSubmatch(text); match != nil {
 			found = append(found, iniLine{number: i, section: section, key: match[1], before: strings.TrimRight(text, " \t"), separator: " = "})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/render"
 )
 
@@ -95,21 +96,21 @@ func setPHP(data []byte, key string, value any) ([]byte, error) {
 }
 
 var (
-	anyDefine = regexp.MustCompile(`(?m)^\s*define\s*\(`)
-	phpOpen   = regexp.MustCompile(`<\?php[^\n]*\n`)
+	anyDefine = pattern.New(`(?m)^\s*define\s*\(`)
+	phpOpen   = pattern.New(`<\?php[^\n]*\n`)
 )
 
 // insertPHP puts a statement behind the last define, or behind the opening tag.
 func insertPHP(data []byte, statement string) ([]byte, error) {
 	ending := lineEnding(data)
 	place := -1
-	if defines := anyDefine.FindAllIndex(data, -1); len(defines) > 0 {
+	if defines := anyDefine().FindAllIndex(data, -1); len(defines) > 0 {
 		if end := phpClosing(data, defines[len(defines)-1][1]); end > 0 {
 			place = lineBehind(data, end)
 		}
 	}
 	if place < 0 {
-		open := phpOpen.FindIndex(data)
+		open := phpOpen().FindIndex(data)
 		if open == nil {
 			return nil, errors.New("the file does not begin with <?php")
 		}

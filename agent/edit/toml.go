@@ -3,18 +3,18 @@ package edit
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/render"
 )
 
 var (
-	tomlHeader = regexp.MustCompile(`^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$`)
-	tomlBare   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	tomlHeader = pattern.New(`^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$`)
+	tomlBare   = pattern.New(`^[A-Za-z0-9_-]+$`)
 )
 
 // tomlEntry is the lines of one "key = value", and the whole path of the key.
@@ -34,7 +34,7 @@ func tomlEntries(parts []string) ([]tomlEntry, error) {
 			i++
 			continue
 		}
-		if match := tomlHeader.FindStringSubmatch(body(parts[i])); match != nil {
+		if match := tomlHeader().FindStringSubmatch(body(parts[i])); match != nil {
 			path, err := tomlKey(match[2])
 			if err != nil {
 				return nil, err
@@ -207,7 +207,7 @@ func insertTOML(parts []string, all []tomlEntry, path []string, text, ending str
 }
 
 func tomlName(key string) string {
-	if tomlBare.MatchString(key) {
+	if tomlBare().MatchString(key) {
 		return key
 	}
 	quoted, _ := render.YAML(key)

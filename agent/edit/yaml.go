@@ -185,7 +185,7 @@ func yamlNested(path []string, text, indent, ending string) []string {
 	var out []string
 	for i, key := range path {
 		name := key
-		if !tomlBare.MatchString(key) || slices.Contains([]string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(key)) || key[0] >= '0' && key[0] <= '9' || key[0] == '-' {
+		if !tomlBare().MatchString(key) || slices.Contains([]string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(key)) || key[0] >= '0' && key[0] <= '9' || key[0] == '-' {
 			name, _ = render.YAML(key)
 		}
 		if i == len(path)-1 {

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/problem"
 )
 
@@ -68,7 +68,7 @@ type templateAt struct {
 }
 
 // loadErrorPlace matches how the library writes where an error stands.
-var loadErrorPlace = regexp.MustCompile(`(?:at )?L(\d+)\.C(\d+)(?:-L(\d+)\.C(\d+))?: (.*)$`)
+var loadErrorPlace = pattern.New(`(?:at )?L(\d+)\.C(\d+)(?:-L(\d+)\.C(\d+))?: (.*)$`)
 
 func (d *decoder) syntax(err error) {
 	var many *yaml.LoadErrors
@@ -82,7 +82,7 @@ func (d *decoder) syntax(err error) {
 	for _, one := range list {
 		at := problem.Position{File: d.manifest.file}
 		message := one.Error()
-		if match := loadErrorPlace.FindStringSubmatch(message); match != nil {
+		if match := loadErrorPlace().FindStringSubmatch(message); match != nil {
 			message = match[5]
 			at.Line, _ = strconv.Atoi(match[1])
 			at.Column, _ = strconv.Atoi(match[2])

@@ -3,12 +3,12 @@ package manifest
 import (
 	"encoding/json"
 	"reflect"
-	"regexp"
 	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/problem"
 )
 
@@ -42,10 +42,10 @@ func (d *decoder) duration(node *yaml.Node, target *Duration, path string) {
 	d.reportAt(node, path, "", "must be a time span such as 30s, 15m, 2h, 90d or 10y, not %s", describe(node))
 }
 
-var octal = regexp.MustCompile(`^0?[0-7]{3,4}$`)
+var octal = pattern.New(`^0?[0-7]{3,4}$`)
 
 func (d *decoder) mode(node *yaml.Node, target *Mode, path string) {
-	if node.Kind != yaml.ScalarNode || !octal.MatchString(node.Value) {
+	if node.Kind != yaml.ScalarNode || !octal().MatchString(node.Value) {
 		d.reportAt(node, path, "", `must be permissions in octal such as "0640", not %s`, describe(node))
 		return
 	}

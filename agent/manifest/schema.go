@@ -40,7 +40,7 @@ func describeType(t reflect.Type, enum string) object {
 	case reflect.TypeFor[Duration]():
 		return object{"type": "string", "pattern": "^[0-9]+[smhdy]$"}
 	case reflect.TypeFor[Mode]():
-		return object{"type": []string{"string", "integer"}, "pattern": octal.String()}
+		return object{"type": []string{"string", "integer"}, "pattern": octal().String()}
 	case reflect.TypeFor[Value]():
 		return object{}
 	case reflect.TypeFor[Words]():

@@ -7,15 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/problem"
 )
 
 var (
-	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	namePattern = pattern.New(`^[a-z][a-z0-9_]*$`)
 	// unitPattern is systemd.unit(5): a name, perhaps an instance, and a type that can be started.
-	unitPattern     = regexp.MustCompile(`^[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.(service|socket|timer|path|target|mount|slice)$`)
-	identifierName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-	environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	unitPattern     = pattern.New(`^[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.(service|socket|timer|path|target|mount|slice)$`)
+	identifierName  = pattern.New(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+	environmentName = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // longestName is the most characters of a name; PostgreSQL cuts longer ones off.
@@ -94,7 +95,7 @@ func (m *Manifest) validateAccount(d *decoder, account *Account, at string) {
 		return
 	}
 	for key, value := range map[string]string{"name": account.Name, "user": account.User, "database": account.Database} {
-		if value != "" && (!identifierName.MatchString(value) || len(value) > longestName) {
+		if value != "" && (!identifierName().MatchString(value) || len(value) > longestName) {
 			d.report(join(at, key), "use letters, digits, _ and -, at most 63", "cannot be a database name: %q", value)
 		}
 	}
@@ -118,7 +119,7 @@ func (m *Manifest) validateUnits(d *decoder, units []string, at string) {
 }
 
 func (m *Manifest) validateUnit(d *decoder, unit, at string) {
-	if unitPattern.MatchString(unit) {
+	if unitPattern().MatchString(unit) {
 		return
 	}
 	hint := ""
@@ -175,7 +176,7 @@ func (m *Manifest) validateQuestions(d *decoder) {
 	seen := map[string]bool{}
 	for i, q := range m.FirstLogin.Questions {
 		at := index("first_login.questions", i)
-		if q.Name != "" && (!namePattern.MatchString(q.Name) || len(q.Name) > longestName) {
+		if q.Name != "" && (!namePattern().MatchString(q.Name) || len(q.Name) > longestName) {
 			d.report(at+".name", nameHint, "cannot be a name: %q", q.Name)
 		}
 		if seen[q.Name] {
@@ -194,7 +195,7 @@ func (m *Manifest) validateQuestions(d *decoder) {
 		if q.Max > 0 && q.Min > q.Max {
 			d.report(at+".min", "", "is greater than max")
 		}
-		if q.FromEnv != "" && !environmentName.MatchString(q.FromEnv) {
+		if q.FromEnv != "" && !environmentName().MatchString(q.FromEnv) {
 			d.report(at+".from_env", "", "is not the name of an environment variable: %q", q.FromEnv)
 		}
 		m.validateRegexp(d, q.Pattern, at+".pattern")

@@ -24,7 +24,7 @@ var shortestAlphanumeric = int(math.Ceil(leastBits / math.Log2(62)))
 // validateSecret checks one secret: its name, which keys go with its kind, and that it can hold enough chance.
 func (m *Manifest) validateSecret(d *decoder, name string) {
 	s, at := m.Secrets[name], join("secrets", name)
-	if !namePattern.MatchString(name) || len(name) > longestName {
+	if !namePattern().MatchString(name) || len(name) > longestName {
 		d.report(at, nameHint, "cannot be the name of a secret: %q", name)
 	}
 	ways := 0

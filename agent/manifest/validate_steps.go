@@ -2,9 +2,9 @@ package manifest
 
 import (
 	"fmt"
+	"oneclick-agent/agent/pattern"
 	"path"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,7 +108,7 @@ func (m *Manifest) validateStep(d *decoder, s *Step, at string, login bool) {
 	case "firewall":
 		validateFirewall(d, s, at)
 	}
-	if s.Owner != "" && !ownerPattern.MatchString(s.Owner) {
+	if s.Owner != "" && !ownerPattern().MatchString(s.Owner) {
 		d.report(at+".owner", "write it as user:group", "cannot be an owner: %q", s.Owner)
 	}
 }
@@ -121,7 +121,7 @@ func validateFirewall(d *decoder, s *Step, at string) {
 	}
 }
 
-var ownerPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$`)
+var ownerPattern = pattern.New(`^[A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$`)
 
 func (m *Manifest) validateFile(d *decoder, s *Step, at string) {
 	m.validatePath(d, string(s.File), at+".file")
@@ -211,7 +211,7 @@ func (m *Manifest) validateRun(d *decoder, s *Step, at string) {
 		m.validateCommand(d, s.Unless, at+".unless")
 	}
 	for name := range s.Env {
-		if !environmentName.MatchString(name) {
+		if !environmentName().MatchString(name) {
 			d.report(join(at+".env", name), "", "is not the name of an environment variable: %q", name)
 		}
 	}
@@ -280,11 +280,11 @@ func (r Rule) Ports(dash string) string {
 	return fmt.Sprintf("%d%s%d", r.From, dash, r.To)
 }
 
-var rulePattern = regexp.MustCompile(`^(\d{1,5})(?:-(\d{1,5}))?/(tcp|udp)( limit)?$`)
+var rulePattern = pattern.New(`^(\d{1,5})(?:-(\d{1,5}))?/(tcp|udp)( limit)?$`)
 
 // ParseRule reads "80/tcp", "53/udp", "8000-8010/tcp", "22/tcp limit".
 func ParseRule(text string) (Rule, error) {
-	match := rulePattern.FindStringSubmatch(text)
+	match := rulePattern().FindStringSubmatch(text)
 	if match == nil {
 		return Rule{}, fmt.Errorf("is not a firewall rule: %q", text)
 	}

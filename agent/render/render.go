@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
+	"oneclick-agent/agent/pattern"
 	"strconv"
 	"strings"
 	"text/template"
@@ -41,11 +41,11 @@ func Parse(text, engine string) (*Template, error) {
 }
 
 // located matches the place that text/template puts before its messages.
-var located = regexp.MustCompile(`^template: template:(\d+)(?::(\d+))?: (?:executing "template" at )?(.*)$`)
+var located = pattern.New(`^template: template:(\d+)(?::(\d+))?: (?:executing "template" at )?(.*)$`)
 
 func syntaxError(err error) error {
 	message := err.Error()
-	match := located.FindStringSubmatch(message)
+	match := located().FindStringSubmatch(message)
 	if match == nil {
 		return &SyntaxError{Line: 1, Message: message}
 	}

@@ -3,12 +3,12 @@ package step
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/pattern"
 )
 
 // Firewall opens ports and turns the firewall on: ufw or firewalld, whichever the image has.
@@ -32,7 +32,7 @@ func (f *Firewall) Apply(ctx context.Context, h *host.Host) error {
 
 var (
 	errLockout = "cannot turn the firewall on: nothing would let SSH in; add 22/tcp limit to the step"
-	sshOpen    = regexp.MustCompile(`(?m)\b(22|22/tcp|ssh|OpenSSH|SSH)\b`)
+	sshOpen    = pattern.New(`(?m)\b(22|22/tcp|ssh|OpenSSH|SSH)\b`)
 )
 
 func (f *Firewall) opensSSH() bool {
@@ -51,7 +51,7 @@ func (f *Firewall) ufw(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	if !f.opensSSH() && !sshOpen.MatchString(added) {
+	if !f.opensSSH() && !sshOpen().MatchString(added) {
 		return lasting("%s", errLockout)
 	}
 	there := strings.Split(added, "\n")
