@@ -332,10 +332,8 @@ func (r *Root) Remove(path string) error {
 		if _, statErr := r.root.Lstat(name); errors.Is(statErr, fs.ErrNotExist) {
 			return nil
 		}
-		if name == "." {
-			err = errors.New("it is the root directory")
-		} else if err = r.before("remove", name); err == nil {
-			if err = plain(r.root.RemoveAll(name)); err == nil {
+		if err = r.before("remove", name); err == nil {
+			if err = r.discard(name, false); err == nil {
 				err = r.syncDirectory(filepath.Dir(name))
 			}
 		}

@@ -1,0 +1,349 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// eraseReserve is what stays free for other programs while the free space is gone through, in bytes. Only at the
+	// very end is it taken too, for the moment that it takes to look at it.
+	eraseReserve = 64 << 20
+	// erasePiece is the unit in which free space is looked at, in bytes.
+	erasePiece = 64 << 10
+	// eraseRead is how much is read from the disk at once, in bytes.
+	eraseRead = 4 << 20
+	// journalCheckpoint is EXT4_IOC_CHECKPOINT of linux/ext4.h, since Linux 5.14.
+	journalCheckpoint = 0x4004662b
+	fitrim            = 0xc0185879 // FITRIM of linux/fs.h
+)
+
+// Erased is what EraseFree did.
+type Erased struct {
+	Free    int64 // bytes that were free
+	Zeroed  int64 // of these, bytes that held something
+	Trimmed bool  // the disk was told that the free blocks are not needed
+	// Journal tells whether old entries of the file system's journal are gone; false where it cannot be told to.
+	Journal bool
+	// Full is how long no space at all was free.
+	Full time.Duration
+}
+
+// EraseFree overwrites what deleted files left in the free space of the file system mounted at the mount point. Free
+// blocks are collected in a file without a name, which is gone when the process ends for whatever reason; they are
+// read from the disk, and zeros are written only where there is something else. What never held data is not written,
+// so that a thin disk stays thin. The few blocks that xfs keeps for itself in each allocation group, and gives to no
+// file, are only reached where the disk takes discards. progress is told how many bytes of how many were gone through.
+func (r *Root) EraseFree(ctx context.Context, mount Mount, progress func(done, total int64)) (Erased, error) {
+	e := &eraser{ctx: ctx, directory: filepath.Join(r.dir, mount.Point), progress: progress}
+	fail := func(err error) (Erased, error) {
+		return e.Erased, fmt.Errorf("cannot erase the free space of %s: %w", mount.Point, err)
+	}
+	if err := r.before("erase", mount.Point); err != nil {
+		return fail(err)
+	}
+	var stat unix.Statfs_t
+	if err := unix.Statfs(e.directory, &stat); err != nil {
+		return fail(err)
+	}
+	e.Free = int64(stat.Bfree) * stat.Bsize
+	file, err := e.unnamed()
+	if err != nil {
+		return fail(err)
+	}
+	defer file.Close()
+	if mount.Type == "ext4" {
+		defer liftReserve(mount.Device)()
+	}
+	e.file = file
+	e.disk = openDisk(mount.Device)
+	defer e.disk.Close()
+	if err := e.fill(eraseReserve); err != nil {
+		return fail(err)
+	}
+	full := time.Now()
+	err = e.fill(0)
+	file.Close()
+	e.Full = time.Since(full)
+	if err != nil {
+		return fail(err)
+	}
+	if err := e.finish(r, mount); err != nil {
+		return fail(err)
+	}
+	return e.Erased, nil
+}
+
+type eraser struct {
+	Erased
+	ctx       context.Context
+	directory string
+	file      *os.File
+	disk      *os.File // nil where blocks cannot be read past the file system
+	size      int64    // of the file so far
+	progress  func(done, total int64)
+	done      atomic.Int64
+}
+
+// unnamed makes the file that free blocks are collected in.
+func (e *eraser) unnamed() (*os.File, error) {
+	fd, err := unix.Open(e.directory, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		return os.NewFile(uintptr(fd), e.directory), nil
+	}
+	// vfat has no unnamed files, but a removed one that is still open is the same.
+	file, err := os.CreateTemp(e.directory, ".oneclick-erase-")
+	if err != nil {
+		return nil, plain(err)
+	}
+	return file, plain(os.Remove(file.Name()))
+}
+
+// fill takes all free blocks but reserve bytes, and goes through those that it took.
+func (e *eraser) fill(reserve int64) error {
+	from := e.size
+	err := e.allocate(reserve)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return e.plainFill(reserve)
+	}
+	if err != nil || e.size == from {
+		return err
+	}
+	if err := e.file.Sync(); err != nil {
+		return plain(err)
+	}
+	extents, err := e.extents(from)
+	if err != nil || e.disk == nil {
+		return e.zero(from, e.size)
+	}
+	for _, x := range extents {
+		if err := e.inspect(x); err != nil {
+			return err
+		}
+	}
+	return plain(e.file.Sync())
+}
+
+func (e *eraser) available() (int64, error) {
+	var stat unix.Statfs_t
+	err := unix.Fstatfs(int(e.file.Fd()), &stat)
+	return int64(stat.Bfree) * stat.Bsize, err
+}
+
+// allocate gives the file all free blocks but reserve bytes, in steps that shrink until nothing is left.
+func (e *eraser) allocate(reserve int64) error {
+	for step := int64(1 << 30); step >= 4096; {
+		free, err := e.available()
+		if err != nil {
+			return err
+		}
+		if reserve > 0 && step > free-reserve {
+			if step /= 2; step < 1<<20 {
+				return nil
+			}
+			continue
+		}
+		err = unix.Fallocate(int(e.file.Fd()), 0, e.size, step)
+		switch {
+		case err == nil:
+			e.size += step
+		case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EFBIG):
+			step /= 2
+		case errors.Is(err, unix.EINTR):
+		default:
+			return err
+		}
+		if e.ctx.Err() != nil {
+			return e.ctx.Err()
+		}
+	}
+	return nil
+}
+
+// inspect reads an extent from the disk and writes zeros, by way of the file, where it holds something else.
+func (e *eraser) inspect(x extent) error {
+	buffer, err := unix.Mmap(-1, 0, eraseRead, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	defer unix.Munmap(buffer)
+	for at := int64(0); at < x.length; {
+		if e.ctx.Err() != nil {
+			return e.ctx.Err()
+		}
+		part := buffer[:min(int64(len(buffer)), x.length-at)]
+		n, err := e.disk.ReadAt(part, x.physical+at)
+		if err != nil && n < len(part) { // a bad block, or the end of the device: it is written blindly
+			n = len(part)
+			if err := e.zero(x.logical+at, x.logical+at+int64(n)); err != nil {
+				return err
+			}
+		} else if err := e.zeroWhereNeeded(part[:n], x.logical+at); err != nil {
+			return err
+		}
+		at += int64(n)
+		e.advance(int64(n))
+	}
+	return nil
+}
+
+func (e *eraser) zeroWhereNeeded(data []byte, logical int64) error {
+	for from := 0; from < len(data); {
+		if allZero(data[from:min(from+erasePiece, len(data))]) {
+			from += erasePiece
+			continue
+		}
+		to := from
+		for to < len(data) && !allZero(data[to:min(to+erasePiece, len(data))]) {
+			to = min(to+erasePiece, len(data))
+		}
+		if err := e.zero(logical+int64(from), logical+int64(to)); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// zeros is what is written over what was there; nobody writes to it.
+var zeros = make([]byte, 1<<20)
+
+func (e *eraser) zero(from, to int64) error {
+	for from < to {
+		n, err := e.file.WriteAt(zeros[:min(int64(len(zeros)), to-from)], from)
+		if err != nil {
+			return plain(err)
+		}
+		from += int64(n)
+		e.Zeroed += int64(n)
+	}
+	return nil
+}
+
+// plainFill writes zeros until reserve bytes are left, for file systems that cannot tell which blocks they gave.
+func (e *eraser) plainFill(reserve int64) error {
+	for e.ctx.Err() == nil {
+		free, err := e.available()
+		if err != nil {
+			return err
+		}
+		if free <= reserve {
+			break
+		}
+		n, err := e.file.WriteAt(zeros[:min(int64(len(zeros)), max(free-reserve, 4096))], e.size)
+		e.size += int64(n)
+		e.Zeroed += int64(n)
+		e.advance(int64(n))
+		if errors.Is(err, unix.ENOSPC) {
+			break
+		}
+		if err != nil {
+			return plain(err)
+		}
+	}
+	return errors.Join(e.ctx.Err(), plain(e.file.Sync()))
+}
+
+func (e *eraser) advance(n int64) {
+	if done := e.done.Add(n); e.progress != nil {
+		e.progress(min(done, e.Free), e.Free)
+	}
+}
+
+// finish tells the disk that the blocks are free, and has the file system's journal forget what it recorded.
+func (e *eraser) finish(r *Root, mount Mount) error {
+	directory, err := os.Open(e.directory)
+	if err != nil {
+		return plain(err)
+	}
+	defer directory.Close()
+	if err := unix.Syncfs(int(directory.Fd())); err != nil {
+		return err
+	}
+	e.Trimmed = r.before("discard", mount.Point) == nil && trim(directory)
+	switch mount.Type {
+	case "ext4":
+		e.Journal = checkpoint(directory)
+	case "xfs":
+		e.Journal = e.turnLog(directory)
+	default:
+		e.Journal = mount.Type == "ext2" || mount.Type == "vfat" // they have none
+	}
+	return nil
+}
+
+// Checkpoint has the journals of the mounts forget the names of deleted files, where they can.
+func (r *Root) Checkpoint(mounts []Mount) {
+	for _, mount := range mounts {
+		if directory, err := os.Open(filepath.Join(r.dir, mount.Point)); err == nil {
+			if mount.Type == "ext4" {
+				checkpoint(directory)
+			}
+			directory.Close()
+		}
+	}
+}
+
+func checkpoint(directory *os.File) bool {
+	const discard, zeroOut = 1, 2
+	for _, flag := range []int{zeroOut, discard} {
+		if unix.IoctlSetPointerInt(int(directory.Fd()), journalCheckpoint, flag) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func allZero(data []byte) bool {
+	for len(data) >= len(zeroPiece) {
+		if string(data[:len(zeroPiece)]) != zeroPiece {
+			return false
+		}
+		data = data[len(zeroPiece):]
+	}
+	return string(data) == zeroPiece[:len(data)]
+}
+
+// zeroPiece is compared with, which the runtime does faster than a loop.
+var zeroPiece = strings.Repeat("\x00", 4096)
+
+// liftReserve lets the blocks be taken that ext4 keeps back from everybody, root included: up to 16 MiB that no fill
+// would reach. The returned function puts the limit back.
+func liftReserve(device string) func() {
+	target, err := filepath.EvalSymlinks("/sys/dev/block/" + device)
+	if err != nil {
+		return func() {}
+	}
+	setting := "/sys/fs/ext4/" + filepath.Base(target) + "/reserved_clusters"
+	before, err := os.ReadFile(setting)
+	if err != nil || os.WriteFile(setting, []byte("0"), 0o644) != nil {
+		return func() {}
+	}
+	return func() { os.WriteFile(setting, before, 0o644) }
+}
+
+// openDisk opens the device behind a file system past the kernel's cache; nil where that cannot be.
+func openDisk(device string) *os.File {
+	data, err := os.ReadFile("/sys/dev/block/" + device + "/uevent")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(data)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "DEVNAME="); ok {
+			fd, err := unix.Open("/dev/"+name, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return nil
+			}
+			return os.NewFile(uintptr(fd), "/dev/"+name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Mount is one file system that is mounted at or below the tree's top.
+type Mount struct {
+	Point    string // in the tree
+	Type     string // ext4, xfs, tmpfs, …
+	Source   string // as mount(8) shows it, with a path of this machine
+	Device   string // the kernel's number of the file system's device, major:minor
+	Whole    bool   // false for a bind mount of a part of a file system
+	Writable bool
+}
+
+// Mounts lists what is mounted at the tree's top and below it, in the order in which it was mounted. It is what the
+// kernel says of this process (proc_pid_mountinfo(5)); where /proc is not there, nothing is known to be mounted.
+func (r *Root) Mounts() []Mount {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	var mounts []Mount
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		left, right := strings.Fields(before), strings.Fields(after)
+		if !ok || len(left) < 6 || len(right) < 3 {
+			continue
+		}
+		point, inside := r.inTree(unescapeMount(left[4]))
+		if !inside {
+			continue
+		}
+		mounts = append(mounts, Mount{
+			Point: point, Type: right[0], Source: unescapeMount(right[1]), Device: left[2], Whole: left[3] == "/",
+			Writable: !hasOption(left[5], "ro") && !hasOption(right[2], "ro"),
+		})
+	}
+	return mounts
+}
+
+// inTree turns a path of this machine into one of the tree.
+func (r *Root) inTree(path string) (string, bool) {
+	relative, err := filepath.Rel(r.dir, path)
+	if err != nil || relative == ".." || strings.HasPrefix(relative, "../") {
+		return "", false
+	}
+	return filepath.Join("/", relative), true
+}
+
+func hasOption(options, name string) bool {
+	for option := range strings.SplitSeq(options, ",") {
+		if option == name {
+			return true
+		}
+	}
+	return false
+}
+
+// unescapeMount undoes the kernel's \040 for a space, and its like.
+func unescapeMount(text string) string {
+	if !strings.Contains(text, `\`) {
+		return text
+	}
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' && i+4 <= len(text) {
+			if code, err := strconv.ParseUint(text[i+1:i+4], 8, 8); err == nil {
+				out.WriteByte(byte(code))
+				i += 3
+				continue
+			}
+		}
+		out.WriteByte(text[i])
+	}
+	return out.String()
+}
+
+// SnapshotMounts are the mounts that go into a snapshot of this machine: writable file systems on the disk that "/" is
+// on. A snapshot of a Droplet holds its own disk, and none of its volumes. For a tree, it is what the tree's top is on.
+func (r *Root) SnapshotMounts() []Mount {
+	var chosen []Mount
+	disk := ""
+	for _, mount := range r.Mounts() {
+		if !r.IsMachine() || !mount.Whole {
+			continue
+		}
+		if mount.Point == "/" {
+			disk = diskOf(mount.Device)
+			chosen = append(chosen[:0], mount) // what is mounted over an earlier "/" hides it
+		} else if mount.Writable && disk != "" && diskOf(mount.Device) == disk {
+			chosen = append(chosen, mount)
+		}
+	}
+	return chosen
+}
+
+// diskOf is the kernel's name of the disk behind a device number: vda for 254:1, which is vda1. It is "" for what is no
+// block device.
+func diskOf(device string) string {
+	target, err := filepath.EvalSymlinks("/sys/dev/block/" + device)
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(target, "partition")); err == nil {
+		target = filepath.Dir(target)
+	}
+	return filepath.Base(target)
+}
+
+// MountedBelow is the first mount point strictly below path, or at it, "" for none. What is mounted there is not part
+// of the tree, and whoever removes path would empty it.
+func (r *Root) MountedBelow(path string) string {
+	name, err := r.resolve(path, false)
+	if err != nil {
+		return ""
+	}
+	return r.mountedBelow(name)
+}
+
+func (r *Root) mountedBelow(name string) string {
+	path := filepath.Join("/", name)
+	for _, mount := range r.Mounts() {
+		if mount.Point == path && path != "/" || strings.HasPrefix(mount.Point, strings.TrimSuffix(path, "/")+"/") {
+			return mount.Point
+		}
+	}
+	return ""
+}

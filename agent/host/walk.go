@@ -1,0 +1,175 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Entry is one thing that Walk came by: what lstat(2) says of it, and the directory it was found in.
+type Entry struct {
+	Path      string // in the tree
+	Name      string
+	Stat      unix.Stat_t
+	directory int
+}
+
+// IsDirectory and IsRegular tell what the entry is.
+func (e *Entry) IsDirectory() bool { return e.Stat.Mode&unix.S_IFMT == unix.S_IFDIR }
+
+// IsRegular reports whether the entry is a regular file.
+func (e *Entry) IsRegular() bool { return e.Stat.Mode&unix.S_IFMT == unix.S_IFREG }
+
+// IsLink reports whether the entry is a symbolic link.
+func (e *Entry) IsLink() bool { return e.Stat.Mode&unix.S_IFMT == unix.S_IFLNK }
+
+// Open opens a regular file for reading, without a trace in its access time where that is allowed. It must be called
+// while the entry is visited.
+func (e *Entry) Open() (*os.File, error) {
+	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Openat(e.directory, e.Name, flags|unix.O_NOATIME, 0)
+	if errors.Is(err, unix.EPERM) {
+		fd, err = unix.Openat(e.directory, e.Name, flags, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", e.Path, err)
+	}
+	file := os.NewFile(uintptr(fd), e.Path)
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		file.Close() // something else was put in its place meanwhile
+		return nil, fmt.Errorf("cannot open %s: it is no longer a regular file", e.Path)
+	}
+	return file, nil
+}
+
+// Walk is a visit of everything below a directory. No symbolic link is followed, and no file system that is mounted in
+// the tree is entered except where Enter names its mount point.
+type Walk struct {
+	Enter []string
+	// Visit is called for each entry, in no order and from several goroutines at once. fs.SkipDir leaves a directory
+	// out; any other error ends the walk.
+	Visit func(*Entry) error
+	// Failed is told what could not be looked at. It may be nil.
+	Failed func(path string, err error)
+
+	root    *Root
+	mounted map[string]bool
+	mu      sync.Mutex
+	more    sync.Cond
+	todo    []string
+	busy    int
+	err     error
+}
+
+// Walk carries out a walk from top on.
+func (r *Root) Walk(ctx context.Context, top string, w *Walk) error {
+	name, err := r.resolve(top, true)
+	if err != nil {
+		return fmt.Errorf("cannot walk %s: %w", top, err)
+	}
+	w.root, w.mounted, w.more.L = r, map[string]bool{}, &w.mu
+	for _, mount := range r.Mounts() {
+		w.mounted[mount.Point] = true
+	}
+	for _, point := range w.Enter {
+		delete(w.mounted, point)
+	}
+	w.todo = []string{path.Join("/", name)}
+	stop := context.AfterFunc(ctx, func() { w.stop(ctx.Err()) })
+	defer stop()
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(w.work)
+	}
+	workers.Wait()
+	return w.err
+}
+
+func (w *Walk) stop(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+	w.more.Broadcast()
+}
+
+// work takes directories off the list until there are none, and nobody is left who could add one.
+func (w *Walk) work() {
+	for {
+		w.mu.Lock()
+		for len(w.todo) == 0 && w.busy > 0 && w.err == nil {
+			w.more.Wait()
+		}
+		if len(w.todo) == 0 || w.err != nil {
+			w.mu.Unlock()
+			w.more.Broadcast()
+			return
+		}
+		directory := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		w.busy++
+		w.mu.Unlock()
+
+		below, err := w.list(directory)
+		w.mu.Lock()
+		w.todo = append(w.todo, below...)
+		w.busy--
+		w.mu.Unlock()
+		if err != nil {
+			w.stop(err)
+		}
+		w.more.Broadcast()
+	}
+}
+
+// list visits what is in one directory, and returns the directories to enter.
+func (w *Walk) list(directory string) (below []string, err error) {
+	file, err := w.root.root.OpenFile("."+directory, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		w.failed(directory, err)
+		return nil, nil
+	}
+	defer file.Close()
+	names, err := file.Readdirnames(-1)
+	if err != nil {
+		w.failed(directory, err)
+	}
+	entry := Entry{directory: int(file.Fd())}
+	for _, name := range names {
+		entry.Name, entry.Path = name, path.Join(directory, name)
+		if err := unix.Fstatat(entry.directory, name, &entry.Stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			if !errors.Is(err, unix.ENOENT) {
+				w.failed(entry.Path, err)
+			}
+			continue
+		}
+		if w.mounted[entry.Path] {
+			continue
+		}
+		err := w.Visit(&entry)
+		if errors.Is(err, fs.SkipDir) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if entry.IsDirectory() {
+			below = append(below, entry.Path)
+		}
+	}
+	return below, nil
+}
+
+func (w *Walk) failed(path string, err error) {
+	if w.Failed != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.Failed(path, plain(err))
+	}
+}
