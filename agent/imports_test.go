@@ -31,7 +31,9 @@ var ours = map[string][]string{
 	"agent/step":         {"agent/database", "agent/edit", "agent/host", "agent/manifest", "agent/pattern"},
 	"agent/firstboot":    {"agent/database", "agent/droplet", "agent/edit", "agent/host", "agent/journal", "agent/manifest", "agent/motd", "agent/problem", "agent/render", "agent/secret", "agent/step"},
 	"agent/firstlogin":   {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
-	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
+	"agent/scan":         {"agent/pattern"},
+	"agent/snapshot":     {"agent/host", "agent/manifest", "agent/pattern", "agent/problem", "agent/scan"},
+	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret", "agent/snapshot"},
 	"cmd/droplet-lab":    {"packaging/lab"},
 }
 

@@ -7,6 +7,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Host is one machine, or one directory tree that stands for one.
@@ -72,3 +74,12 @@ func Sleep(ctx context.Context, d time.Duration) error {
 
 // privileged reports whether this process may give files away and enter a chroot.
 func privileged() bool { return os.Geteuid() == 0 }
+
+// KernelRelease is the version of the kernel that runs, as uname -r prints it.
+func KernelRelease() string {
+	var name unix.Utsname
+	if unix.Uname(&name) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(name.Release[:])
+}

@@ -12,6 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -165,4 +168,46 @@ func (h *Host) socketName(socket string) (name string, release func(), err error
 		return "", nil, plain(err)
 	}
 	return fmt.Sprintf("/proc/self/fd/%d/%s", directory.Fd(), filepath.Base(resolved)), func() { directory.Close() }, nil
+}
+
+// Addresses are the addresses of this machine's network interfaces; none of a tree that is not this machine.
+func (h *Host) Addresses() (found []string) {
+	if !h.Live() {
+		return nil
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, address := range addresses {
+		if prefix, err := netip.ParsePrefix(address.String()); err == nil {
+			found = append(found, prefix.Addr().String())
+		}
+	}
+	return found
+}
+
+// Listening are the TCP ports on which programs of this machine listen for everybody, sorted (proc_pid_net(5)).
+func (h *Host) Listening() (ports []int) {
+	if !h.Live() {
+		return nil
+	}
+	const listen = "0A"
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		data, _ := os.ReadFile(file)
+		for line := range strings.Lines(string(data)) {
+			fields := strings.Fields(line)
+			if len(fields) < 4 || fields[3] != listen {
+				continue
+			}
+			address, port, _ := strings.Cut(fields[1], ":")
+			number, err := strconv.ParseUint(port, 16, 16)
+			loopback := strings.HasSuffix(address, "7F") && len(address) == 8 || strings.HasSuffix(address, "01000000") && len(address) == 32
+			if err == nil && !loopback && !slices.Contains(ports, int(number)) {
+				ports = append(ports, int(number))
+			}
+		}
+	}
+	slices.Sort(ports)
+	return ports
 }

@@ -117,22 +117,11 @@ func (r *Root) Resolve(path string) (string, error) {
 // ReadFile reads a regular file of at most limit bytes. Devices, FIFOs and sockets are refused unopened.
 func (r *Root) ReadFile(path string, limit int64) ([]byte, error) {
 	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("cannot read %s: %w", path, plain(err)) }
-	name, err := r.resolve(path, true)
+	file, err := r.OpenRead(path)
 	if err != nil {
-		return fail(err)
-	}
-	file, err := r.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fail(err)
-	}
-	if !info.Mode().IsRegular() {
-		return fail(fmt.Errorf("it is %s, not a regular file", kindOf(info.Mode())))
-	}
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
 		return fail(err)
@@ -141,6 +130,38 @@ func (r *Root) ReadFile(path string, limit int64) ([]byte, error) {
 		return fail(fmt.Errorf("it is larger than %d bytes", limit))
 	}
 	return data, nil
+}
+
+// OpenRead opens a regular file for reading. Devices, FIFOs and sockets are refused.
+func (r *Root) OpenRead(path string) (*os.File, error) {
+	fail := func(err error) (*os.File, error) { return nil, fmt.Errorf("cannot read %s: %w", path, plain(err)) }
+	name, err := r.resolve(path, true)
+	if err != nil {
+		return fail(err)
+	}
+	file, err := r.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return fail(err)
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("it is %s, not a regular file", kindOf(info.Mode()))
+	}
+	if err != nil {
+		file.Close()
+		return fail(err)
+	}
+	return file, nil
+}
+
+// ReadHead reads the first bytes of a regular file, fewer where it is shorter.
+func (r *Root) ReadHead(path string, length int64) ([]byte, error) {
+	file, err := r.OpenRead(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, length))
 }
 
 // Stat describes what path leads to, links followed.
@@ -256,4 +277,20 @@ func kindOf(mode fs.FileMode) string {
 		return "a device"
 	}
 	return "a file"
+}
+
+// Space is how large the file system at path is, and how much of it is free, in bytes.
+func (r *Root) Space(path string) (total, free int64, err error) {
+	name, err := r.resolve(path, true)
+	if err == nil {
+		var directory *os.File
+		if directory, err = r.root.Open(name); err == nil {
+			defer directory.Close()
+			var stat unix.Statfs_t
+			if err = unix.Fstatfs(int(directory.Fd()), &stat); err == nil {
+				return int64(stat.Blocks) * stat.Bsize, int64(stat.Bavail) * stat.Bsize, nil
+			}
+		}
+	}
+	return 0, 0, fmt.Errorf("cannot tell the space of %s: %w", path, plain(err))
 }

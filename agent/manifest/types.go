@@ -249,8 +249,15 @@ type Check struct {
 
 // PreSnapshot adds to the image cleaning and check.
 type PreSnapshot struct {
-	Remove []string `yaml:"remove" doc:"Paths removed before the snapshot."`
+	Remove []string `yaml:"remove" doc:"Paths removed before the snapshot; * and ** as in a shell."`
+	Clean  []Choice `yaml:"clean" doc:"Optional cleanings that are wanted."`
 	Accept []Accept `yaml:"accept" doc:"Findings that are intended."`
+}
+
+// Choice names an optional cleaning.
+type Choice struct {
+	ID      string `yaml:"id" required:"true" doc:"Id of the cleaning; pre-snapshot --list has all."`
+	Subject string `yaml:"subject" doc:"The path; all where nothing is said."`
 }
 
 // Accept names one finding that is intended.

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/snapshot"
 )
 
 func (a *agent) lint(_ context.Context, arguments []string) int {
@@ -24,7 +26,15 @@ func (a *agent) lint(_ context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
-	if _, err := firstboot.ReadManifest(h, file); err != nil {
+	m, err := firstboot.ReadManifest(h, file)
+	if m != nil {
+		if wrong := snapshot.CheckManifest(m); len(wrong) > 0 {
+			var problems problem.List
+			errors.As(err, &problems)
+			err = append(problems, wrong...).Err()
+		}
+	}
+	if err != nil {
 		return a.fail(err)
 	}
 	if a.json {

@@ -70,6 +70,7 @@ func commands() []command {
 		{"database", "show, test or print the database's address", (*agent).database},
 		{"secrets", "list the secrets, or show one", (*agent).secrets},
 		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate},
+		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot},
 		{"motd", "print the message of the day", (*agent).motd},
 		{"schema", "print the manifest's JSON Schema", (*agent).schema},
 		{"version", "version, commit, Go version", (*agent).version},
@@ -82,8 +83,12 @@ func (a *agent) dispatch(ctx context.Context, arguments []string) int {
 		return exitDone
 	}
 	all := commands()
+	name := arguments[0]
+	if name == "--pre-snapshot" { // as the Marketplace's vendors write it
+		name = "pre-snapshot"
+	}
 	for _, c := range all {
-		if c.name == arguments[0] {
+		if c.name == name {
 			a.flags = a.flagSet(c)
 			return c.run(a, ctx, arguments[1:])
 		}
@@ -99,7 +104,7 @@ func (a *agent) dispatch(ctx context.Context, arguments []string) int {
 func (a *agent) usage(w io.Writer) {
 	fmt.Fprintln(w, "oneclick-agent sets up a Droplet made from a Marketplace image.\n\nCommands:")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.does)
+		fmt.Fprintf(w, "  %-12s %s\n", c.name, c.does)
 	}
 	fmt.Fprintln(w, "\nFlags of a command: oneclick-agent COMMAND --help")
 }

@@ -1,0 +1,55 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const deletedMark = " (deleted)"
+
+// DeletedFiles are files below a directory of this machine that were deleted while a process has them open: they are
+// still on the disk, and still grow.
+func (h *Host) DeletedFiles(below string) []string {
+	var found []string
+	h.eachDeleted(below, func(_, name string) { found = append(found, name) })
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// EmptyDeleted empties a deleted file that DeletedFiles found, in whatever process has it open.
+func (h *Host) EmptyDeleted(name string) error {
+	if err := h.Files.before("truncate", name); err != nil {
+		return err
+	}
+	var failure error
+	h.eachDeleted(name, func(handle, found string) {
+		if found != name {
+			return
+		}
+		if err := os.Truncate(handle, 0); err != nil {
+			failure = fmt.Errorf("cannot empty %s, which was deleted and is still open: %w", name, plain(err))
+		}
+	})
+	return failure
+}
+
+func (h *Host) eachDeleted(below string, do func(handle, name string)) {
+	if !h.Live() {
+		return
+	}
+	handles, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, handle := range handles {
+		target, err := os.Readlink(handle)
+		if err != nil || !strings.HasPrefix(target, below) {
+			continue
+		}
+		if name, deleted := strings.CutSuffix(target, deletedMark); deleted {
+			if info, err := os.Stat(handle); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+				do(handle, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// swapHeader is the first page of a swap area: its id, its label, and its size. mkswap(8) writes nothing behind it.
+const swapHeader = 4096
+
+// ErrNoSwap says that a file is not used as swap.
+var ErrNoSwap = errors.New("it is not in use as swap")
+
+// Swap is how much of the swap is used, and how much memory is available, in bytes; zeros where that cannot be told.
+func (h *Host) Swap() (used, available int64) {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil || !h.Live() {
+		return 0, 0
+	}
+	values := map[string]int64{}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) >= 2 {
+			kilobytes, _ := strconv.ParseInt(fields[1], 10, 64)
+			values[strings.TrimSuffix(fields[0], ":")] = kilobytes << 10
+		}
+	}
+	return values["SwapTotal"] - values["SwapFree"], values["MemAvailable"]
+}
+
+// SwapOff takes a swap file of this machine out of use. It returns ErrNoSwap where it is in none.
+func (h *Host) SwapOff(path string) error {
+	name, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(name)), 0, 0)
+	switch errno {
+	case 0:
+		return nil
+	case unix.EINVAL:
+		return ErrNoSwap
+	}
+	return fmt.Errorf("cannot take the swap file %s out of use: %w", path, errno)
+}
+
+// SwapHoldsData reports whether a swap file has anything but zeros behind its header.
+func (r *Root) SwapHoldsData(path string) (bool, error) {
+	file, err := r.openSwap(path, os.O_RDONLY)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	buffer := make([]byte, 1<<20)
+	for at := int64(swapHeader); ; {
+		from, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
+		if err != nil {
+			return false, nil // only a hole is left
+		}
+		n, err := file.ReadAt(buffer, max(at, from))
+		if !allZero(buffer[:n]) {
+			return true, nil
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return false, nil
+			}
+			return false, fmt.Errorf("cannot read the swap file %s: %w", path, plain(err))
+		}
+		at = max(at, from) + int64(n)
+	}
+}
+
+// ZeroSwap overwrites what is behind a swap file's header.
+func (r *Root) ZeroSwap(path string) error {
+	if err := r.before("zero", path); err != nil {
+		return err
+	}
+	file, err := r.openSwap(path, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	for at := int64(swapHeader); err == nil && at < info.Size(); {
+		var n int
+		n, err = file.WriteAt(zeros[:min(int64(len(zeros)), info.Size()-at)], at)
+		at += int64(n)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot overwrite the swap file %s: %w", path, explain(plain(err)))
+	}
+	return nil
+}
+
+func (r *Root) openSwap(path string, flags int) (*os.File, error) {
+	name, err := r.resolve(path, false)
+	if err == nil {
+		var file *os.File
+		if file, err = r.root.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err == nil {
+			return file, nil
+		}
+	}
+	return nil, fmt.Errorf("cannot open the swap file %s: %w", path, plain(err))
+}

@@ -1,0 +1,172 @@
+// Package snapshot makes a machine fit to be snapshotted as a Marketplace image: it cleans it, erases what is left in
+// free space, and checks it. What is cleaned and what is checked is one catalogue: each entry finds its subjects, and
+// the same finding serves the plan, the cleaning, and the check that nothing is left.
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Severity says what is at stake when a subject is left behind.
+type Severity string
+
+// The severities.
+const (
+	Critical Severity = "critical" // gives access, or ships a live secret
+	High     Severity = "high"     // breaks what must differ between machines, or ships private data
+	Medium   Severity = "medium"   // functional trouble, or tells about the build
+	Low      Severity = "low"      // size and noise
+)
+
+// Mode says whether an entry's subjects are cleaned.
+type Mode string
+
+// The modes.
+const (
+	Default    Mode = "default"  // always cleaned
+	Guarded    Mode = "guarded"  // cleaned unless its guard finds a reason not to
+	Optional   Mode = "optional" // cleaned where the manifest's pre_snapshot.clean names it
+	ReportOnly Mode = "report"   // never cleaned, only reported
+)
+
+// Action is what cleaning does with a subject.
+type Action string
+
+// The actions.
+const (
+	Remove     Action = "remove"
+	Empty      Action = "empty" // keeps the file, its owner and mode
+	Edit       Action = "edit"  // changes some lines and keeps the rest
+	Purge      Action = "purge" // has the package manager take it away
+	Zero       Action = "zero"  // overwrites, and keeps the place
+	RunCommand Action = "run"
+)
+
+// Status is the verdict on one subject.
+type Status string
+
+// The verdicts. Unknown is for what could not be determined; it is never a pass.
+const (
+	Pass    Status = "pass"
+	Warn    Status = "warn"
+	Fail    Status = "fail"
+	Unknown Status = "unknown"
+)
+
+// Entry is one line of the catalogue.
+type Entry struct {
+	ID       string // ssh.host_keys: how the report, the docs and the manifest name it
+	Severity Severity
+	Mode     Mode
+	Action   Action
+	Reason   string // in one line, why this must not be in an image, or why it must be so
+	// Touches are the paths that it is about: "~" stands for every account's home, "*" for part of a name, "**" for any
+	// depth. Where Find is set they are only for people to read.
+	Touches []string
+	Remedy  string // what mends a finding that cleaning does not
+	// Left is the verdict on a subject that is still there; Fail or Warn by severity where it is not set.
+	Left Status
+
+	// Find lists the subjects; where it is nil, the paths of Touches that exist are.
+	Find func(context.Context, *Image) ([]Subject, error)
+	// Holds tells a subject that counts from one that does not; nil takes all.
+	Holds func(*Image, string) bool
+	// Guard returns why the subjects had better stay, "" where they may go.
+	Guard func(*Image) string
+	// Clean cleans one subject where Action alone does not say how.
+	Clean func(context.Context, *Image, string) error
+	// Prepare comes before the subjects are cleaned on a running machine: it stops what would write them again.
+	Prepare func(context.Context, *Image)
+	// Returns marks what a machine writes again until it is off. It is cleaned once more at the very end of the shutdown.
+	Returns bool
+	// Silent entries are no findings when they are left: size and noise that an image may have.
+	Silent bool
+	// LiveOnly entries look at the running machine, and have nothing to say of a directory tree.
+	LiveOnly bool
+}
+
+// Subject is what one finding is about.
+type Subject struct {
+	Name    string // a path, an account or a unit
+	Message string // what is wrong with it; the entry's reason where it is empty
+	Remedy  string
+	Status  Status
+}
+
+// status is the verdict on a subject of the entry that is there.
+func (e *Entry) status(s Subject) Status {
+	switch {
+	case s.Status != "":
+		return s.Status
+	case e.Left != "":
+		return e.Left
+	case e.Severity == Critical || e.Severity == High:
+		return Fail
+	}
+	return Warn
+}
+
+// Cleans reports whether the entry's subjects are ever cleaned.
+func (e *Entry) Cleans() bool { return e.Mode != ReportOnly }
+
+// Catalogue is everything that is cleaned and checked, in the order in which it is done.
+func Catalogue() []Entry {
+	return slices.Concat(
+		vendorEntries(), digitalOceanEntries(), packageEntries(), firstBootEntries(),
+		accessEntries(), accountEntries(), identityEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
+		enrolmentEntries(), spoolEntries(), logEntries(), systemEntries(), firewallEntries(), secretEntries(), lastEntries(),
+	)
+}
+
+// IDs are the names of all entries, for the manifest to be checked against.
+func IDs() []string {
+	var ids []string
+	for _, entry := range Catalogue() {
+		ids = append(ids, entry.ID)
+	}
+	return ids
+}
+
+// find lists the entry's subjects that are there, each once.
+func (e *Entry) find(ctx context.Context, image *Image) ([]Subject, error) {
+	if e.LiveOnly && !image.Live() {
+		return nil, nil
+	}
+	var subjects []Subject
+	if e.Find != nil {
+		found, err := e.Find(ctx, image)
+		if err != nil {
+			return nil, err
+		}
+		subjects = found
+	} else {
+		for _, touch := range e.Touches {
+			for _, path := range image.expand(touch) {
+				subjects = append(subjects, Subject{Name: path})
+			}
+		}
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(subjects, func(s Subject) bool {
+		drop := seen[s.Name] || e.Holds != nil && !e.Holds(image, s.Name)
+		seen[s.Name] = true
+		return drop
+	}), nil
+}
+
+// clean deals with one subject.
+func (e *Entry) clean(ctx context.Context, image *Image, subject string, wipe bool) error {
+	if e.ID != vendorRemove && isProtected(subject) && e.Action != Edit && e.Clean == nil {
+		return fmt.Errorf("cannot %s %s: the image is made for it, and it always stays", e.Action, subject)
+	}
+	switch {
+	case e.Clean != nil:
+		return e.Clean(ctx, image, subject)
+	case e.Action == Empty:
+		return image.Files.Empty(subject, wipe)
+	default:
+		return image.Files.Discard(subject, wipe)
+	}
+}

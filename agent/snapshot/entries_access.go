@@ -1,0 +1,219 @@
+package snapshot
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strings"
+)
+
+func accessEntries() []Entry {
+	return []Entry{
+		{
+			ID: "ssh.host_keys", Severity: High, Mode: Default, Action: Remove,
+			Reason:  "every Droplet of the image would have the same SSH host keys",
+			Touches: []string{"/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/ssh/ssh_host_*_key-cert.pub", "/etc/ssh/ssh_host_key", "/etc/ssh/ssh_host_key.pub"},
+		},
+		{
+			ID: "ssh.authorized_keys", Severity: Critical, Mode: Default, Action: Remove,
+			Reason:  "who has this key could log in to every Droplet of the image",
+			Touches: []string{"~/.ssh/authorized_keys", "~/.ssh/authorized_keys2", "sshd's AuthorizedKeysFile"},
+			Find:    findAuthorizedKeys,
+		},
+		{
+			ID: "ssh.private_keys", Severity: Critical, Mode: Guarded, Action: Remove,
+			Reason: "a private SSH key that everybody with a Droplet of the image would have",
+			Touches: []string{
+				"~/.ssh/id_rsa", "~/.ssh/id_dsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/identity",
+				"~/.ssh/id_*.pub", "~/.ssh/id_*-cert.pub",
+			},
+		},
+		{
+			ID: "ssh.other_keys", Severity: Critical, Mode: ReportOnly,
+			Reason:  "it holds a private key, or a setting with one",
+			Touches: []string{"~/.ssh/*"},
+			Remedy:  "remove it, or name it in pre_snapshot.remove",
+			Holds: func(i *Image, file string) bool {
+				return !strings.HasPrefix(path.Base(file), "id_") && containing("PRIVATE KEY", "PuTTY-User-Key-File")(i, file)
+			},
+		},
+		{
+			ID: "ssh.records", Severity: Medium, Mode: Default, Action: Remove,
+			Reason:  "which machines the image's builder spoke with",
+			Touches: []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts.old", "~/.ssh/known_hosts2", "~/.ssh/environment", "~/.ssh/cm-*", "~/.ssh/control-*", "~/.ssh/sockets/*"},
+		},
+		{
+			ID: "ssh.client_config", Severity: Medium, Mode: ReportOnly, Reason: "the builder's own SSH settings", Touches: []string{"~/.ssh/config"},
+			Remedy: "remove it, or accept it where the app needs it", Holds: filled,
+		},
+		{
+			ID: "ssh.cloud_init_config", Severity: High, Mode: Default, Action: Remove,
+			Reason:  "cloud-init wrote it for the build machine; it can allow logins by password",
+			Touches: []string{"/etc/ssh/sshd_config.d/50-cloud-init.conf"},
+		},
+		{
+			ID: "ssh.key_sources", Severity: High, Mode: ReportOnly, Left: Warn,
+			Reason: "sshd lets in whom this command, authority or principal vouches for", Touches: []string{"/etc/ssh/sshd_config"},
+			Remedy: "take the line out, or accept the finding with its reason", Find: findKeySources,
+		},
+		{
+			ID: "ssh.settings", Severity: High, Mode: ReportOnly, Reason: "sshd's settings in effect", Touches: []string{"/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"},
+			Find: findSSHSettings,
+		},
+		{
+			ID: "ssh.lock", Severity: Critical, Mode: ReportOnly, Touches: []string{"/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"},
+			Reason: "it turns away whoever logs in, and nothing in the image takes it out again",
+			Remedy: "remove the ForceCommand; the agent shows early logins what it is doing instead", Find: findSSHLock,
+		},
+		{
+			ID: "ssh.host_keys_return", Severity: Critical, Mode: ReportOnly, Touches: []string{"/usr/lib/systemd/system", "/etc/cloud"},
+			Reason: "nothing in the image makes new SSH host keys, so that its Droplets would have no sshd",
+			Remedy: "enable cloud-init's ssh module, or a unit that runs ssh-keygen -A", Find: findHostKeyMaker,
+		},
+		{
+			ID: "ssh.hosts_equiv", Severity: Critical, Mode: ReportOnly, Reason: "it lets other machines in without a password",
+			Touches: []string{"~/.rhosts", "~/.shosts", "/etc/hosts.equiv", "/etc/shosts.equiv"}, Remedy: "remove it",
+		},
+		{
+			ID: "sudo.cloud_init", Severity: High, Mode: Default, Action: Remove,
+			Reason:  "cloud-init wrote it for the build machine's user, and writes it again where it is wanted",
+			Touches: []string{"/etc/sudoers.d/90-cloud-init-users"},
+		},
+		{
+			ID: "sudo.rules", Severity: High, Mode: ReportOnly, Touches: []string{"/etc/sudoers", "/etc/sudoers.d/*"},
+			Reason: "it lets an account become root", Remedy: "remove the rule, or accept it with its reason", Find: findSudoRules,
+		},
+		{
+			ID: "sudo.records", Severity: Low, Mode: Default, Action: Remove, Reason: "who used sudo on the build machine",
+			Touches: []string{"/var/lib/sudo/ts/*", "/var/lib/sudo/lectured/*", "~/.sudo_as_admin_successful", "/var/db/sudo/lectured/*"},
+		},
+	}
+}
+
+func findAuthorizedKeys(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, pattern := range i.sshdConfiguration().keyFiles() {
+		for _, a := range append([]account{{name: "root", home: "/root"}}, i.accounts...) {
+			file := strings.NewReplacer("%%", "%", "%h", a.home, "%u", a.name, "%U", "").Replace(pattern)
+			if !strings.HasPrefix(file, "/") {
+				file = path.Join(a.home, file)
+			}
+			if notDirectory(i, file) {
+				subjects = append(subjects, Subject{Name: file})
+			}
+		}
+	}
+	return subjects, nil
+}
+
+func findKeySources(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, key := range []string{"AuthorizedKeysCommand", "TrustedUserCAKeys", "AuthorizedPrincipalsCommand"} {
+		if value := i.sshdConfiguration().get(key); value != "" && value != "none" {
+			subjects = append(subjects, Subject{Name: key + " " + value})
+		}
+	}
+	return subjects, nil
+}
+
+// findSSHSettings judges by the rule of the field: root by key, nobody by password.
+func findSSHSettings(ctx context.Context, i *Image) (subjects []Subject, _ error) {
+	c := i.sshdConfiguration()
+	if !c.found {
+		return nil, nil
+	}
+	add := func(name, value string, status Status, message, remedy string) {
+		subjects = append(subjects, Subject{Name: name + " " + value, Status: status, Message: message, Remedy: remedy})
+	}
+	if c.get("PasswordAuthentication") != "no" {
+		value, status := "yes", Warn
+		if slices.ContainsFunc(i.accounts, func(a account) bool { return i.passwordState(a) == usable || i.passwordState(a) == noPassword }) {
+			status = Fail
+		}
+		add("PasswordAuthentication", value, status, "sshd takes passwords, which bots guess all day; no account has one yet", "write PasswordAuthentication no into a file in /etc/ssh/sshd_config.d")
+	}
+	if c.get("PermitEmptyPasswords") == "yes" {
+		add("PermitEmptyPasswords", "yes", Fail, "sshd lets accounts without a password in", "write PermitEmptyPasswords no")
+	}
+	if c.get("PermitRootLogin") == "no" {
+		add("PermitRootLogin", "no", Fail, "the customer's key is root's, and root may not log in", "write PermitRootLogin prohibit-password")
+	}
+	return append(subjects, i.sshdTest(ctx)...), nil
+}
+
+// sshdTest has sshd itself read its settings; keys that are no longer there are no mistake.
+func (i *Image) sshdTest(ctx context.Context) []Subject {
+	if !i.Live() || !i.HasCommand("/usr/sbin/sshd") {
+		return nil
+	}
+	out, err := i.command(ctx, "/usr/sbin/sshd", "-t")
+	if err == nil || strings.Contains(out, "no hostkeys available") {
+		return nil
+	}
+	return []Subject{{Name: "sshd -t", Status: Fail, Message: "sshd does not accept its own settings: " + firstLine(out), Remedy: "mend what it names, and run sshd -t"}}
+}
+
+// findSSHLock looks for a ForceCommand on root, and for what opens it again.
+func findSSHLock(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, lock := range i.sshdConfiguration().locks {
+		opener := i.opensLock(lock)
+		if opener == "" {
+			subjects = append(subjects, Subject{Name: lock.file})
+			continue
+		}
+		subjects = append(subjects, Subject{
+			Name: lock.file, Status: Warn, Message: "it turns away whoever logs in until " + opener + " takes it out; when that fails, nobody can log in",
+		})
+	}
+	return subjects, nil
+}
+
+// opensLock is the script of first boot that edits the file with the lock, "" for none.
+func (i *Image) opensLock(lock sshdLock) string {
+	for _, script := range i.perInstanceScripts() {
+		if text := i.text(script); strings.Contains(text, path.Base(lock.file)) || strings.Contains(text, "ForceCommand") {
+			return script
+		}
+	}
+	return ""
+}
+
+// findHostKeyMaker wants cloud-init, which makes them for each instance, or a unit that does.
+func findHostKeyMaker(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	if !i.Files.Exists("/usr/sbin/sshd") || i.HasCommand("cloud-init") && !i.cloudInitOff() && i.cloudInitMakesKeys() {
+		return nil, nil
+	}
+	for _, unit := range []string{"sshd-keygen@.service", "sshd-keygen.target", "sshd-keygen.service", "ssh-keygen.service", "regenerate_ssh_host_keys.service"} {
+		for _, directory := range []string{"/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"} {
+			if i.Files.Exists(path.Join(directory, unit)) {
+				return nil, nil
+			}
+		}
+	}
+	return []Subject{{Name: "/etc/ssh"}}, nil
+}
+
+// findSudoRules looks for rules about accounts that no package made.
+func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, file := range append([]string{"/etc/sudoers"}, i.expand("/etc/sudoers.d/*")...) {
+		info, err := i.Files.Stat(file)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if info.Mode().Perm()&0o022 != 0 {
+			subjects = append(subjects, Subject{Name: file, Message: "others than root can change it", Remedy: "chmod 0440 " + file})
+			continue
+		}
+		for _, line := range i.textLines(file) {
+			who, _, _ := strings.Cut(line, " ")
+			who, _, _ = strings.Cut(who, "\t")
+			if who == "root" || strings.HasPrefix(who, "%") || strings.HasPrefix(who, "Defaults") || strings.HasPrefix(who, "@") || strings.HasSuffix(who, "_Alias") || !strings.Contains(line, "ALL") {
+				continue
+			}
+			status := Warn
+			if strings.Contains(line, "NOPASSWD") {
+				status = Fail
+			}
+			subjects = append(subjects, Subject{Name: file, Status: status, Message: "it lets " + who + " become root"})
+		}
+	}
+	return subjects, nil
+}

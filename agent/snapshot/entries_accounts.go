@@ -1,0 +1,161 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"oneclick-agent/agent/host"
+)
+
+// password says what an account's password field amounts to (crypt(5), shadow(5)).
+type password int
+
+const (
+	none       password = iota // no password is set, and none is accepted
+	locked                     // a password is set, and locked
+	usable                     // a password is set
+	noPassword                 // the empty one is accepted
+)
+
+func (i *Image) passwordState(a account) password {
+	field := a.field
+	if hash, ok := i.shadow[a.name]; ok && (field == "x" || field == "*" || field == "!") {
+		field = hash
+	}
+	bare := strings.TrimLeft(field, "!*")
+	switch {
+	case field == "":
+		return noPassword
+	case bare == "" || bare == "x" || bare == "LK*" || bare == "NP*":
+		return none
+	case field != bare:
+		return locked
+	}
+	return usable
+}
+
+// firstPerson and firstNobody bound the ids of accounts that people have (login.defs(5)).
+const firstPerson, firstNobody = 1000, 60000
+
+func accountEntries() []Entry {
+	return []Entry{
+		{
+			ID: "users.password", Severity: Critical, Mode: Guarded, Action: Edit,
+			Reason:  "who knows the password could log in to every Droplet of the image",
+			Touches: []string{"/etc/shadow"},
+			Remedy:  "lock the account with usermod -p '*' NAME, or accept it in the manifest with its reason",
+			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
+				for _, a := range i.accounts {
+					switch i.passwordState(a) {
+					case noPassword:
+						subjects = append(subjects, Subject{Name: a.name, Message: "it has an empty password: anybody can become this user"})
+					case usable:
+						subjects = append(subjects, Subject{Name: a.name})
+					case locked:
+						subjects = append(subjects, Subject{Name: a.name, Status: Warn, Message: "a locked password is kept; usermod -U would bring it back"})
+					}
+				}
+				return subjects, nil
+			},
+			Clean: removePassword,
+		},
+		{
+			ID: "users.backups", Severity: High, Mode: Default, Action: Remove,
+			Reason: "a copy of the account files, with password hashes of before",
+			Touches: []string{
+				"/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock",
+				"/var/backups/passwd.bak", "/var/backups/shadow.bak", "/var/backups/group.bak", "/var/backups/gshadow.bak",
+				"/etc/passwd.lock", "/etc/shadow.lock", "/etc/group.lock", "/etc/gshadow.lock",
+			},
+		},
+		{
+			ID: "users.root_twin", Severity: Critical, Mode: ReportOnly, Reason: "another account with root's id 0", Touches: []string{"/etc/passwd"},
+			Remedy: "remove the account with userdel",
+			Find:   forEachAccount(func(i *Image, a account) (string, bool) { return "", a.uid == 0 && a.name != "root" }),
+		},
+		{
+			ID: "users.duplicate", Severity: Medium, Mode: ReportOnly, Reason: "two accounts with one name or one id", Touches: []string{"/etc/passwd"},
+			Remedy: "give each account an id of its own", Find: findDuplicateAccounts,
+		},
+		{
+			ID: "users.shell", Severity: Medium, Mode: ReportOnly, Touches: []string{"/etc/passwd"},
+			Reason: "a system account that can log in", Remedy: "usermod -s /usr/sbin/nologin NAME",
+			Find: forEachAccount(func(i *Image, a account) (string, bool) {
+				shell := path.Base(a.shell)
+				return "its shell is " + a.shell, a.uid > 0 && a.uid < firstPerson && a.shell != "" && a.name != "postgres" &&
+					shell != "nologin" && shell != "false" && shell != "sync" && shell != "halt" && shell != "shutdown" && shell != "true"
+			}),
+		},
+	}
+}
+
+// forEachAccount makes a Find that looks at each account.
+func forEachAccount(judge func(*Image, account) (message string, found bool)) func(context.Context, *Image) ([]Subject, error) {
+	return func(_ context.Context, i *Image) (subjects []Subject, _ error) {
+		for _, a := range i.accounts {
+			if message, found := judge(i, a); found {
+				subjects = append(subjects, Subject{Name: a.name, Message: message})
+			}
+		}
+		return subjects, nil
+	}
+}
+
+func findDuplicateAccounts(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	names, ids := map[string]bool{}, map[int]string{}
+	for _, a := range i.accounts {
+		if names[a.name] {
+			subjects = append(subjects, Subject{Name: a.name, Message: "it is in /etc/passwd twice"})
+		} else if other, taken := ids[a.uid]; taken && a.uid != 0 {
+			subjects = append(subjects, Subject{Name: a.name, Message: fmt.Sprintf("it has the same id %d as %s", a.uid, other)})
+		}
+		names[a.name], ids[a.uid] = true, a.name
+	}
+	return subjects, nil
+}
+
+// removePassword leaves an account without a password, so that it is entered by key only. Accounts of daemons are left
+// to the vendor: a package may have set it.
+func removePassword(_ context.Context, i *Image, name string) error {
+	for _, a := range i.accounts {
+		if a.name == name && a.uid != 0 && (a.uid < firstPerson || a.uid >= firstNobody) {
+			return errors.New("it is a system account; find out what set its password")
+		}
+	}
+	changed := false
+	for file, mark := range map[string]string{"/etc/shadow": "*", "/etc/passwd": "x"} {
+		if !i.Files.Exists(file) {
+			continue
+		}
+		err := i.editLines(file, func(line string) (string, bool) {
+			fields := strings.SplitN(line, ":", 3)
+			if len(fields) < 3 || fields[0] != name || file == "/etc/passwd" && (fields[1] == "x" || fields[1] == "*" || fields[1] == "!") {
+				return line, true
+			}
+			fields[1], changed = mark, true
+			if _, shadowed := i.shadow[name]; file == "/etc/passwd" && !shadowed {
+				fields[1] = "*"
+			}
+			return strings.Join(fields, ":"), true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !changed {
+		return fmt.Errorf("cannot find the account %s in /etc/shadow", name)
+	}
+	return i.readShadow()
+}
+
+// readShadow takes up the password fields as they are now.
+func (i *Image) readShadow() error {
+	again, err := Look(&host.Host{Files: i.Files})
+	if err == nil {
+		i.shadow, i.accounts = again.shadow, again.accounts
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package snapshot
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+func enrolmentEntries() []Entry {
+	return []Entry{
+		{
+			ID: "enrolment.subscriptions", Severity: High, Mode: ReportOnly, Reason: "the build machine's subscription, which every Droplet would use", Remedy: "run pro detach, or subscription-manager unregister, before the snapshot",
+			Touches: []string{"/var/lib/ubuntu-advantage/private/*", "/etc/pki/consumer/*.pem", "/etc/pki/entitlement/*.pem"},
+			Holds:   func(i *Image, file string) bool { return filled(i, file) && path.Base(file) != "public" },
+		},
+		{
+			ID: "enrolment.directory", Severity: High, Mode: Optional, Action: Remove, Reason: "the build machine's membership of a directory service",
+			Touches: []string{"/etc/krb5.keytab", "/etc/ipa/default.conf", "/etc/ipa/ca.crt", "/var/lib/ipa-client/sysrestore/*", "/var/lib/sss/db/*", "/var/lib/samba/private/secrets.tdb", "/var/kerberos/krb5kdc/principal*"},
+		},
+		{
+			ID: "enrolment.agents", Severity: Critical, Mode: ReportOnly, Reason: "the build machine's identity towards a management or monitoring service", Remedy: "remove it before the snapshot, and enrol at first boot",
+			Touches: []string{
+				"/var/lib/puppet/ssl/private_keys/*", "/etc/puppetlabs/puppet/ssl/private_keys/*", "/etc/salt/pki/minion/minion.pem", "/etc/salt/minion_id", "/etc/chef/client.pem", "/etc/newrelic-infra.yml",
+				"/etc/zabbix/*.psk", "/var/lib/tailscale/tailscaled.state", "/var/lib/netdata/registry/netdata.public.unique.id", "/opt/consul/node-id", "/var/lib/consul/node-id",
+				"/var/lib/rancher/k3s/server/token", "/var/lib/rancher/k3s/server/node-token", "/var/lib/kubelet/pki/*", "/etc/kubernetes/pki/*.key", "/etc/kubernetes/admin.conf", "/var/lib/cloudflared/*.json", "/etc/cloudflared/*.json",
+				"/var/lib/waagent/provisioned", "/var/lib/amazon/ssm/registration",
+			},
+		},
+		{
+			ID: "enrolment.agent_keys", Severity: Critical, Mode: ReportOnly, Reason: "a key of a monitoring service", Remedy: "take the key out, and ask for it at first login", Touches: []string{"/etc/datadog-agent/datadog.yaml", "/etc/wireguard/*.conf"},
+			Holds: func(i *Image, file string) bool {
+				return slices.ContainsFunc(i.textLines(file), func(line string) bool {
+					key, value, _ := strings.Cut(strings.ReplaceAll(line, ":", "="), "=")
+					key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+					return (key == "api_key" || key == "PrivateKey" || key == "PresharedKey") && len(value) >= 20
+				})
+			},
+		},
+		{
+			ID: "keys.system", Severity: Critical, Mode: ReportOnly, Reason: "a private key that everybody with a Droplet of the image would have", Remedy: "remove it, and make it at first boot: secrets: {NAME: {format: certificate, ...}}",
+			Touches: []string{
+				"/etc/pki/tls/private/*.key", "/etc/pki/CA/private/*", "/etc/ssl/private/*", "/etc/letsencrypt/accounts/**/private_key.json", "/etc/letsencrypt/archive/**/privkey*.pem", "/etc/letsencrypt/live/*/privkey.pem",
+				"/etc/nginx/**/*.key", "/etc/apache2/**/*.key", "/etc/httpd/**/*.key", "/etc/caddy/**/*.key", "/var/lib/caddy/.local/share/caddy/**/*.key", "/root/.acme.sh/**/*.key", "/root/.local/share/caddy/**/*.key", "/etc/Pegasus/*.pem",
+			},
+			Holds: func(i *Image, file string) bool {
+				return i.isFile(file) && path.Base(file) != snakeOil && !i.regenerates(file)
+			},
+		},
+		{
+			ID: "keys.snakeoil", Severity: Medium, Mode: ReportOnly, Reason: "the self-signed key that Debian's ssl-cert made when it was installed; every Droplet of the image would have the same",
+			Touches: []string{"/etc/ssl/private/" + snakeOil}, Remedy: "run make-ssl-cert generate-default-snakeoil --force-overwrite at first boot, or purge ssl-cert",
+			Holds: func(i *Image, file string) bool { return !i.regenerates(file) && !i.regenerates("make-ssl-cert") },
+		},
+		{
+			ID: "secrets.of_packages", Severity: Critical, Mode: ReportOnly, Reason: "a package made this secret when it was installed, and every Droplet of the image would have the same", Remedy: "have first boot make it anew, or remove it in pre_snapshot.remove where the program makes it again",
+			Touches: []string{
+				"/var/lib/mysql/auto.cnf", "/var/lib/mysql/*-key.pem", "/var/lib/mysql/private_key.pem", "/etc/mysql/debian.cnf", "/var/lib/rabbitmq/.erlang.cookie", "/var/lib/jenkins/secrets/*", "/var/lib/jenkins/identity*", "/etc/gitlab/gitlab-secrets.json",
+				"/etc/opensearch/opensearch.keystore", "/etc/elasticsearch/elasticsearch.keystore", "/etc/elasticsearch/certs/*.p12", "/var/lib/dovecot/ssl-parameters.dat", "/etc/phpmyadmin/config-db.php", "/var/lib/phpmyadmin/blowfish_secret.inc.php",
+				"/etc/roundcube/debian-db.php", "/var/lib/redis/.secret", "/etc/couchdb/local.ini", "/var/lib/couchdb/.erlang.cookie", "/etc/powerdns/pdns.d/*", "/etc/bind/rndc.key", "/etc/unbound/unbound_*.key",
+			},
+			Holds: func(i *Image, file string) bool {
+				if !i.hasContent(file) || i.regenerates(file) {
+					return false
+				}
+				switch path.Base(file) {
+				case "debian.cnf", "config-db.php", "debian-db.php", "local.ini": // they can come without a password
+					return passwordSetting(i, file)
+				}
+				return true
+			},
+		},
+	}
+}
+
+const snakeOil = "ssl-cert-snakeoil.key"
+
+// passwordSetting reports whether a file sets a password that is not empty.
+func passwordSetting(i *Image, file string) bool {
+	return slices.ContainsFunc(i.textLines(file), func(line string) bool {
+		key, value, ok := strings.Cut(line, "=")
+		key = strings.ToLower(strings.Trim(key, " \t$"))
+		return ok && (strings.HasSuffix(key, "password") || strings.HasSuffix(key, "pass") || strings.HasSuffix(key, "secret")) && strings.Trim(value, " \t'\";") != ""
+	})
+}
+
+// regenerates reports whether first boot makes a file anew: the manifest or a per-instance script names it.
+func (i *Image) regenerates(file string) bool {
+	for _, script := range append(i.perInstanceScripts(), "/etc/oneclick/app.yaml") {
+		if strings.Contains(i.text(script), file) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,81 @@
+package snapshot
+
+import (
+	"context"
+	"path"
+	"strings"
+	"time"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/pattern"
+)
+
+// rotatedName is how rotation names older logs: by number, by date, and compressed.
+var rotatedName = pattern.New(`(\.[0-9]{1,3}|-[0-9]{8}(-[0-9]{2,10})?|\.old|~)(\.(gz|xz|bz2|zst|lz4))?$|\.(gz|xz|bz2|zst|lz4)$`)
+
+func logEntries() []Entry {
+	const why = "what happened on the build machine: addresses, names, and what programs printed"
+	return []Entry{
+		{
+			ID: "logs.journal", Severity: High, Mode: Default, Action: Remove, Returns: true, Left: Warn, Reason: why, Touches: []string{"/var/log/journal/*", "/run/log/journal/*"},
+			Prepare: letGoOfJournal, Holds: func(i *Image, file string) bool { return !i.Live() || strings.HasPrefix(file, "/var/") },
+		},
+		{
+			ID: "logs.rotated", Severity: High, Mode: Default, Action: Remove, Returns: true, Reason: "older logs of the build machine", Touches: []string{"/var/log/**/*"},
+			Holds: func(i *Image, file string) bool { return i.isLog(file) && rotatedName().MatchString(path.Base(file)) },
+		},
+		{
+			ID: "logs.installer", Severity: Critical, Mode: Default, Action: Remove, Reason: "an installer's record, which can hold root's password", Touches: []string{
+				"/root/anaconda-ks.cfg", "/root/original-ks.cfg", "/root/initial-setup-ks.cfg", "/root/install.log*", "/var/log/anaconda/*", "/var/log/installer/*", "/var/log/bootstrap.log", "/root/.packer*",
+			},
+		},
+		{
+			ID: "logs.logins", Severity: High, Mode: Default, Action: Empty, Returns: true, Left: Warn, Reason: "who logged in to the build machine, and from where",
+			Touches: []string{"/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog", "/var/log/faillog", "/var/log/tallylog"}, Holds: filled,
+		},
+		{
+			ID: "logs.login_databases", Severity: High, Mode: Default, Action: Remove, Returns: true, Left: Warn, Reason: "who logged in to the build machine, and from where",
+			Touches: []string{"/var/lib/wtmpdb/wtmp.db*", "/var/lib/lastlog/lastlog2.db*", "/var/log/wtmp.db*"}, Holds: regular,
+		},
+		{
+			ID: "logs.accounting", Severity: Low, Mode: Default, Action: Empty, Returns: true, Reason: "figures of the build machine", Touches: []string{"/var/account/pacct*", "/var/log/account/pacct*", "/var/log/sa/sa*", "/var/log/sysstat/sa*"}, Holds: filled,
+		},
+		{
+			ID: "logs.text", Severity: High, Mode: Default, Action: Empty, Returns: true, Left: Warn, Reason: why, Touches: []string{"/var/log/**/*"},
+			Holds: func(i *Image, file string) bool {
+				return i.isLog(file) && i.hasContent(file) && !rotatedName().MatchString(path.Base(file))
+			},
+		},
+		{
+			ID: "logs.state", Severity: Low, Mode: Default, Action: Remove, Returns: true, Reason: "how far logs were rotated and shipped", Touches: []string{"/var/lib/logrotate/status", "/var/lib/logrotate/logrotate.status", "/var/lib/logrotate.status", "/var/lib/rsyslog/imjournal.state"},
+		},
+		{
+			ID: "logs.deleted", Severity: Medium, Mode: Default, Action: Zero, LiveOnly: true, Reason: "a log that was deleted while a program still writes to it: it is still on the disk", Touches: []string{"/proc/*/fd"},
+			Find: findDeletedLogs, Clean: func(_ context.Context, i *Image, file string) error { return i.EmptyDeleted(file) },
+		},
+	}
+}
+
+// isLog leaves out what looks like a log and is none.
+func (i *Image) isLog(file string) bool {
+	return regular(i, file) && !strings.HasPrefix(file, "/var/log/lost+found/") && !strings.HasPrefix(file, "/var/log/journal/")
+}
+
+const journalWithin = time.Minute
+
+// letGoOfJournal has systemd's journal go on in memory only, so that its files can be removed and stay so.
+func letGoOfJournal(ctx context.Context, i *Image) {
+	ctx, cancel := context.WithTimeout(ctx, journalWithin)
+	defer cancel()
+	for _, arguments := range [][]string{{"--rotate"}, {"--vacuum-time=1s"}, {"--relinquish-var"}} {
+		i.Run(ctx, host.Command{Argv: append([]string{"journalctl", "--quiet"}, arguments...)}) // an old one may lack an option
+	}
+	stopping("auditd.service", "rsyslog.service", "syslog-ng.service")(ctx, i)
+}
+
+func findDeletedLogs(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, file := range i.DeletedFiles("/var/log/") {
+		subjects = append(subjects, Subject{Name: file})
+	}
+	return subjects, nil
+}

@@ -1,0 +1,155 @@
+package snapshot
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/scan"
+)
+
+// secretGroups are the checks of the secret scan, one for each group of its rules.
+var secretGroups = []struct{ group, reason, remedy string }{
+	{"private_key", "a private key that everybody with a Droplet of the image would have", "remove it, and make it at first boot: secrets: {NAME: {format: ed25519}}"},
+	{"token", "a token that lets everybody with a Droplet of the image act as its owner", "revoke it, and remove it from the file"},
+	{"url_password", "an address with a password in it", "take the password out; at first boot, {{ .database.url }} is the Droplet's own"},
+	{"own_value", "a secret of this machine stands in a file", "remove the file, or have first boot write it"},
+	{"password", "a password in a configuration that no package brought", "have first boot make it: secrets: {NAME: {}}"},
+}
+
+func secretEntries() (entries []Entry) {
+	for _, g := range secretGroups {
+		entries = append(entries, Entry{
+			ID: "secrets." + g.group, Severity: Critical, Mode: ReportOnly, Reason: g.reason, Remedy: g.remedy, Touches: []string{"every file that goes into the snapshot"},
+			Find: func(ctx context.Context, i *Image) ([]Subject, error) {
+				if i.SkipSecrets {
+					return nil, errSkipped
+				}
+				if err := i.scanForSecrets(ctx); err != nil {
+					return nil, err
+				}
+				return i.secrets.found[g.group], nil
+			},
+		})
+	}
+	return append(entries, Entry{
+		ID: "secrets.unread", Severity: Medium, Mode: ReportOnly, Reason: "the file cannot be read, so that nobody knows what is in it", Remedy: "make it readable, or accept it", Touches: []string{"every file that goes into the snapshot"},
+		Find: func(context.Context, *Image) ([]Subject, error) { return nil, nil },
+	})
+}
+
+// secretScan is the outcome of the scan.
+type secretScan struct {
+	found map[string][]Subject // by group
+	bytes int64
+	took  time.Duration
+}
+
+const (
+	// perFile is how many secrets of one file are told; the first is enough to throw it out.
+	perFile = 1
+	// largestScanned is the most of one file that is read, in bytes of data; holes are not read.
+	largestScanned = 16 << 30
+)
+
+// unscanned is what the package manager or the kernel wrote, or what the cleaning takes away.
+var unscanned = []string{"/var/lib/apt/lists", "/var/lib/dpkg", "/var/lib/rpm", "/usr/share/oneclick-agent", "/lost+found"}
+
+// scanForSecrets reads every byte that goes into the snapshot once. What a package brought and nobody changed is
+// passed over; only files with a finding are compared with their package, which costs nothing measurable.
+func (i *Image) scanForSecrets(ctx context.Context) error {
+	if i.secrets != nil {
+		return nil
+	}
+	began := time.Now()
+	result := &secretScan{found: map[string][]Subject{}}
+	scanner := scan.New(i.Known)
+	buffers := sync.Pool{New: func() any { return scan.NewBuffer() }}
+	var mu sync.Mutex
+	err := i.walkEverything(ctx, func(entry *host.Entry) {
+		if !entry.IsRegular() || entry.Stat.Size == 0 || slices.Contains(unscanned, directoryOf(entry.Path, unscanned)) {
+			return
+		}
+		buffer := buffers.Get().(*scan.Buffer)
+		defer buffers.Put(buffer)
+		findings, read, err := i.scanFile(scanner, buffer, entry)
+		mu.Lock()
+		defer mu.Unlock()
+		result.bytes += read
+		if err != nil {
+			result.found["unread"] = append(result.found["unread"], Subject{Name: entry.Path, Status: Unknown, Message: err.Error()})
+		}
+		for group, subject := range findings {
+			result.found[group] = append(result.found[group], subject)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, subjects := range result.found {
+		slices.SortFunc(subjects, func(a, b Subject) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	result.took = time.Since(began)
+	i.secrets = result
+	return nil
+}
+
+// directoryOf is the one of the directories that the file is in, "" for none.
+func directoryOf(file string, directories []string) string {
+	for _, directory := range directories {
+		if strings.HasPrefix(file, directory+"/") {
+			return directory
+		}
+	}
+	return ""
+}
+
+// scanFile finds the secrets of one file: at most one of each group.
+func (i *Image) scanFile(scanner *scan.Scanner, buffer *scan.Buffer, entry *host.Entry) (map[string]Subject, int64, error) {
+	file, err := entry.Open()
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close()
+	found := map[string]Subject{}
+	counts := map[string]int{}
+	report := func(f scan.Finding) {
+		group := f.Rule.Group
+		if counts[group]++; counts[group] > perFile {
+			return
+		}
+		place := fmt.Sprintf("at byte %d", f.Offset)
+		if f.Line > 0 {
+			place = fmt.Sprintf("in line %d", f.Line)
+		}
+		status := Fail
+		if f.Contextual {
+			status = Warn
+		}
+		found[group] = Subject{Name: entry.Path, Status: status, Message: fmt.Sprintf("%s %s: %s", f.Rule.What, place, f.Sample)}
+	}
+	// What needs its context to be told is looked for where people write settings, not in programs and their data.
+	contextual := isSettings(entry.Path) && !i.packages.owns(entry.Path)
+	read, err := scanner.Scan(host.NewSparseReader(file, entry.Stat.Size), buffer, contextual, report)
+	if len(found) > 0 && i.packages.vouches(entry.Path) {
+		return nil, read, err
+	}
+	for group, n := range counts {
+		if n > perFile {
+			subject := found[group]
+			subject.Message += fmt.Sprintf(", and %d more", n-perFile)
+			found[group] = subject
+		}
+	}
+	return found, read, err
+}
+
+// settingsPlaces are where settings stand that somebody wrote on this machine.
+var settingsPlaces = []string{"/etc", "/opt", "/srv", "/root", "/home", "/var/www", "/usr/local/etc"}
+
+func isSettings(file string) bool { return directoryOf(file, settingsPlaces) != "" }

@@ -1,0 +1,235 @@
+package snapshot
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// systemTable is the systems that the Marketplace takes, with the end of their free support, and whether the
+// Marketplace's own script (img_check 1.8.1) accepts them. Sources: marketplace-partners README and script; the
+// distributions' release pages.
+//
+//go:embed systems.json
+var systemTable []byte
+
+// system is one release of a distribution.
+type system struct {
+	Name, Version, End string
+	Script             bool
+}
+
+func systems() (all []system) {
+	if err := json.Unmarshal(systemTable, &all); err != nil {
+		panic("the table of systems in the program is damaged: " + err.Error())
+	}
+	return all
+}
+
+// release is what /etc/os-release says. It is read as data: sourcing it would run it.
+func (i *Image) release() (name, version string) {
+	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		for _, line := range i.textLines(file) {
+			key, value, _ := strings.Cut(line, "=")
+			value = strings.Trim(value, `"'`)
+			switch {
+			case key == "NAME" && name == "":
+				name = value
+			case key == "VERSION_ID" && version == "":
+				version = value
+			}
+		}
+	}
+	return name, version
+}
+
+// isRelease compares a version with the table's: of the RHEL family the table has the major number.
+func (s system) isRelease(name, version string) bool {
+	major, _, _ := strings.Cut(version, ".")
+	return s.Name == name && (s.Version == version || s.Name != "Ubuntu" && s.Version == major)
+}
+
+const (
+	leastFree   = 1 << 30  // bytes that must be free on the root file system
+	largestDisk = 26 << 30 // of a root file system that fits on the smallest Droplets (25 GB)
+)
+
+func systemEntries() []Entry {
+	return []Entry{
+		{
+			ID: "system.supported", Severity: High, Mode: ReportOnly, Reason: "the Marketplace takes images of supported systems only", Touches: []string{"/etc/os-release"},
+			Remedy: "build on a supported release; docs/pre-snapshot.md lists them", Find: findUnsupported,
+		},
+		{
+			ID: "system.failed_units", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "the unit failed", Remedy: "see systemctl status UNIT; mend it, or disable it", Touches: []string{"systemd"},
+			Find: func(ctx context.Context, i *Image) (subjects []Subject, _ error) {
+				out, err := i.command(ctx, "systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager")
+				if err != nil {
+					return nil, fmt.Errorf("systemd does not tell which units failed: %s", firstLine(out))
+				}
+				for line := range strings.Lines(out) {
+					if fields := strings.Fields(line); len(fields) > 0 {
+						subjects = append(subjects, Subject{Name: fields[0]})
+					}
+				}
+				return subjects, nil
+			},
+		},
+		{
+			ID: "system.disk", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "an image cannot be made smaller than the disk that it was built on", Touches: []string{"/"}, Remedy: "build on the smallest Droplet", Find: findDisk,
+		},
+		{
+			ID: "system.setuid", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it runs as its owner for whoever starts it, and no package brought it", Remedy: "chmod u-s,g-s PATH, or accept it", Touches: []string{"/**"},
+			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkSetuid) },
+		},
+		{
+			ID: "system.world_writable", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "every account can change it, and programs are run from there", Remedy: "chmod o-w PATH", Touches: []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc"},
+			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkWritable) },
+		},
+		{
+			ID: "system.architecture", Severity: High, Mode: ReportOnly, Reason: "it was built for another processor than Droplets have", Remedy: "build it for this architecture, without -march=native", Touches: []string{"/opt/**", "/usr/local/**", "/srv/**", "/root/**", "/home/**"},
+			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkArchitecture) },
+		},
+	}
+}
+
+func findUnsupported(_ context.Context, i *Image) ([]Subject, error) {
+	name, version := i.release()
+	if name == "" {
+		return []Subject{{Name: "/etc/os-release", Message: "it does not tell which system this is"}}, nil
+	}
+	label := strings.TrimSpace(name + " " + version)
+	for _, s := range systems() {
+		if !s.isRelease(name, version) {
+			continue
+		}
+		if end, err := time.Parse(time.DateOnly, s.End); err == nil && i.Now().After(end) {
+			status := Warn
+			message := fmt.Sprintf("its free support ended on %s; the Marketplace's script still takes it", s.End)
+			if !s.Script {
+				status, message = Fail, fmt.Sprintf("its free support ended on %s", s.End)
+			}
+			return []Subject{{Name: label, Status: status, Message: message}}, nil
+		}
+		if !s.Script {
+			return []Subject{{Name: label, Status: Warn, Message: "it is supported, but the Marketplace's script does not know it yet and fails it"}}, nil
+		}
+		return nil, nil
+	}
+	return []Subject{{Name: label}}, nil
+}
+
+func findDisk(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	total, free, err := i.Files.Space("/")
+	if err != nil {
+		return nil, err
+	}
+	if free < leastFree {
+		subjects = append(subjects, Subject{Name: "/", Message: fmt.Sprintf("only %d MB are free on it", free>>20), Remedy: "make room: at least 1 GB"})
+	}
+	if total > largestDisk {
+		subjects = append(subjects, Subject{Name: "/", Message: fmt.Sprintf("the disk has %d GB, so that the image fits on no smaller Droplet", total>>30)})
+	}
+	return subjects[:min(len(subjects), 1)], nil
+}
+
+func firewallEntries() []Entry {
+	return []Entry{
+		{
+			ID: "firewall.active", Severity: Medium, Mode: ReportOnly, Reason: "no firewall is on when a Droplet of the image boots", Touches: []string{"/etc/ufw/ufw.conf", "firewalld.service", "nftables.service"},
+			Remedy: "write a firewall step into the manifest's first_boot: - firewall: [22/tcp limit, 80/tcp, 443/tcp]", Find: func(_ context.Context, i *Image) ([]Subject, error) {
+				if i.firewall() != "" {
+					return nil, nil
+				}
+				return []Subject{{Name: "firewall"}}, nil
+			},
+		},
+		{
+			ID: "firewall.ports", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "a program listens there, and the firewall lets nobody in", Touches: []string{"/proc/net/tcp", "/etc/ufw/user.rules"},
+			Remedy: "add the port to the manifest's firewall step, or have the program listen on 127.0.0.1", Find: findClosedPorts,
+		},
+		{
+			ID: "firewall.docker", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "Docker opens the port past the firewall", Touches: []string{"compose files in /opt, /srv, /root, /home, /var/www", "docker-proxy"},
+			Remedy: `publish it on 127.0.0.1: "127.0.0.1:8080:80"`, Find: findDockerPorts,
+		},
+	}
+}
+
+// firewall is what will be on when a Droplet boots, "" for nothing.
+func (i *Image) firewall() string {
+	if slices.ContainsFunc(i.textLines("/etc/ufw/ufw.conf"), func(line string) bool { return strings.EqualFold(line, "ENABLED=yes") }) {
+		return "ufw"
+	}
+	for _, unit := range []string{"firewalld.service", "nftables.service", "netfilter-persistent.service", "iptables.service", "csf.service"} {
+		if len(i.expand("/etc/systemd/system/*.wants/"+unit)) > 0 && (unit != "nftables.service" || containing("hook input")(i, "/etc/nftables.conf")) {
+			return unit
+		}
+	}
+	if i.Manifest != nil {
+		for _, step := range i.Manifest.FirstBoot {
+			if len(step.Firewall) > 0 {
+				return "the manifest's firewall step"
+			}
+		}
+	}
+	return ""
+}
+
+// findClosedPorts compares who listens to the world with what ufw lets in.
+func findClosedPorts(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	rules := i.text("/etc/ufw/user.rules")
+	if rules == "" || i.firewall() != "ufw" {
+		return nil, nil
+	}
+	for _, port := range i.Listening() {
+		if port == 22 || strings.Contains(rules, fmt.Sprintf("--dport %d ", port)) || strings.Contains(rules, fmt.Sprintf("allow tcp %d ", port)) || strings.Contains(rules, fmt.Sprintf("allow any %d ", port)) {
+			continue
+		}
+		subjects = append(subjects, Subject{Name: fmt.Sprintf("%d/tcp", port)})
+	}
+	return subjects, nil
+}
+
+// findDockerPorts reads compose files for ports that are published to the world.
+func findDockerPorts(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, place := range []string{"/opt", "/srv", "/root", "/home", "/var/www"} {
+		for _, name := range []string{"compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"} {
+			for _, file := range append(i.expand(place+"/"+name), append(i.expand(place+"/*/"+name), i.expand(place+"/*/*/"+name)...)...) {
+				if ports := publishedPorts(i.text(file)); len(ports) > 0 {
+					subjects = append(subjects, Subject{Name: file, Message: "Docker publishes " + strings.Join(ports, ", ") + " past the firewall"})
+				}
+			}
+		}
+	}
+	return subjects, nil
+}
+
+// publishedPorts are the short ports: entries of a compose file that are not bound to the Droplet itself.
+func publishedPorts(text string) (ports []string) {
+	inside, indent := false, 0
+	for line := range strings.Lines(text) {
+		trimmed := strings.TrimSpace(line)
+		depth := len(line) - len(strings.TrimLeft(line, " "))
+		if trimmed == "" || trimmed[0] == '#' {
+			continue
+		}
+		if trimmed == "ports:" {
+			inside, indent = true, depth
+			continue
+		}
+		item, isItem := strings.CutPrefix(trimmed, "- ")
+		if !inside || !isItem || depth < indent {
+			inside = false
+			continue
+		}
+		item = strings.Trim(strings.TrimSpace(item), `"'`)
+		if strings.Contains(item, ":") && !strings.HasPrefix(item, "127.") && !strings.HasPrefix(item, "[::1]") && !strings.HasPrefix(item, "localhost") && !strings.HasPrefix(item, "target") && !strings.HasPrefix(item, "mode") {
+			ports = append(ports, item)
+		}
+	}
+	return ports
+}

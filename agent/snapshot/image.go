@@ -1,0 +1,244 @@
+package snapshot
+
+import (
+	"debug/elf"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/problem"
+)
+
+const (
+	// maxText is the largest configuration file that is read, in bytes.
+	maxText = 4 << 20
+	// maxDepth is how deep "**" goes.
+	maxDepth = 40
+)
+
+// Image is the machine, or the directory tree, that a snapshot is to be made of.
+type Image struct {
+	*host.Host
+	// Manifest is the vendor's; nil without one. Problems is what is wrong with it.
+	Manifest *manifest.Manifest
+	Problems problem.List
+	// Known are secret values that must stand nowhere in the image, by name.
+	Known map[string]string
+	// SkipSecrets leaves the secret scan out; its checks are then unknown.
+	SkipSecrets bool
+
+	machineOnce sync.Once
+	machineIs   elf.Machine
+	accounts    []account
+	shadow      map[string]string
+	homes       []string
+	names       map[string][]fs.DirEntry
+	packages    packages
+	sshd        *sshdConfig
+	updates     *updates
+	secrets     *secretScan
+	foreign     map[string]bool
+	name        *string
+	walked      map[string][]Subject
+	mu          sync.Mutex // guards unread
+	unread      []Subject
+	ranHere     string // why it is known that first boot has run here
+}
+
+// account is one line of /etc/passwd.
+type account struct {
+	name, field string // field is the password field
+	uid         int
+	gid         int
+	home, shell string
+	line        int
+}
+
+// Look reads what everything else is judged by.
+func Look(h *host.Host) (*Image, error) {
+	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, shadow: map[string]string{}}
+	passwd, err := h.Files.ReadFile("/etc/passwd", maxText)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for number, line := range lines(passwd) {
+		fields := strings.Split(line, ":")
+		if len(fields) < 7 {
+			continue
+		}
+		uid, err := strconv.Atoi(fields[2])
+		gid, _ := strconv.Atoi(fields[3])
+		if err != nil {
+			continue
+		}
+		image.accounts = append(image.accounts, account{fields[0], fields[1], uid, gid, path.Clean("/" + fields[5]), fields[6], number + 1})
+	}
+	shadow, _ := h.Files.ReadFile("/etc/shadow", maxText) // without it, the passwords are in /etc/passwd
+	for _, line := range lines(shadow) {
+		if fields := strings.Split(line, ":"); len(fields) >= 2 {
+			image.shadow[fields[0]] = fields[1]
+		}
+	}
+	for _, home := range append([]string{"/root"}, image.homesOf()...) {
+		if info, err := h.Files.Stat(home); err == nil && info.IsDir() && home != "/" && !slices.Contains(image.homes, home) {
+			image.homes = append(image.homes, home)
+		}
+	}
+	image.packages.image = image
+	for _, trace := range []string{"/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json", "/etc/oneclick/database.env"} {
+		if h.Files.Exists(trace) && image.ranHere == "" {
+			image.ranHere = trace
+		}
+	}
+	return image, nil
+}
+
+func (i *Image) homesOf() (homes []string) {
+	for _, a := range i.accounts {
+		homes = append(homes, a.home)
+	}
+	return homes
+}
+
+// people are the homes that somebody works in, rather than the directory of a daemon.
+func (i *Image) people() []string {
+	homes := []string{"/root"}
+	for _, a := range i.accounts {
+		if (a.uid >= 1000 && a.uid < 60000 || a.uid == 0) && slices.Contains(i.homes, a.home) && !slices.Contains(homes, a.home) {
+			homes = append(homes, a.home)
+		}
+	}
+	return homes
+}
+
+// lines splits a file; the last one may lack its line break.
+func lines(data []byte) []string {
+	if len(data) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n"), "\n")
+}
+
+// text reads a file of the image, "" where there is none.
+func (i *Image) text(path string) string {
+	data, err := i.Files.ReadFile(path, maxText)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// textLines reads a file of the image line by line, without comments and without space around.
+func (i *Image) textLines(path string) (found []string) {
+	for _, line := range lines([]byte(i.text(path))) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' && line[0] != ';' {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+func (i *Image) isFile(path string) bool {
+	info, err := i.Files.Lstat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func (i *Image) hasContent(path string) bool {
+	info, err := i.Files.Lstat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// expand lists the paths that a pattern of the catalogue stands for.
+func (i *Image) expand(touch string) []string {
+	if rest, ok := strings.CutPrefix(touch, "~~/"); ok {
+		return i.below(i.people(), rest)
+	}
+	if rest, ok := strings.CutPrefix(touch, "~/"); ok {
+		return i.below(i.homes, rest)
+	}
+	return i.match("/", strings.Split(strings.Trim(touch, "/"), "/"), 0)
+}
+
+func (i *Image) below(homes []string, rest string) (found []string) {
+	for _, home := range homes {
+		found = append(found, i.match(home, strings.Split(rest, "/"), 0)...)
+	}
+	return found
+}
+
+// match follows a pattern part by part.
+func (i *Image) match(directory string, parts []string, depth int) (found []string) {
+	if len(parts) == 0 {
+		return []string{directory}
+	}
+	part, rest := parts[0], parts[1:]
+	if part == "**" {
+		found = i.match(directory, rest, depth)
+		for _, entry := range i.list(directory) {
+			if entry.IsDir() && depth < maxDepth && !i.mounted(path.Join(directory, entry.Name())) {
+				found = append(found, i.match(path.Join(directory, entry.Name()), parts, depth+1)...)
+			}
+		}
+		return found
+	}
+	if !strings.ContainsAny(part, "*?[") {
+		below := path.Join(directory, part)
+		if _, err := i.Files.Lstat(below); err != nil || i.mounted(below) {
+			return nil
+		}
+		return i.match(below, rest, depth)
+	}
+	for _, entry := range i.list(directory) {
+		if ok, _ := path.Match(part, entry.Name()); ok && !i.mounted(path.Join(directory, entry.Name())) {
+			found = append(found, i.match(path.Join(directory, entry.Name()), rest, depth)...)
+		}
+	}
+	return found
+}
+
+// mounted reports whether something is mounted at path that does not go into the snapshot.
+func (i *Image) mounted(path string) bool {
+	if i.foreign == nil {
+		i.foreign = map[string]bool{}
+		for _, mount := range i.Files.Mounts() {
+			i.foreign[mount.Point] = true
+		}
+		for _, mount := range i.Files.SnapshotMounts() {
+			delete(i.foreign, mount.Point)
+		}
+		delete(i.foreign, "/")
+	}
+	return i.foreign[path]
+}
+
+// list is what is in a directory, kept until something is cleaned.
+func (i *Image) list(directory string) []fs.DirEntry {
+	entries, ok := i.names[directory]
+	if !ok {
+		entries, _ = i.Files.ReadDir(directory) // what is no directory holds nothing
+		i.names[directory] = entries
+	}
+	return entries
+}
+
+// changed forgets what was listed.
+func (i *Image) changed() { clear(i.names) }
+
+// protected are the paths that an image is made for. No cleaning removes or empties them.
+var protected = []string{
+	"/var/lib/cloud/scripts", "/etc/oneclick/app.yaml", "/etc/update-motd.d", "/var/lib/digitalocean/application.info",
+	"/etc/ufw", "/etc/firewalld", "/etc/sysconfig/iptables", "/etc/iptables", "/etc/nftables.conf", "/var/spool/cron/crontabs", "/var/spool/cron/root", "/etc/crontab",
+	"/usr/bin/oneclick-agent",
+}
+
+func isProtected(name string) bool {
+	return slices.ContainsFunc(protected, func(kept string) bool {
+		return name == kept || strings.HasPrefix(name, kept+"/") || strings.HasPrefix(kept, name+"/")
+	})
+}

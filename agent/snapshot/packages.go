@@ -1,0 +1,212 @@
+package snapshot
+
+import (
+	"bufio"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"oneclick-agent/agent/host"
+)
+
+const (
+	dpkgStatus = "/var/lib/dpkg/status"
+	dpkgInfo   = "/var/lib/dpkg/info"
+	// maxPackageFile is the largest file of the package manager that is read, in bytes.
+	maxPackageFile = 256 << 20
+	packagesWithin = 10 * time.Minute
+)
+
+// packages is what the package manager of the image knows.
+type packages struct {
+	image   *Image
+	once    sync.Once
+	status  map[string]string // package to its state, for dpkg: "install ok installed"
+	broken  []string          // packages that are not wholly installed
+	listed  sync.Once
+	sums    map[string]string // path to the checksum that its package gave it, "" for one that has none
+	verdict sync.Map          // path to whether it is as its package made it
+}
+
+// load reads which packages there are.
+func (p *packages) load() {
+	p.once.Do(func() {
+		p.status = map[string]string{}
+		data, err := p.image.Files.ReadFile(dpkgStatus, maxPackageFile)
+		if err != nil {
+			p.loadRPM()
+			return
+		}
+		name := ""
+		for line := range strings.Lines(string(data)) {
+			if value, ok := strings.CutPrefix(line, "Package: "); ok {
+				name = strings.TrimSpace(value)
+			} else if value, ok := strings.CutPrefix(line, "Status: "); ok {
+				p.status[name] = strings.TrimSpace(value)
+				if fields := strings.Fields(value); len(fields) == 3 && fields[2] != "installed" && fields[2] != "config-files" && fields[2] != "not-installed" {
+					p.broken = append(p.broken, name)
+				}
+			}
+		}
+	})
+}
+
+func (p *packages) loadRPM() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := p.image.Run(ctx, host.Command{Argv: []string{"rpm", "-qa", "--qf", `%{NAME}\n`}})
+	if err != nil {
+		return
+	}
+	for name := range strings.FieldsSeq(string(out)) {
+		p.status[name] = "install ok installed"
+	}
+}
+
+// debian reports whether dpkg keeps the packages.
+func (p *packages) debian() bool { return p.image.Files.Exists(dpkgStatus) }
+
+func (p *packages) installed(name string) bool {
+	p.load()
+	state := p.status[name]
+	return state != "" && !strings.HasSuffix(state, " not-installed")
+}
+
+// purge has the package manager take a package away with its settings.
+func (p *packages) purge(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, packagesWithin)
+	defer cancel()
+	argv := []string{"rpm", "--erase", name}
+	if p.debian() {
+		argv = []string{"dpkg", "--purge", name}
+	}
+	_, err := p.image.Run(ctx, host.Command{Argv: argv})
+	if err != nil {
+		return fmt.Errorf("cannot purge the package %s: %w", name, err)
+	}
+	p.once, p.listed = sync.Once{}, sync.Once{}
+	return nil
+}
+
+// owns reports whether a package brought the file.
+func (p *packages) owns(file string) bool {
+	p.list()
+	_, owned := p.sums[canonical(file)]
+	return owned
+}
+
+// vouches reports whether the file is, byte for byte, as its package made it.
+func (p *packages) vouches(file string) bool {
+	if known, ok := p.verdict.Load(file); ok {
+		return known.(bool)
+	}
+	p.list()
+	sum := p.sums[canonical(file)]
+	verdict := sum != "" && p.checksum(file, len(sum)) == sum
+	if source := compiledFrom(file); !verdict && source != "" {
+		verdict = p.vouches(source)
+	}
+	p.verdict.Store(file, verdict)
+	return verdict
+}
+
+// compiledFrom is the Python source behind a file in __pycache__, "" for any other file.
+func compiledFrom(file string) string {
+	directory, name := path.Split(file)
+	module, rest, ok := strings.Cut(name, ".")
+	if path.Base(directory) != "__pycache__" || !ok || !strings.HasSuffix(rest, ".pyc") {
+		return ""
+	}
+	return path.Join(path.Dir(path.Clean(directory)), module+".py")
+}
+
+// canonical is a path as dpkg writes it, where /bin, /lib and /sbin are links to what is in /usr.
+func canonical(file string) string { return strings.TrimPrefix(file, "/usr") }
+
+func (p *packages) checksum(file string, length int) string {
+	opened, err := p.image.Files.OpenRead(file)
+	if err != nil {
+		return ""
+	}
+	defer opened.Close()
+	var sum hash.Hash = md5.New() // what dpkg has; it is proof against accidents, which is what this is about
+	if length == 2*sha256.Size {
+		sum = sha256.New()
+	}
+	if _, err := io.Copy(sum, opened); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// list reads which files the packages brought.
+func (p *packages) list() {
+	p.listed.Do(func() {
+		p.sums = map[string]string{}
+		if !p.debian() {
+			p.listRPM()
+			return
+		}
+		for _, entry := range p.image.list(dpkgInfo) {
+			name := entry.Name()
+			if strings.HasSuffix(name, ".list") {
+				p.eachLine(path.Join(dpkgInfo, name), func(line string) {
+					if _, there := p.sums[canonical(line)]; !there {
+						p.sums[canonical(line)] = ""
+					}
+				})
+			}
+			if strings.HasSuffix(name, ".md5sums") {
+				p.eachLine(path.Join(dpkgInfo, name), func(line string) {
+					if sum, file, ok := strings.Cut(line, "  "); ok {
+						p.sums[canonical("/"+file)] = sum
+					}
+				})
+			}
+		}
+		p.eachLine(dpkgStatus, func(line string) { // " /etc/adduser.conf 4a1b...": a configuration file
+			if fields := strings.Fields(line); strings.HasPrefix(line, " /") && len(fields) >= 2 && len(fields[1]) == 2*md5.Size {
+				p.sums[canonical(fields[0])] = fields[1]
+			}
+		})
+	})
+}
+
+func (p *packages) eachLine(file string, do func(line string)) {
+	data, _ := p.image.Files.ReadFile(file, maxPackageFile)
+	for line := range strings.Lines(string(data)) {
+		do(strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// listRPM asks rpm for all files and their checksums.
+func (p *packages) listRPM() {
+	ctx, cancel := context.WithTimeout(context.Background(), packagesWithin)
+	defer cancel()
+	reader, writer := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for rows := bufio.NewScanner(reader); rows.Scan(); { // path size mtime digest mode owner group isconfig isdoc rdev symlink
+			if fields := strings.Fields(rows.Text()); len(fields) >= 11 {
+				digest, name := fields[len(fields)-8], strings.Join(fields[:len(fields)-10], " ")
+				if strings.Trim(digest, "0") == "" { // a directory, or a link
+					digest = ""
+				}
+				p.sums[canonical(name)] = digest
+			}
+		}
+		io.Copy(io.Discard, reader) // a line that is too long ends the reading, and must not hold rpm up
+	}()
+	p.image.Run(ctx, host.Command{Argv: []string{"rpm", "-qa", "--dump"}, Output: writer}) // no rpm: no package owns anything
+	writer.Close()
+	<-done
+}

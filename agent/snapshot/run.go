@@ -1,0 +1,207 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/problem"
+)
+
+// Options say what a run is to do.
+type Options struct {
+	CheckOnly bool // change nothing, only look
+	DryRun    bool // say what cleaning would do, and change nothing
+	NoErase   bool // leave free space as it is
+}
+
+var (
+	errSkipped = errors.New("the secret scan was left out")
+	// eraseEntry is the one that Options.NoErase leaves out.
+	eraseEntry = "disk.free_space"
+)
+
+// Run cleans and checks, or does what the options say instead. An error means that it was interrupted; it can be
+// started again at any time.
+func Run(ctx context.Context, i *Image, o Options) (Report, error) {
+	report := Report{Cleaned: []Cleaned{}, Checks: []Check{}}
+	if !o.DryRun {
+		i.lookForUpdates(ctx) // while the name servers are still there
+	}
+	var failed []Check
+	if !o.CheckOnly {
+		var err error
+		if report.Cleaned, failed, err = i.clean(ctx, o); err != nil || o.DryRun {
+			return report, err
+		}
+	}
+	if err := i.check(ctx, &report); err != nil {
+		return report, err
+	}
+	for _, f := range failed { // what could not be cleaned and is not found again by its check
+		if !slices.ContainsFunc(report.Checks, func(c Check) bool { return c.ID == f.ID && c.Subject == f.Subject }) {
+			report.Checks = append(report.Checks, f)
+		}
+	}
+	report.Marketplace = i.judgeAsScript(ctx)
+	report.sum()
+	return report, nil
+}
+
+// clean deals with the subjects of every entry that applies, in the catalogue's order.
+func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed []Check, _ error) {
+	cleaned = []Cleaned{}
+	for _, entry := range Catalogue() {
+		if !entry.Cleans() || entry.ID == eraseEntry && o.NoErase {
+			continue
+		}
+		subjects, err := entry.find(ctx, i)
+		if err != nil {
+			failed = append(failed, Check{entry.ID, Unknown, "", err.Error(), ""})
+			continue
+		}
+		subjects = slices.DeleteFunc(subjects, func(s Subject) bool { return !i.chosen(&entry, s.Name) || i.accepted(entry.ID, s.Name) != nil })
+		if len(subjects) == 0 {
+			continue
+		}
+		if entry.Guard != nil {
+			if why := entry.Guard(i); why != "" {
+				for _, s := range subjects {
+					failed = append(failed, Check{entry.ID, entry.status(s), s.Name, "it was kept: " + why, ""})
+				}
+				continue
+			}
+		}
+		done, wrong, err := i.cleanEntry(ctx, &entry, subjects, o)
+		cleaned, failed = append(cleaned, done...), append(failed, wrong...)
+		if err != nil {
+			return cleaned, failed, err
+		}
+	}
+	if o.DryRun {
+		return cleaned, failed, nil
+	}
+	return cleaned, failed, i.Files.SyncAll()
+}
+
+func (i *Image) cleanEntry(ctx context.Context, entry *Entry, subjects []Subject, o Options) (cleaned []Cleaned, failed []Check, _ error) {
+	if !o.DryRun {
+		i.Report(fmt.Sprintf("%-28s %d", entry.ID, len(subjects)))
+		if i.Live() && entry.Prepare != nil {
+			entry.Prepare(ctx, i)
+		}
+	}
+	for _, s := range subjects {
+		if ctx.Err() != nil {
+			return cleaned, failed, errors.New("interrupted; what was cleaned stays so, and the rest is done when you run this again")
+		}
+		if !o.DryRun {
+			if err := entry.clean(ctx, i, s.Name, false); err != nil {
+				failed = append(failed, Check{entry.ID, entry.status(s), s.Name, "it could not be cleaned: " + err.Error(), "deal with it by hand, then run this again"})
+				continue
+			}
+		}
+		cleaned = append(cleaned, Cleaned{entry.ID, s.Name, entry.Action})
+	}
+	i.changed()
+	return cleaned, failed, nil
+}
+
+// chosen reports whether a subject is to be cleaned by mode and manifest.
+func (i *Image) chosen(entry *Entry, subject string) bool {
+	if entry.Mode != Optional {
+		return true
+	}
+	if i.Manifest == nil || i.Manifest.PreSnapshot == nil {
+		return false
+	}
+	return slices.ContainsFunc(i.Manifest.PreSnapshot.Clean, func(c manifest.Choice) bool {
+		return c.ID == entry.ID && (c.Subject == "" || c.Subject == subject)
+	})
+}
+
+// accepted is the manifest's acceptance of a finding, nil without one. What is accepted is not cleaned either.
+func (i *Image) accepted(id, subject string) *manifest.Accept {
+	if i.Manifest == nil || i.Manifest.PreSnapshot == nil {
+		return nil
+	}
+	for _, accept := range i.Manifest.PreSnapshot.Accept {
+		if accept.Check == id && (accept.Subject == "" || accept.Subject == subject) {
+			return &accept
+		}
+	}
+	return nil
+}
+
+// check asks every entry what it finds.
+func (i *Image) check(ctx context.Context, report *Report) error {
+	reported := map[string]bool{}
+	for _, entry := range Catalogue() {
+		if entry.Silent {
+			continue
+		}
+		subjects, err := entry.find(ctx, i)
+		if ctx.Err() != nil {
+			return errors.New("interrupted; nothing was changed by the check")
+		}
+		if err != nil {
+			report.Checks = append(report.Checks, Check{entry.ID, Unknown, "", "it could not be determined: " + err.Error(), ""})
+			continue
+		}
+		if entry.ID == "secrets.unread" {
+			subjects = i.unreadable()
+		}
+		if strings.HasPrefix(entry.ID, "secrets.") { // what another check told already is told once
+			subjects = slices.DeleteFunc(slices.Clone(subjects), func(s Subject) bool { return reported[s.Name] })
+		}
+		if len(subjects) == 0 {
+			report.Checks = append(report.Checks, Check{ID: entry.ID, Status: Pass, Message: "nothing found: " + entry.Reason})
+		}
+		for _, s := range subjects {
+			reported[s.Name] = true
+			report.Checks = append(report.Checks, i.judge(&entry, s))
+		}
+	}
+	return nil
+}
+
+// judge turns one subject into a finding.
+func (i *Image) judge(entry *Entry, s Subject) Check {
+	check := Check{entry.ID, entry.status(s), s.Name, s.Message, s.Remedy}
+	if check.Message == "" {
+		check.Message = entry.Reason
+	}
+	if check.Remedy == "" {
+		check.Remedy = entry.Remedy
+	}
+	if check.Remedy == "" && entry.Cleans() {
+		check.Remedy = "oneclick-agent pre-snapshot"
+		if entry.Mode == Optional {
+			check.Remedy = fmt.Sprintf("pre_snapshot: {clean: [{id: %s}]}", entry.ID)
+		}
+	}
+	if accept := i.accepted(entry.ID, s.Name); accept != nil {
+		check.Status, check.Message, check.Remedy = Pass, "accepted: "+strings.TrimSpace(accept.Reason)+" ("+check.Message+")", ""
+	}
+	check.Subject, check.Message, check.Remedy = problem.OneLine(check.Subject), problem.OneLine(check.Message), problem.OneLine(check.Remedy)
+	return check
+}
+
+// unreadable is what neither the walk nor the secret scan could look at.
+func (i *Image) unreadable() []Subject {
+	var all []Subject
+	if i.secrets != nil {
+		all = append(all, i.secrets.found["unread"]...)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, s := range i.unread {
+		if !slices.ContainsFunc(all, func(other Subject) bool { return other.Name == s.Name }) {
+			all = append(all, s)
+		}
+	}
+	return all
+}

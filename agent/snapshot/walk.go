@@ -1,0 +1,165 @@
+package snapshot
+
+import (
+	"context"
+	"debug/elf"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"oneclick-agent/agent/host"
+)
+
+// The kinds of finding of the one walk over all files.
+const (
+	walkSetuid       = "setuid"
+	walkWritable     = "writable"
+	walkArchitecture = "architecture"
+)
+
+// notInSnapshot are directories that the kernel fills, or that are in memory.
+var notInSnapshot = []string{"/proc", "/sys", "/dev", "/run"}
+
+// walkEverything visits every file that goes into the snapshot, once for all checks that need it.
+func (i *Image) walkEverything(ctx context.Context, visit func(*host.Entry)) error {
+	var enter []string
+	for _, mount := range i.Files.SnapshotMounts() {
+		enter = append(enter, mount.Point)
+	}
+	return i.Files.Walk(ctx, "/", &host.Walk{
+		Enter: enter,
+		Visit: func(entry *host.Entry) error {
+			if slices.Contains(notInSnapshot, entry.Path) {
+				return fs.SkipDir
+			}
+			visit(entry)
+			return nil
+		},
+		Failed: func(path string, err error) {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.unread = append(i.unread, Subject{Name: path, Status: Unknown, Message: "it cannot be looked at: " + err.Error()})
+		},
+	})
+}
+
+// treeFindings are the findings of one kind; the walk is made when the first kind is asked for.
+func (i *Image) treeFindings(ctx context.Context, kind string) ([]Subject, error) {
+	if i.walked == nil {
+		walked := map[string][]Subject{}
+		var mu sync.Mutex
+		err := i.walkEverything(ctx, func(entry *host.Entry) {
+			for kind, message := range i.judgeEntry(entry) {
+				mu.Lock()
+				walked[kind] = append(walked[kind], Subject{Name: entry.Path, Message: message})
+				mu.Unlock()
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, subjects := range walked {
+			slices.SortFunc(subjects, func(a, b Subject) int { return strings.Compare(a.Name, b.Name) })
+		}
+		i.walked = walked
+	}
+	return i.walked[kind], nil
+}
+
+// judgeEntry is what is wrong with a file by its mode, and of programs by their first bytes; by kind.
+func (i *Image) judgeEntry(entry *host.Entry) map[string]string {
+	mode := entry.Stat.Mode
+	switch {
+	case entry.IsLink():
+		return nil
+	case entry.IsRegular() && mode&(unix.S_ISUID|unix.S_ISGID) != 0 && mode&0o111 != 0 && !i.packages.owns(entry.Path):
+		return map[string]string{walkSetuid: ""}
+	case mode&0o002 != 0 && mode&unix.S_ISVTX == 0 && (entry.IsRegular() || entry.IsDirectory()) && inSearchPath(entry.Path):
+		return map[string]string{walkWritable: ""}
+	case entry.IsRegular() && mode&0o111 != 0 && entry.Stat.Size > 64 && vendorsOwn(entry.Path):
+		if message := i.foreignProgram(entry); message != "" {
+			return map[string]string{walkArchitecture: message}
+		}
+	}
+	return nil
+}
+
+func inSearchPath(file string) bool {
+	return slices.ContainsFunc([]string{"/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/etc/"}, func(place string) bool { return strings.HasPrefix(file+"/", place) })
+}
+
+func vendorsOwn(file string) bool {
+	return slices.ContainsFunc([]string{"/opt/", "/usr/local/", "/srv/", "/root/", "/home/", "/var/www/"}, func(place string) bool { return strings.HasPrefix(file, place) })
+}
+
+// foreignProgram reads what a program says that it needs: a processor, and the newer instructions of it. The second is
+// in a note that compilers leave where they were told -march (x86-64 psABI, "x86 ISA level").
+func (i *Image) foreignProgram(entry *host.Entry) string {
+	file, err := entry.Open()
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	head := make([]byte, 4)
+	if _, err := file.ReadAt(head, 0); err != nil || string(head) != elf.ELFMAG {
+		return ""
+	}
+	program, err := elf.NewFile(file)
+	if err != nil {
+		return ""
+	}
+	if own := i.machine(); own != 0 && program.Machine != own && program.Type != elf.ET_REL {
+		return fmt.Sprintf("it is a program for %s, and the image is for %s", program.Machine, own)
+	}
+	if level := isaLevel(program); level >= 3 {
+		return fmt.Sprintf("it needs a processor of level x86-64-v%d; not every Droplet has one", level)
+	}
+	return ""
+}
+
+// machine is the processor that the image's own programs are for, 0 where that cannot be told.
+func (i *Image) machine() elf.Machine {
+	i.machineOnce.Do(func() {
+		for _, name := range []string{"/bin/sh", "/usr/bin/env", "/bin/ls"} {
+			if file, err := i.Files.OpenRead(name); err == nil {
+				program, err := elf.NewFile(file)
+				file.Close()
+				if err == nil {
+					i.machineIs = program.Machine
+					return
+				}
+			}
+		}
+	})
+	return i.machineIs
+}
+
+// isaLevel is the level of x86-64 that a program's note asks for: 1 to 4, 0 for none.
+func isaLevel(program *elf.File) int {
+	const needed = 0xc0008002 // GNU_PROPERTY_X86_ISA_1_NEEDED
+	section := program.Section(".note.gnu.property")
+	if program.Machine != elf.EM_X86_64 || section == nil || section.Size > 4096 {
+		return 0
+	}
+	note, err := section.Data()
+	if err != nil || len(note) < 16 {
+		return 0
+	}
+	for at := 16; at+8 <= len(note); { // behind the note's header and its name, "GNU"
+		kind, size := program.ByteOrder.Uint32(note[at:]), int(program.ByteOrder.Uint32(note[at+4:]))
+		if kind == needed && at+12 <= len(note) {
+			bits := program.ByteOrder.Uint32(note[at+8:])
+			for level := 4; level > 0; level-- {
+				if bits&(1<<(level-1)) != 0 {
+					return level
+				}
+			}
+		}
+		at += 8 + (size+7)/8*8
+	}
+	return 0
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/secret"
+	"oneclick-agent/agent/snapshot"
+)
+
+func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
+	var o snapshot.Options
+	a.flags.BoolVar(&o.CheckOnly, "check", false, "only check; change nothing")
+	a.flags.BoolVar(&o.DryRun, "dry-run", false, "say what cleaning would do; change nothing")
+	a.flags.BoolVar(&o.NoErase, "no-erase", false, "leave free space as it is")
+	list := a.flags.Bool("list", false, "print the catalogue of cleanings and checks")
+	strict := a.flags.Bool("strict", false, "exit with 1 on warnings and on what is unknown, too")
+	skip := a.flags.Bool("skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
+	final := a.flags.Bool("final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
+	if rest, code, ok := a.parse(arguments); !ok {
+		return code
+	} else if len(rest) > 0 {
+		return a.fail(problem.List{{Message: fmt.Sprintf("pre-snapshot takes no argument %q", rest[0])}})
+	}
+	if *list {
+		if a.json {
+			return a.writeJSON(snapshot.Describe())
+		}
+		snapshot.WriteList(a.stdout)
+		return exitDone
+	}
+	h, err := a.open()
+	if err != nil {
+		return a.fail(err)
+	}
+	defer h.Close()
+	a.logProgress(h)
+	image, err := a.lookAtImage(h, o.CheckOnly || *final)
+	if err != nil {
+		return a.fail(err)
+	}
+	if *final {
+		if err := snapshot.FinalSweep(ctx, image); err != nil {
+			return a.fail(err)
+		}
+		return exitDone
+	}
+	image.SkipSecrets = *skip
+	report, err := snapshot.Run(ctx, image, o)
+	if err != nil {
+		return a.fail(err)
+	}
+	return a.tellReport(ctx, image, &report, o, *strict)
+}
+
+func (a *agent) tellReport(ctx context.Context, image *snapshot.Image, report *snapshot.Report, o snapshot.Options, strict bool) int {
+	code := exitDone
+	if report.Failed(strict) {
+		code = exitFailed
+	}
+	if a.json {
+		if err := report.WriteJSON(a.stdout); err != nil {
+			return a.fail(err)
+		}
+	} else if o.DryRun {
+		report.WritePlan(a.stdout)
+	} else {
+		report.WriteText(a.stdout)
+	}
+	if o.CheckOnly || o.DryRun {
+		return code
+	}
+	for _, line := range snapshot.Arm(ctx, image, code == exitDone) {
+		fmt.Fprintln(a.stderr, line)
+	}
+	return code
+}
+
+// lookAtImage reads the machine, its manifest, and the secrets that must be nowhere else on it. Mistakes in the
+// manifest are findings of a check, and keep everything else from being begun.
+func (a *agent) lookAtImage(h *host.Host, checkOnly bool) (*snapshot.Image, error) {
+	image, err := snapshot.Look(h)
+	if err != nil {
+		return nil, err
+	}
+	if h.Files.Exists(a.manifestPath()) || a.manifest != firstboot.ManifestPath {
+		image.Manifest, err = firstboot.ReadManifest(h, a.manifestPath())
+		if image.Manifest != nil {
+			image.Problems = snapshot.CheckManifest(image.Manifest)
+		}
+		var problems problem.List
+		if errors.As(err, &problems) {
+			image.Problems = append(image.Problems, problems...)
+		}
+		if image.Problems.Err() != nil && !checkOnly {
+			return nil, image.Problems.Err() // what it wants kept is not known for sure
+		}
+	}
+	image.Known = knownSecrets(h)
+	return image, nil
+}
+
+// knownSecrets are the values that this machine's own first boot made, by name.
+func knownSecrets(h *host.Host) map[string]string {
+	store, err := secret.Open(h.Files)
+	if err != nil {
+		return nil
+	}
+	known := map[string]string{}
+	for _, name := range store.Names() {
+		fields, _ := store.Get(name)
+		for field, value := range fields {
+			known[name+" "+field] = value.Reveal()
+		}
+	}
+	return known
+}
