@@ -63,7 +63,9 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 			failed = append(failed, Check{entry.ID, Unknown, "", err.Error(), ""})
 			continue
 		}
-		subjects = slices.DeleteFunc(subjects, func(s Subject) bool { return !i.chosen(&entry, s.Name) || i.accepted(entry.ID, s.Name) != nil })
+		subjects = slices.DeleteFunc(subjects, func(s Subject) bool {
+			return !i.chosen(&entry, s.Name) || i.accepted(entry.ID, s.Name) != nil || o.DryRun && goneBefore(cleaned, s.Name)
+		})
 		if len(subjects) == 0 {
 			continue
 		}
@@ -85,6 +87,14 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 		return cleaned, failed, nil
 	}
 	return cleaned, failed, i.Files.SyncAll()
+}
+
+// goneBefore reports whether an entry that comes earlier in a plan deals with the subject, or removes a directory that
+// it is in.
+func goneBefore(cleaned []Cleaned, subject string) bool {
+	return slices.ContainsFunc(cleaned, func(c Cleaned) bool {
+		return c.Subject == subject && c.Action != Edit || c.Action == Remove && strings.HasPrefix(subject, c.Subject+"/")
+	})
 }
 
 func (i *Image) cleanEntry(ctx context.Context, entry *Entry, subjects []Subject, o Options) (cleaned []Cleaned, failed []Check, _ error) {
