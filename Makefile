@@ -8,7 +8,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -buildid= -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
-.PHONY: build package test test-power bench demo droplet fuzz docs clean
+.PHONY: build package test test-power bench demo droplet image fuzz docs clean
 
 build: ## the program for this machine, at build/oneclick-agent
 	$(GO_BUILD) -o build/oneclick-agent ./cmd/oneclick-agent
@@ -34,11 +34,15 @@ droplet: package ## boot the sample image as a Droplet and get a root shell on i
 	packaging/install-test-tools
 	go run ./cmd/droplet-lab boot --deb build/packages/oneclick-agent_$(VERSION)_amd64.deb
 
+image: package ## the sample image, built on DigitalOcean by Packer; needs DIGITALOCEAN_API_TOKEN
+	packer build -var agent=build/packages/oneclick-agent_$(VERSION)_amd64.deb packaging/packer/marketplace-image.json
+
 fuzz: ## each fuzz target for a minute
 	packaging/fuzz 60s
 
-docs: ## the files made from the code: JSON Schema, golden screens, the README's picture
+docs: ## the files made from the code: JSON Schema, the catalogue of pre-snapshot, golden screens, the README's picture
 	go run ./cmd/oneclick-agent schema > docs/app.schema.json
+	go run ./cmd/oneclick-agent pre-snapshot --list --markdown > docs/pre-snapshot.md
 	UPDATE=1 go test ./cmd/oneclick-agent -run TestScreens
 	packaging/picture
 

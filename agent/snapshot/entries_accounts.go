@@ -46,7 +46,7 @@ func accountEntries() []Entry {
 			ID: "users.password", Severity: Critical, Mode: Guarded, Action: Edit,
 			Reason:  "who knows the password could log in to every Droplet of the image",
 			Touches: []string{"/etc/shadow"},
-			Remedy:  "lock the account with usermod -p '*' NAME, or accept it in the manifest with its reason",
+			Remedy:  "oneclick-agent pre-snapshot, or accept it in the manifest with its reason",
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				for _, a := range i.accounts {
 					switch i.passwordState(a) {

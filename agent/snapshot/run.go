@@ -41,8 +41,11 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 	if err := i.check(ctx, &report); err != nil {
 		return report, err
 	}
-	for _, f := range failed { // what could not be cleaned and is not found again by its check
-		if !slices.ContainsFunc(report.Checks, func(c Check) bool { return c.ID == f.ID && c.Subject == f.Subject }) {
+	for _, f := range failed { // why it is still there says more than that it is
+		at := slices.IndexFunc(report.Checks, func(c Check) bool { return c.ID == f.ID && c.Subject == f.Subject })
+		if at >= 0 {
+			report.Checks[at] = f
+		} else {
 			report.Checks = append(report.Checks, f)
 		}
 	}
@@ -72,7 +75,7 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 		if entry.Guard != nil {
 			if why := entry.Guard(i); why != "" {
 				for _, s := range subjects {
-					failed = append(failed, Check{entry.ID, entry.status(s), s.Name, "it was kept: " + why, ""})
+					failed = append(failed, told(&entry, s, "it was kept: "+why, "see to it that it may go, or accept it in the manifest"))
 				}
 				continue
 			}
@@ -87,6 +90,11 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 		return cleaned, failed, nil
 	}
 	return cleaned, failed, i.Files.SyncAll()
+}
+
+// told is a finding about a subject that cleaning could not or would not deal with.
+func told(entry *Entry, s Subject, message, remedy string) Check {
+	return Check{entry.ID, entry.status(s), problem.OneLine(s.Name), problem.OneLine(message), remedy}
 }
 
 // goneBefore reports whether an entry that comes earlier in a plan deals with the subject, or removes a directory that
@@ -110,7 +118,7 @@ func (i *Image) cleanEntry(ctx context.Context, entry *Entry, subjects []Subject
 		}
 		if !o.DryRun {
 			if err := entry.clean(ctx, i, s.Name, false); err != nil {
-				failed = append(failed, Check{entry.ID, entry.status(s), s.Name, "it could not be cleaned: " + err.Error(), "deal with it by hand, then run this again"})
+				failed = append(failed, told(entry, s, "it could not be cleaned: "+err.Error(), "deal with it by hand, then run this again"))
 				continue
 			}
 		}

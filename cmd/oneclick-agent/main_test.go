@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,8 +28,25 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		RequireExplicitExec: true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
-			return os.MkdirAll(filepath.Join(env.WorkDir, "root/root"), 0o755)
+			docs, err := filepath.Abs("../../docs")
+			env.Setenv("DOCS", docs)
+			return errors.Join(err, os.MkdirAll(filepath.Join(env.WorkDir, "root/root"), 0o755))
 		},
 	})
+}
+
+// exits runs a program that must end with this exit code: exits CODE PROGRAM ARGUMENT...
+func exits(ts *testscript.TestScript, _ bool, arguments []string) {
+	code := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(arguments[1], arguments[2:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v: %v", arguments, err)
+	}
+	if want := arguments[0]; strconv.Itoa(code) != want {
+		ts.Fatalf("%v ended with %d, and not with %s", arguments[1:], code, want)
+	}
 }

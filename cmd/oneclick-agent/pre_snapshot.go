@@ -18,19 +18,25 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	a.flags.BoolVar(&o.DryRun, "dry-run", false, "say what cleaning would do; change nothing")
 	a.flags.BoolVar(&o.NoErase, "no-erase", false, "leave free space as it is")
 	list := a.flags.Bool("list", false, "print the catalogue of cleanings and checks")
+	markdown := a.flags.Bool("markdown", false, "with --list: as the page of the documentation")
 	strict := a.flags.Bool("strict", false, "exit with 1 on warnings and on what is unknown, too")
 	skip := a.flags.Bool("skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
 	final := a.flags.Bool("final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
 	if rest, code, ok := a.parse(arguments); !ok {
 		return code
 	} else if len(rest) > 0 {
-		return a.fail(problem.List{{Message: fmt.Sprintf("pre-snapshot takes no argument %q", rest[0])}})
+		fmt.Fprintf(a.stderr, "oneclick-agent: pre-snapshot takes no argument %q; see pre-snapshot --help\n", problem.OneLine(rest[0]))
+		return exitInput
 	}
 	if *list {
 		if a.json {
 			return a.writeJSON(snapshot.Describe())
 		}
-		snapshot.WriteList(a.stdout)
+		if *markdown {
+			snapshot.WritePage(a.stdout)
+		} else {
+			snapshot.WriteList(a.stdout)
+		}
 		return exitDone
 	}
 	h, err := a.open()

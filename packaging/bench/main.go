@@ -56,6 +56,7 @@ func main() {
 	report("a finished instance's run", noop, "/bin/true", nothing)
 	messages(program)
 	firstFrame(program)
+	snapshots(program)
 }
 
 // messages measures what each login of everybody costs.

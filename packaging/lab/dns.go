@@ -6,11 +6,14 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// DatabaseName is the name under which the lab's database server is found.
-const DatabaseName = "db-lab.example.com"
+// DatabaseName is the name under which the lab's database server is found, MirrorName that of Debian's packages.
+const (
+	DatabaseName = "db-lab.example.com"
+	MirrorName   = "deb.debian.org"
+)
 
-// ServeDNS answers the Droplet's questions: the database server's name leads to the gateway, and nothing else
-// exists. Without an answer each look-up on the Droplet would take ten seconds.
+// ServeDNS answers the Droplet's questions: the names of the database server and of Debian's packages lead to the
+// gateway, and nothing else exists. Without an answer each look-up on the Droplet would take ten seconds.
 func (n *Network) ServeDNS() (net.PacketConn, error) {
 	var conn net.PacketConn
 	err := n.inside(func() (err error) {
@@ -44,7 +47,7 @@ func answerDNS(packet []byte) ([]byte, error) {
 	message.Additionals = nil
 	message.RCode = dnsmessage.RCodeNameError
 	for _, question := range message.Questions {
-		if question.Name.String() != DatabaseName+"." {
+		if name := question.Name.String(); name != DatabaseName+"." && name != MirrorName+"." {
 			continue
 		}
 		message.RCode = dnsmessage.RCodeSuccess

@@ -31,6 +31,12 @@ const (
 // open makes an image with the package and these files, and a lab to boot it in.
 func open(t *testing.T, image string, files ...map[string]File) (*Lab, Build, string) {
 	t.Helper()
+	return openWith(t, image, *deb, files...)
+}
+
+// openWith is open with another package in the image, "" for none.
+func openWith(t *testing.T, image, deb string, files ...map[string]File) (*Lab, Build, string) {
+	t.Helper()
 	if !*inLab {
 		t.Skip("boots a Droplet; run with -lab as root, as make test does")
 	}
@@ -41,7 +47,7 @@ func open(t *testing.T, image string, files ...map[string]File) (*Lab, Build, st
 			all[name] = file
 		}
 	}
-	build, err := Images()[image].Build(t.Context(), directory, *deb, all)
+	build, err := Images()[image].Build(t.Context(), directory, deb, all)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ var likeOthers = []string{"facebook-access-token", "freemius-secret-key", "kuber
 // left out because scan.Own has a sharper one, or because what they find is not a secret of an image.
 var without = []string{"private-key", "generic-api-key", "curl-auth-header", "curl-auth-user", "jwt-base64", "digitalocean-access-token",
 	"digitalocean-pat", "digitalocean-refresh-token", "age-secret-key", "pkcs12-file", "1password-secret-key",
-	"flutterwave-public-key"}
+	"flutterwave-public-key", "hashicorp-tf-password"}
 
 // contextual rules find a value only by a word that stands before it.
 var contextual = regexp.MustCompile(`^(\(\?i\))?\[\\w\.-\]\{0,50\}\?`)
