@@ -83,18 +83,21 @@ func unescapeMount(text string) string {
 }
 
 // SnapshotMounts are the mounts that go into a snapshot of this machine: writable file systems on the disk that "/" is
-// on. A snapshot of a Droplet holds its own disk, and none of its volumes. For a tree, it is what the tree's top is on.
+// on. A snapshot of a Droplet holds its own disk, and none of its volumes. Of a tree it is the tree's own file system,
+// where its top is a mount point.
 func (r *Root) SnapshotMounts() []Mount {
 	var chosen []Mount
 	disk := ""
 	for _, mount := range r.Mounts() {
-		if !r.IsMachine() || !mount.Whole {
+		if !mount.Whole {
 			continue
 		}
 		if mount.Point == "/" {
-			disk = diskOf(mount.Device)
-			chosen = append(chosen[:0], mount) // what is mounted over an earlier "/" hides it
-		} else if mount.Writable && disk != "" && diskOf(mount.Device) == disk {
+			chosen, disk = nil, diskOf(mount.Device) // what is mounted over an earlier "/" hides it
+			if disk != "" && mount.Writable {
+				chosen = []Mount{mount}
+			}
+		} else if r.IsMachine() && mount.Writable && disk != "" && diskOf(mount.Device) == disk {
 			chosen = append(chosen, mount)
 		}
 	}

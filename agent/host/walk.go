@@ -68,6 +68,9 @@ type Walk struct {
 	err     error
 }
 
+// walkers is how many directories are visited at once, for each processor: most of the time a visit waits for the disk.
+const walkers = 4
+
 // Walk carries out a walk from top on.
 func (r *Root) Walk(ctx context.Context, top string, w *Walk) error {
 	name, err := r.resolve(top, true)
@@ -85,7 +88,7 @@ func (r *Root) Walk(ctx context.Context, top string, w *Walk) error {
 	stop := context.AfterFunc(ctx, func() { w.stop(ctx.Err()) })
 	defer stop()
 	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range walkers * runtime.GOMAXPROCS(0) {
 		workers.Go(w.work)
 	}
 	workers.Wait()

@@ -26,14 +26,13 @@ type Finding struct {
 // Scanner looks for secrets. It may be used by several goroutines at once, each with a Buffer of its own.
 type Scanner struct {
 	rules         []Rule
-	strict, broad matcher
+	strict, broad search
 }
 
-// matcher is an automaton and the rules behind its literals.
-type matcher struct {
-	*automaton
-	literals []string
-	rules    [][]int // by literal
+// search is a matcher and the rules behind its literals.
+type search struct {
+	*matcher
+	rules [][]int // by literal
 }
 
 // New makes a scanner. Known values, by name, are found wherever they stand: the secrets that a build has just used.
@@ -45,16 +44,18 @@ func New(known map[string]string) *Scanner {
 				regex: pattern.New("(" + regexp.QuoteMeta(value) + ")"), after: 1})
 		}
 	}
-	s.strict = s.matcher(func(r Rule) bool { return !r.Contextual })
-	s.broad = s.matcher(func(Rule) bool { return true })
+	s.strict = s.search(func(r Rule) bool { return !r.Contextual })
+	s.broad = s.search(func(Rule) bool { return true })
 	return s
 }
 
 // shortestKnown is the shortest value that is looked for, in bytes: a shorter one stands anywhere by chance.
 const shortestKnown = 8
 
-func (s *Scanner) matcher(wanted func(Rule) bool) matcher {
-	var m matcher
+// search looks for the literals of the rules that are wanted.
+func (s *Scanner) search(wanted func(Rule) bool) search {
+	var literals []string
+	var rules [][]int
 	number := map[string]int{}
 	for i, rule := range s.rules {
 		if !wanted(rule) {
@@ -64,15 +65,14 @@ func (s *Scanner) matcher(wanted func(Rule) bool) matcher {
 			low := strings.ToLower(literal)
 			n, ok := number[low]
 			if !ok {
-				n = len(m.literals)
+				n = len(literals)
 				number[low] = n
-				m.literals, m.rules = append(m.literals, low), append(m.rules, nil)
+				literals, rules = append(literals, low), append(rules, nil)
 			}
-			m.rules[n] = append(m.rules[n], i)
+			rules[n] = append(rules[n], i)
 		}
 	}
-	m.automaton = newAutomaton(m.literals)
-	return m
+	return search{newMatcher(literals), rules}
 }
 
 const chunk = 256 << 10
@@ -97,7 +97,7 @@ type window struct {
 func (s *Scanner) Scan(r io.Reader, buffer *Buffer, contextual bool, report func(Finding)) (int64, error) {
 	w := window{line: 1, seen: map[string]bool{}}
 	m := &s.strict
-	kept, state, first := 0, uint32(0), true
+	kept, first := 0, true
 	for {
 		n, err := io.ReadFull(r, buffer.data[kept:])
 		end := err != nil
@@ -112,15 +112,12 @@ func (s *Scanner) Scan(r io.Reader, buffer *Buffer, contextual bool, report func
 				m = &s.broad
 			}
 		}
-		// The bytes before `from` were gone through; those behind `to` wait until what follows them is read.
+		// What begins before `from` was looked at; what begins behind `to` waits until more is read.
 		from, to := min(kept, before), len(w.data)
-		if w.offset == 0 {
-			from = 0
-		}
 		if !end {
 			to -= afterMost
 		}
-		state = m.run(state, w.data[from:to], func(literal, at int) { s.try(m, literal, from+at, &w, report) })
+		m.run(w.data, from, to, func(literal, begin int) { s.try(m, literal, begin, &w, report) })
 		if end {
 			return w.offset + int64(len(w.data)), nil
 		}
@@ -134,8 +131,8 @@ func (s *Scanner) Scan(r io.Reader, buffer *Buffer, contextual bool, report func
 }
 
 // try looks at what stands around a literal.
-func (s *Scanner) try(m *matcher, literal, end int, w *window, report func(Finding)) {
-	begin := end - len(m.literals[literal])
+func (s *Scanner) try(m *search, literal, begin int, w *window, report func(Finding)) {
+	end := begin + len(m.literals[literal])
 	for _, number := range m.rules[literal] {
 		rule := &s.rules[number]
 		low := max(0, begin-before)

@@ -125,12 +125,12 @@ func TestWhatIsNoSecretIsNoFinding(t *testing.T) {
 	}
 }
 
-// TestTheAutomatonFindsWhatSearchingOneByOneFinds compares it with the plain way, on random text over few letters.
-func TestTheAutomatonFindsWhatSearchingOneByOneFinds(t *testing.T) {
+// TestTheMatcherFindsWhatSearchingOneByOneFinds compares it with the plain way, on random text over few letters.
+func TestTheMatcherFindsWhatSearchingOneByOneFinds(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(7, 7))
-	word := func(most int) string {
-		out := make([]byte, 1+random.IntN(most))
+	word := func(least, most int) string {
+		out := make([]byte, least+random.IntN(most-least+1))
 		for i := range out {
 			out[i] = "abAB."[random.IntN(5)]
 		}
@@ -139,17 +139,17 @@ func TestTheAutomatonFindsWhatSearchingOneByOneFinds(t *testing.T) {
 	for range 300 {
 		var literals []string
 		for range 1 + random.IntN(6) {
-			if w := strings.ToLower(word(4)); !slices.Contains(literals, w) {
+			if w := strings.ToLower(word(shortestLiteral, 7)); !slices.Contains(literals, w) {
 				literals = append(literals, w)
 			}
 		}
-		text := word(200)
+		text := word(0, 200)
 		var got, want []string
-		newAutomaton(literals).run(0, []byte(text), func(literal, end int) { got = append(got, fmt.Sprint(literals[literal], end)) })
-		for end := 1; end <= len(text); end++ {
+		newMatcher(literals).run([]byte(text), 0, len(text), func(literal, begin int) { got = append(got, fmt.Sprint(literals[literal], begin)) })
+		for begin := range text {
 			for _, literal := range literals {
-				if strings.HasSuffix(strings.ToLower(text[:end]), literal) {
-					want = append(want, fmt.Sprint(literal, end))
+				if strings.HasPrefix(strings.ToLower(text[begin:]), literal) {
+					want = append(want, fmt.Sprint(literal, begin))
 				}
 			}
 		}
@@ -170,6 +170,11 @@ func TestEveryRuleCompilesAndHasALiteral(t *testing.T) {
 	seen := map[string]bool{}
 	for _, rule := range all {
 		rule.regex() // panics where it does not compile
+		for _, literal := range rule.Literals {
+			if len(literal) < shortestLiteral {
+				t.Errorf("%s has a literal of only %d bytes", rule.ID, len(literal))
+			}
+		}
 		if len(rule.Literals) == 0 || rule.What == "" || rule.Group == "" || seen[rule.ID] {
 			t.Errorf("%s lacks a literal, a word for people or a group, or is there twice", rule.ID)
 		}

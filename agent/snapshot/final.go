@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"oneclick-agent/agent/host"
 )
@@ -33,6 +34,9 @@ StandardError=tty
 TTYPath=/dev/console
 `
 )
+
+// shellsWithin is how long shells that are still open may take to end.
+const shellsWithin = 5 * time.Second
 
 // Arm prepares the end of the cleaning, which comes with the shutdown, and returns what the operator has to do next.
 func Arm(ctx context.Context, i *Image, ready bool) []string {
@@ -66,6 +70,7 @@ func arm(ctx context.Context, h *host.Host) error {
 // free space afterwards.
 func FinalSweep(ctx context.Context, image *Image) error {
 	var failures []error
+	image.EndTerminals(ctx, shellsWithin) // a shell writes its history down when it ends
 	for _, entry := range Catalogue() {
 		if !entry.Returns || entry.LiveOnly {
 			continue

@@ -20,12 +20,17 @@ type updates struct {
 	err         error // why it could not be determined
 }
 
-const updatesWithin = 5 * time.Minute
+const (
+	updatesWithin = 5 * time.Minute
+	// private is where lists of packages are kept while they are needed: in memory, which no snapshot holds, and where
+	// there is more room than in /run.
+	private = "/dev/shm/oneclick-updates"
+)
 
 // errTree is why updates of a tree are not known.
 var errTree = errors.New("updates are only looked up on a running machine; run this on the build Droplet")
 
-// lookForUpdates asks once; the lists go into a directory of our own in /run, which no snapshot holds.
+// lookForUpdates asks once; the lists go into a directory of our own.
 func (i *Image) lookForUpdates(ctx context.Context) *updates {
 	if i.updates != nil {
 		return i.updates
@@ -37,22 +42,20 @@ func (i *Image) lookForUpdates(ctx context.Context) *updates {
 	}
 	ctx, cancel := context.WithTimeout(ctx, updatesWithin)
 	defer cancel()
-	private := "/run/oneclick/updates"
-	mode := host.Mode(0o755) // apt fetches as a user of its own
-	if err := i.Files.MakeDirectory(private, mode); err != nil {
+	if err := i.Files.MakeDirectory(private, host.Mode(0o755)); err != nil {
 		i.updates.err = err
 		return i.updates
 	}
 	defer i.Files.Discard(private, false)
 	if i.packages.debian() {
-		i.updates.err = i.updates.apt(ctx, i, private)
+		i.updates.err = i.updates.apt(ctx, i)
 	} else {
-		i.updates.err = i.updates.dnf(ctx, i, private)
+		i.updates.err = i.updates.dnf(ctx, i)
 	}
 	return i.updates
 }
 
-func (u *updates) apt(ctx context.Context, i *Image, private string) error {
+func (u *updates) apt(ctx context.Context, i *Image) error {
 	for _, directory := range []string{"/lists", "/lists/partial", "/cache", "/cache/archives", "/cache/archives/partial", "/log"} {
 		if err := i.Files.MakeDirectory(private+directory, host.Attributes{}); err != nil {
 			return err
@@ -60,6 +63,7 @@ func (u *updates) apt(ctx context.Context, i *Image, private string) error {
 	}
 	options := []string{
 		"apt-get", "--quiet", "-o", "Dir::State::Lists=" + private + "/lists", "-o", "Dir::Cache=" + private + "/cache", "-o", "Dir::Log=" + private + "/log",
+		"-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none", "-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
 		"-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20", "-o", "APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=", "-o", "Debug::NoLocking=1",
 	}
 	run := func(arguments ...string) (string, error) {
@@ -98,7 +102,7 @@ func securityUpdates(simulated string) (found []string) {
 	return found
 }
 
-func (u *updates) dnf(ctx context.Context, i *Image, private string) error {
+func (u *updates) dnf(ctx context.Context, i *Image) error {
 	manager := "dnf"
 	if !i.HasCommand("dnf") {
 		manager = "yum"

@@ -17,22 +17,22 @@ import (
 // source is where the rules come from; its licence (MIT) is named in packaging/copyright.
 const source = "github.com/zricethezav/gitleaks/v8@v8.30.1"
 
-// shortest is the shortest literal that is worth stopping at, in bytes.
+// shortest is the shortest literal that the scan looks for, in bytes.
 const shortest = 4
 
 // literals replaces a rule's keywords where they are too short to look for.
 var literals = map[string][]string{
 	"aws-access-token":    {"AKIA", "ASIA", "ABIA", "ACCA"},
 	"vault-service-token": {"hvs."},
-	"sendgrid-api-token":  {"SG."},
-	"jwt":                 {"eyJ"},
+	"sendgrid-api-token":  {`"SG.`, "'SG.", "=SG.", ":SG.", " SG.", "\nSG."},
+	"jwt":                 {"eyJh", "eyJ0", "eyJr", "eyJ4", "eyJj", "eyJ6", "eyJl", "eyJp"},
 	"slack-app-token":     {"xapp-"},
 	"square-access-token": {"sq0atp-"},
 }
 
 // likeOthers find values that look like much else: hashes, encoded bytes, session tokens.
 var likeOthers = []string{"facebook-access-token", "freemius-secret-key", "kubernetes-secret-yaml", "jwt", "clickhouse-cloud-api-secret-key",
-	"artifactory-reference-token", "artifactory-api-key"}
+	"artifactory-reference-token", "artifactory-api-key", "sendgrid-api-token"}
 
 // left out because scan.Own has a sharper one, or because what they find is not a secret of an image.
 var without = []string{"private-key", "generic-api-key", "curl-auth-header", "curl-auth-user", "jwt-base64", "digitalocean-access-token",

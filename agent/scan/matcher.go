@@ -1,0 +1,87 @@
+package scan
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// matcher finds many literals in one pass, whatever their case. It looks at three bytes at every other place, and asks
+// a table of bits whether a literal could stand there: each literal has at least four bytes, so that three of its first
+// four begin at such a place. The looks do not depend on each other, so that the processor makes several at once.
+type matcher struct {
+	literals []string // in small letters
+	table    [tableBits / 64]uint64
+	// candidates has, by hash, the literals that may stand there, and which of their bytes the look began at.
+	candidates map[uint32][]candidate
+}
+
+type candidate struct{ literal, offset int }
+
+const (
+	shortestLiteral = 4
+	stride          = 2
+	tableBits       = 1 << 16 // 8 KB, which the processor's nearest cache holds
+	// threeBytes leaves three of four bytes, and caseBits takes the case of letters away. It takes other differences
+	// away too; what was found is compared byte by byte.
+	threeBytes, caseBits = 0xffffff, 0x202020
+)
+
+func hash(word uint32) uint32 { return (word&threeBytes | caseBits) * 0x9e3779b1 >> 16 }
+
+func newMatcher(literals []string) *matcher {
+	m := &matcher{candidates: map[uint32][]candidate{}}
+	for number, literal := range literals {
+		literal = strings.ToLower(literal)
+		m.literals = append(m.literals, literal)
+		for offset := range stride {
+			part := literal[offset : offset+3]
+			at := hash(uint32(part[0]) | uint32(part[1])<<8 | uint32(part[2])<<16)
+			m.table[at/64] |= 1 << (at % 64)
+			m.candidates[at] = append(m.candidates[at], candidate{number, offset})
+		}
+	}
+	return m
+}
+
+// run calls found with each literal that begins in data from one position on and before another.
+func (m *matcher) run(data []byte, from, to int, found func(literal, begin int)) {
+	end := min(to+stride-1, len(data)-shortestLiteral+1)
+	for at := from; at < end; at += stride {
+		index := hash(binary.LittleEndian.Uint32(data[at:]))
+		if m.table[index/64]&(1<<(index%64)) != 0 {
+			m.compare(data, at, from, to, index, found)
+		}
+	}
+	if last := len(data) - 3; last >= from && (last-from)%stride == 0 { // the one look for which four bytes are too many
+		index := hash(uint32(data[last]) | uint32(data[last+1])<<8 | uint32(data[last+2])<<16)
+		m.compare(data, last, from, to, index, found)
+	}
+}
+
+func (m *matcher) compare(data []byte, at, from, to int, index uint32, found func(literal, begin int)) {
+	for _, c := range m.candidates[index] {
+		if begin := at - c.offset; begin >= from && begin < to && beginsWith(data[begin:], m.literals[c.literal]) {
+			found(c.literal, begin)
+		}
+	}
+}
+
+// beginsWith reports whether data begins with a literal in small letters, whatever the case.
+func beginsWith(data []byte, literal string) bool {
+	if len(data) < len(literal) {
+		return false
+	}
+	for i := range len(literal) {
+		if lower(data[i]) != literal[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(b byte) byte {
+	if b >= 'A' && b <= 'Z' {
+		return b + 'a' - 'A'
+	}
+	return b
+}
