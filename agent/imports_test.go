@@ -31,9 +31,10 @@ var ours = map[string][]string{
 	"agent/step":         {"agent/database", "agent/edit", "agent/host", "agent/manifest", "agent/pattern"},
 	"agent/firstboot":    {"agent/database", "agent/droplet", "agent/edit", "agent/host", "agent/journal", "agent/manifest", "agent/motd", "agent/problem", "agent/render", "agent/secret", "agent/step"},
 	"agent/firstlogin":   {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
+	"agent/publish":      {"agent/host"},
 	"agent/scan":         {"agent/pattern"},
 	"agent/snapshot":     {"agent/host", "agent/manifest", "agent/pattern", "agent/problem", "agent/scan"},
-	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret", "agent/snapshot"},
+	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/publish", "agent/secret", "agent/snapshot"},
 	"cmd/droplet-lab":    {"packaging/lab"},
 }
 
@@ -52,7 +53,7 @@ var only = map[string][]string{
 	"github.com/pelletier/go-toml/v2":           {"agent/edit"},
 	"gopkg.in/ini.v1":                           {"agent/database", "agent/host"},
 	"charm.land/huh/v2":                         {"agent/firstlogin"},
-	"net/http":                                  {"agent/host", "agent/database"},
+	"net/http":                                  {"agent/host", "agent/database", "agent/publish"},
 	"text/template":                             {"agent/render"},
 }
 

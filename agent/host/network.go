@@ -1,6 +1,8 @@
 package host
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,38 +28,52 @@ const maxBody = 1 << 20
 // Get fetches a URL without a proxy and without following redirects, and returns the status and at most 1 MiB
 // of the body. The deadline is ctx's.
 func (h *Host) Get(ctx context.Context, address string) (status int, body []byte, err error) {
-	return get(ctx, address, nil, nil)
+	return send(ctx, call{address: address})
 }
 
 // GetWith is Get with headers, which are never in its errors.
 func (h *Host) GetWith(ctx context.Context, address string, headers map[string]string) (status int, body []byte, err error) {
-	return get(ctx, address, headers, nil)
+	return send(ctx, call{address: address, headers: headers})
+}
+
+// Patch sends a body with the method PATCH. The headers are never in its errors.
+func (h *Host) Patch(ctx context.Context, address string, headers map[string]string, body []byte) (status int, answer []byte, err error) {
+	return send(ctx, call{method: http.MethodPatch, address: address, headers: headers, body: body})
 }
 
 // GetUnix fetches a path over a UNIX socket of the tree, as Docker's API is served.
 func (h *Host) GetUnix(ctx context.Context, socket, path string) (status int, body []byte, err error) {
-	return get(ctx, "http://localhost"+path, nil, func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return send(ctx, call{address: "http://localhost" + path, dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	})
+	}})
 }
 
-func get(ctx context.Context, address string, headers map[string]string, dial func(context.Context, string, string) (net.Conn, error)) (int, []byte, error) {
+// call is one HTTP request.
+type call struct {
+	method  string // GET where it is empty
+	address string
+	headers map[string]string
+	body    []byte
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func send(ctx context.Context, c call) (int, []byte, error) {
 	fail := func(err error) (int, []byte, error) {
 		var urlError *url.Error
 		if errors.As(err, &urlError) {
 			err = urlError.Err
 		}
-		return 0, nil, fmt.Errorf("cannot get %s: %w", address, err)
+		return 0, nil, fmt.Errorf("cannot %s %s: %w", strings.ToLower(cmp.Or(c.method, http.MethodGet)), c.address, err)
 	}
 	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: dial, ResponseHeaderTimeout: 30 * time.Second},
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: c.dial, ResponseHeaderTimeout: 30 * time.Second},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	request, err := http.NewRequestWithContext(ctx, c.method, c.address, bytes.NewReader(c.body))
 	if err != nil {
 		return fail(err)
 	}
-	for name, value := range headers {
+	for name, value := range c.headers {
 		if name != "" {
 			request.Header.Set(name, value)
 		}

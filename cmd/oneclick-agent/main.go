@@ -71,6 +71,7 @@ func commands() []command {
 		{"secrets", "list the secrets, or show one", (*agent).secrets},
 		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate},
 		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot},
+		{"publish", "submit a snapshot to the Marketplace's Vendor Portal", (*agent).publish},
 		{"motd", "print the message of the day", (*agent).motd},
 		{"schema", "print the manifest's JSON Schema", (*agent).schema},
 		{"version", "version, commit, Go version", (*agent).version},
