@@ -294,3 +294,14 @@ func (r *Root) Space(path string) (total, free int64, err error) {
 	}
 	return 0, 0, fmt.Errorf("cannot tell the space of %s: %w", path, plain(err))
 }
+
+// Bits are a mode as chmod(1) writes it.
+func Bits(mode fs.FileMode) uint32 {
+	bits := uint32(mode.Perm())
+	for flag, bit := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&flag != 0 {
+			bits |= bit
+		}
+	}
+	return bits
+}

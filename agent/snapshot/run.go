@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"path"
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
 )
@@ -27,6 +30,16 @@ var (
 // Run cleans and checks, or does what the options say instead. An error means that it was interrupted; it can be
 // started again at any time.
 func Run(ctx context.Context, i *Image, o Options) (Report, error) {
+	if i.Files.Locked(firstBootLock) {
+		return Report{}, errors.New("cannot judge the image: first boot is at work on it; follow it with: oneclick-agent status --wait")
+	}
+	if i.Live() && !o.CheckOnly && !o.DryRun {
+		lock, err := i.lock()
+		if err != nil {
+			return Report{}, err
+		}
+		defer lock.Close()
+	}
 	report := Report{Cleaned: []Cleaned{}, Checks: []Check{}}
 	if !o.DryRun {
 		i.lookForUpdates(ctx) // while the name servers are still there
@@ -52,6 +65,23 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 	report.Marketplace = i.judgeAsScript(ctx)
 	report.sum()
 	return report, nil
+}
+
+const (
+	firstBootLock = "/var/lib/oneclick/lock"
+	ownLock       = "/run/oneclick/pre-snapshot.lock"
+)
+
+// lock keeps a second run out. It is in memory, where no snapshot has it.
+func (i *Image) lock() (io.Closer, error) {
+	if err := i.Files.MakeDirectory(path.Dir(ownLock), host.Mode(0o755)); err != nil {
+		return nil, err
+	}
+	lock, err := i.Files.Lock(ownLock)
+	if errors.Is(err, host.ErrLocked) {
+		return nil, errors.New("cannot clean the image: another pre-snapshot is at work on it")
+	}
+	return lock, err
 }
 
 // clean deals with the subjects of every entry that applies, in the catalogue's order.
@@ -113,11 +143,12 @@ func (i *Image) cleanEntry(ctx context.Context, entry *Entry, subjects []Subject
 		}
 	}
 	for _, s := range subjects {
-		if ctx.Err() != nil {
-			return cleaned, failed, errors.New("interrupted; what was cleaned stays so, and the rest is done when you run this again")
-		}
 		if !o.DryRun {
-			if err := entry.clean(ctx, i, s.Name, false); err != nil {
+			err := entry.clean(ctx, i, s.Name, false)
+			if ctx.Err() != nil {
+				return cleaned, failed, errors.New("interrupted; what was cleaned stays so, and the rest is done when you run this again")
+			}
+			if err != nil {
 				failed = append(failed, told(entry, s, "it could not be cleaned: "+err.Error(), "deal with it by hand, then run this again"))
 				continue
 			}
