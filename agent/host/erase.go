@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,9 @@ const (
 	// erasePiece is the unit in which free space is looked at, in bytes.
 	erasePiece = 64 << 10
 	// eraseRead is how much is read from the disk at once, in bytes.
-	eraseRead = 4 << 20
+	eraseRead = 1 << 20
+	// erasePart is what one reader takes at once, in bytes; eraseReaders is how many there are.
+	erasePart, eraseReaders = 64 << 20, 2
 	// journalCheckpoint is EXT4_IOC_CHECKPOINT of linux/ext4.h, since Linux 5.14.
 	journalCheckpoint = 0x4004662b
 	fitrim            = 0xc0185879 // FITRIM of linux/fs.h
@@ -30,15 +33,16 @@ const (
 type Erased struct {
 	Free    int64 // bytes that were free
 	Zeroed  int64 // of these, bytes that held something
-	Trimmed bool  // the disk was told that the free blocks are not needed
+	Trimmed bool  // the disk forgot the free blocks, and was seen to
 	// Journal tells whether old entries of the file system's journal are gone; false where it cannot be told to.
 	Journal bool
 	// Full is how long no space at all was free.
 	Full time.Duration
 }
 
-// EraseFree overwrites what deleted files left in the free space of the file system mounted at the mount point. Free
-// blocks are collected in a file without a name, which is gone when the process ends for whatever reason; they are
+// EraseFree makes unreadable what deleted files left in the free space of the file system mounted at the mount point.
+// Where the disk is seen to give back zeros for what it is told to forget, it is told. Elsewhere free blocks are
+// collected in a file without a name, which is gone when the process ends for whatever reason; they are
 // read from the disk, and zeros are written only where there is something else. What never held data is not written,
 // so that a thin disk stays thin. The few blocks that xfs keeps for itself in each allocation group, and gives to no
 // file, are only reached where the disk takes discards. progress is told how many bytes of how many were gone through.
@@ -55,31 +59,40 @@ func (r *Root) EraseFree(ctx context.Context, mount Mount, progress func(done, t
 		return fail(err)
 	}
 	e.Free = int64(stat.Bfree) * stat.Bsize
-	file, err := e.unnamed()
+	e.disk = openDisk(mount.Device)
+	defer e.disk.Close()
+	err := e.discard(r, mount)
+	if err == nil && !e.Trimmed {
+		err = e.overwriteFree(mount)
+	}
+	if err == nil {
+		err = e.forget(mount)
+	}
 	if err != nil {
 		return fail(err)
+	}
+	return e.Erased, nil
+}
+
+// overwriteFree goes through all free blocks.
+func (e *eraser) overwriteFree(mount Mount) error {
+	file, err := e.unnamed()
+	if err != nil {
+		return err
 	}
 	defer file.Close()
 	if mount.Type == "ext4" {
 		defer liftReserve(mount.Device)()
 	}
 	e.file = file
-	e.disk = openDisk(mount.Device)
-	defer e.disk.Close()
 	if err := e.fill(eraseReserve); err != nil {
-		return fail(err)
+		return err
 	}
 	full := time.Now()
 	err = e.fill(0)
 	file.Close()
-	e.Full = time.Since(full)
-	if err != nil {
-		return fail(err)
-	}
-	if err := e.finish(r, mount); err != nil {
-		return fail(err)
-	}
-	return e.Erased, nil
+	e.Full, e.Zeroed = time.Since(full), e.zeroed.Load()
+	return err
 }
 
 type eraser struct {
@@ -91,6 +104,7 @@ type eraser struct {
 	size      int64    // of the file so far
 	progress  func(done, total int64)
 	done      atomic.Int64
+	zeroed    atomic.Int64
 }
 
 // unnamed makes the file that free blocks are collected in.
@@ -124,10 +138,8 @@ func (e *eraser) fill(reserve int64) error {
 	if err != nil || e.disk == nil {
 		return e.zero(from, e.size)
 	}
-	for _, x := range extents {
-		if err := e.inspect(x); err != nil {
-			return err
-		}
+	if err := e.inspectAll(extents); err != nil {
+		return err
 	}
 	return plain(e.file.Sync())
 }
@@ -166,6 +178,32 @@ func (e *eraser) allocate(reserve int64) error {
 		}
 	}
 	return nil
+}
+
+// inspectAll goes through the extents, some at once.
+func (e *eraser) inspectAll(extents []extent) error {
+	parts := make(chan extent)
+	failures := make(chan error, eraseReaders)
+	for range eraseReaders {
+		go func() {
+			var failure error
+			for part := range parts {
+				failure = cmp.Or(failure, e.inspect(part))
+			}
+			failures <- failure
+		}()
+	}
+	for _, x := range extents {
+		for at := int64(0); at < x.length; at += erasePart {
+			parts <- extent{x.logical + at, x.physical + at, min(erasePart, x.length-at)}
+		}
+	}
+	close(parts)
+	var failure error
+	for range eraseReaders {
+		failure = cmp.Or(failure, <-failures)
+	}
+	return failure
 }
 
 // inspect reads an extent from the disk and writes zeros, by way of the file, where it holds something else.
@@ -223,7 +261,7 @@ func (e *eraser) zero(from, to int64) error {
 			return plain(err)
 		}
 		from += int64(n)
-		e.Zeroed += int64(n)
+		e.zeroed.Add(int64(n))
 	}
 	return nil
 }
@@ -240,7 +278,7 @@ func (e *eraser) plainFill(reserve int64) error {
 		}
 		n, err := e.file.WriteAt(zeros[:min(int64(len(zeros)), max(free-reserve, 4096))], e.size)
 		e.size += int64(n)
-		e.Zeroed += int64(n)
+		e.zeroed.Add(int64(n))
 		e.advance(int64(n))
 		if errors.Is(err, unix.ENOSPC) {
 			break
@@ -258,8 +296,8 @@ func (e *eraser) advance(n int64) {
 	}
 }
 
-// finish tells the disk that the blocks are free, and has the file system's journal forget what it recorded.
-func (e *eraser) finish(r *Root, mount Mount) error {
+// forget has the file system's journal forget what it recorded.
+func (e *eraser) forget(mount Mount) error {
 	directory, err := os.Open(e.directory)
 	if err != nil {
 		return plain(err)
@@ -268,7 +306,6 @@ func (e *eraser) finish(r *Root, mount Mount) error {
 	if err := unix.Syncfs(int(directory.Fd())); err != nil {
 		return err
 	}
-	e.Trimmed = r.before("discard", mount.Point) == nil && trim(directory)
 	switch mount.Type {
 	case "ext4":
 		e.Journal = checkpoint(directory)

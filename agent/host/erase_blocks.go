@@ -1,7 +1,9 @@
 package host
 
 import (
+	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"hash/crc64"
 	"os"
 	"slices"
@@ -62,6 +64,60 @@ func (e *eraser) extents(from int64) ([]extent, error) {
 	return found, nil
 }
 
+// discard tells the disk which blocks are free, and reports in Trimmed whether it forgot them. A disk may pass over what
+// it is told, above all where it is about a single block. So single blocks of a file are written with random bytes and
+// set free among others that stay, and are read back from the disk afterwards.
+func (e *eraser) discard(r *Root, mount Mount) error {
+	if r.before("discard", mount.Point) != nil || e.disk == nil {
+		return nil
+	}
+	directory, err := os.Open(e.directory)
+	if err != nil {
+		return plain(err)
+	}
+	defer directory.Close()
+	if e.file, err = e.unnamed(); err != nil {
+		return err
+	}
+	defer e.file.Close()
+	random := make([]byte, canaryBlocks*canaryBlock)
+	rand.Read(random)
+	if _, err := e.file.Write(random); err != nil {
+		return plain(err)
+	}
+	if err := e.file.Sync(); err != nil {
+		return plain(err)
+	}
+	e.size = int64(len(random))
+	extents, err := e.extents(0)
+	e.size = 0
+	if err != nil {
+		return nil // a file system that does not tell where its blocks are
+	}
+	var freed []int64
+	for _, x := range extents {
+		for at := int64(0); at+canaryBlock <= x.length; at += 2 * canaryBlock {
+			freed = append(freed, x.physical+at)
+			if unix.Fallocate(int(e.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, x.logical+at, canaryBlock) != nil {
+				return nil
+			}
+		}
+	}
+	if err := unix.Syncfs(int(directory.Fd())); err != nil || !trim(directory) {
+		return err
+	}
+	e.Trimmed = len(freed) > canaryBlocks/4 && !slices.ContainsFunc(freed, func(at int64) bool {
+		block := e.readDisk(at)
+		return block == nil || !allZero(block)
+	})
+	return nil
+}
+
+const (
+	canaryBlock  = 4096
+	canaryBlocks = 128
+)
+
 // trim tells the disk which blocks are free (FITRIM).
 func trim(directory *os.File) bool {
 	request := struct{ start, length, least uint64 }{length: ^uint64(0)}
@@ -70,15 +126,15 @@ func trim(directory *os.File) bool {
 }
 
 const (
-	// attributeSize is just what xfs logs whole, in one block beside the inode.
-	attributeSize = 3000
-	turnBatch     = 4096 // attributes between two looks at the log: some 12 MiB
-	turnWithin    = 2 * time.Minute
-	sampleEvery   = 1 << 20
+	// attributeSize is just what xfs logs whole, in a block beside the inode; attributes is how many a file gets.
+	attributeSize, attributes = 3000, 32
+	turnBatch                 = 128 // files between two looks at the log: some 12 MiB
+	turnWithin                = 2 * time.Minute
+	sampleEvery               = 1 << 20
 )
 
 // turnLog has the log of an xfs file system go round once, so that what it recorded is written over: xfs has no call
-// for that. Each unnamed file with an attribute has about a block's worth written to the log. That it went round is
+// for that. Each unnamed file with an attribute with attributes has about a block's worth of each written to the log. That it went round is
 // seen on the disk: the log is written in order, so it did when a block of every part of it changed.
 func (e *eraser) turnLog(directory *os.File) bool {
 	start, length := e.findLog()
@@ -89,7 +145,7 @@ func (e *eraser) turnLog(directory *os.File) bool {
 	deadline := time.Now().Add(turnWithin)
 	for turned := false; ; {
 		for range turnBatch {
-			if e.ctx.Err() != nil || time.Now().After(deadline) || !e.logAttribute() {
+			if e.ctx.Err() != nil || time.Now().After(deadline) || !e.logAttributes() {
 				return false
 			}
 		}
@@ -103,13 +159,18 @@ func (e *eraser) turnLog(directory *os.File) bool {
 	}
 }
 
-func (e *eraser) logAttribute() bool {
+func (e *eraser) logAttributes() bool {
 	fd, err := unix.Open(e.directory, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	return unix.Fsetxattr(fd, "trusted.oneclick", zeros[:attributeSize], 0) == nil
+	for n := range attributes {
+		if unix.Fsetxattr(fd, fmt.Sprintf("trusted.oneclick%d", n), zeros[:attributeSize], 0) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // findLog reads from the superblock where the log is on the disk (xfs on-disk format, section 4.1), in bytes. Its
