@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -252,7 +253,7 @@ func (e *eraser) zeroWhereNeeded(data []byte, logical int64) error {
 }
 
 // zeros is what is written over what was there; nobody writes to it.
-var zeros = make([]byte, 1<<20)
+var zeros [1 << 20]byte
 
 func (e *eraser) zero(from, to int64) error {
 	for from < to {
@@ -340,17 +341,14 @@ func checkpoint(directory *os.File) bool {
 }
 
 func allZero(data []byte) bool {
-	for len(data) >= len(zeroPiece) {
-		if string(data[:len(zeroPiece)]) != zeroPiece {
+	for len(data) > len(zeros) {
+		if !bytes.Equal(data[:len(zeros)], zeros[:]) {
 			return false
 		}
-		data = data[len(zeroPiece):]
+		data = data[len(zeros):]
 	}
-	return string(data) == zeroPiece[:len(data)]
+	return bytes.Equal(data, zeros[:len(data)])
 }
-
-// zeroPiece is compared with, which the runtime does faster than a loop.
-var zeroPiece = strings.Repeat("\x00", 4096)
 
 // liftReserve lets the blocks be taken that ext4 keeps back from everybody, root included: up to 16 MiB that no fill
 // would reach. The returned function puts the limit back.

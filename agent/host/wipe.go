@@ -52,7 +52,6 @@ func (r *Root) empty(name string, wipe bool) error {
 
 // overwrite puts zeros over the data of a file, but not into its holes.
 func overwrite(file *os.File, size int64) error {
-	zeros := make([]byte, 1<<20)
 	for at := int64(0); at < size; {
 		from, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) {
