@@ -14,14 +14,21 @@ import (
 	"oneclick-agent/agent/problem"
 )
 
-const (
-	// idleAfter is how long nobody may touch the wizard before it saves and leaves.
-	idleAfter = 15 * time.Minute
-	idleAsks  = 10 * time.Second
-)
+// IdleAfter is how long nobody may touch the wizard before it saves and leaves, where nothing else is said.
+const IdleAfter = 15 * time.Minute
 
-// errIdle is why a wizard ends that nobody answers.
-var errIdle = errors.New("nobody answered for 15 minutes")
+const longestIdleLook = 10 * time.Second
+
+// idleError is why a wizard ends that nobody answers.
+type idleError time.Duration
+
+func (e idleError) Error() string {
+	d := time.Duration(e)
+	if d >= time.Minute {
+		return fmt.Sprintf("nobody answered for %d minutes", int(d.Minutes()))
+	}
+	return fmt.Sprintf("nobody answered for %s", d)
+}
 
 // Session is one person at one terminal.
 type Session struct {
@@ -30,6 +37,8 @@ type Session struct {
 	In, Out  *os.File
 	// Plain asks line by line.
 	Plain bool
+	// Idle is how long nobody may touch the wizard before it leaves; 0 waits for ever.
+	Idle time.Duration
 	hold  *Hold
 	// applying is set once nobody has to answer any more.
 	applying atomic.Bool
@@ -42,7 +51,7 @@ func NewSession(s *firstboot.Setup, plain bool) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{Setup: s, Terminal: terminal, In: os.Stdin, Out: os.Stdout, Plain: plain || PlainTerminal() || !terminal.fits()}, nil
+	return &Session{Setup: s, Terminal: terminal, In: os.Stdin, Out: os.Stdout, Plain: plain || PlainTerminal() || !terminal.fits(), Idle: IdleAfter}, nil
 }
 
 // Watch shows a first boot at work until it ends, or until a key is pressed.
@@ -119,17 +128,18 @@ func (s *Session) take(ctx context.Context, lost func()) (*Hold, error) {
 }
 
 func (s *Session) leaveWhenIdle(ctx context.Context, leave context.CancelCauseFunc) {
-	for host.Sleep(ctx, idleAsks) == nil {
-		if !s.applying.Load() && s.hold.Idle() > idleAfter {
-			leave(errIdle)
+	for s.Idle > 0 && host.Sleep(ctx, min(longestIdleLook, s.Idle/4)) == nil {
+		if !s.applying.Load() && s.hold.Idle() > s.Idle {
+			leave(idleError(s.Idle))
 		}
 	}
 }
 
 // leave says how to come back. Every answer so far is on disk already.
 func (s *Session) leave(err error) error {
+	var idle idleError
 	switch {
-	case errors.Is(err, errIdle), errors.Is(err, ErrTakenOver):
+	case errors.As(err, &idle), errors.Is(err, ErrTakenOver):
 		fmt.Fprintf(s.Out, "\r\n%s. Your answers are kept.\r\n", capital(err.Error()))
 		return nil
 	case err == nil, errors.Is(err, ErrLeave), errors.Is(err, ErrBack), errors.Is(err, context.Canceled):

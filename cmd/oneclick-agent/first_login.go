@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/firstlogin"
@@ -20,6 +21,7 @@ type loginFlags struct {
 	answers                    string
 	later, never, reset, plain bool
 	fromBashrc, apply, watch   bool
+	idle                       time.Duration
 }
 
 func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
@@ -28,6 +30,7 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	a.flags.BoolVar(&f.later, "later", false, "ask at the next login")
 	a.flags.BoolVar(&f.never, "never", false, "never ask again")
 	a.flags.BoolVar(&f.reset, "reset", false, "forget the answers and ask again")
+	a.flags.DurationVar(&f.idle, "idle", firstlogin.IdleAfter, "save and leave when no key is pressed for so long; 0 never leaves")
 	a.flags.BoolVar(&f.plain, "accessible", false, "ask line by line, for screen readers")
 	a.flags.BoolVar(&f.fromBashrc, "from-bashrc", false, "ask only where somebody has just logged in; for root's .bashrc")
 	a.flags.BoolVar(&f.apply, "apply", false, "carry out the steps with the answers that are there; for the unit")
@@ -134,6 +137,7 @@ func (a *agent) wizard(ctx context.Context, setup *firstboot.Setup, f loginFlags
 	if err := firstlogin.FromEnvironment(setup); err != nil {
 		return a.loginEnd(f, err)
 	}
+	session.Idle = f.idle
 	over, err := session.Run(ctx, f.fromBashrc)
 	switch {
 	case err != nil:

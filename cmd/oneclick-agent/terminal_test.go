@@ -355,3 +355,35 @@ first_login:
 		}
 	}
 }
+
+// A wizard that nobody answers keeps what it has and leaves, in the form and line by line.
+func TestTheWizardLeavesWhenNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	program := buildProgram(t)
+	for _, term := range []string{"xterm-256color", "dumb"} {
+		t.Run(term, func(t *testing.T) {
+			t.Parallel()
+			root := finishedDroplet(t, program, `
+version: 1
+app: {name: Sample}
+first_boot: [{file: /etc/boot.conf, content: x}]
+first_login: {questions: [{name: title, ask: Site title}, {name: email, ask: Admin email, type: email}]}
+`)
+			s := startSession(t, program, root, []string{"PATH=/usr/bin", "TERM=" + term, "LANG=C.UTF-8"}, pty.Winsize{Cols: 80, Rows: 24}, true, "first-login", "--idle", "1500ms")
+			before := s.settings()
+			s.see("Site title (1 of 2)")
+			s.press("A garden\r")
+			s.see("Admin email (2 of 2)")
+			s.see("Nobody answered for 1.5s. Your answers are kept.")
+			if code := s.code(); code != 3 {
+				t.Errorf("it ends with %d", code)
+			}
+			if after := s.settings(); after.Lflag&(unix.ECHO|unix.ICANON) != unix.ECHO|unix.ICANON || before.Lflag == 0 {
+				t.Error("the terminal is not put back")
+			}
+			if data, err := os.ReadFile(filepath.Join(root, "var/lib/oneclick/answers.json")); err != nil || !strings.Contains(string(data), "A garden") {
+				t.Errorf("the first answer is not kept: %q, %v", data, err)
+			}
+		})
+	}
+}
