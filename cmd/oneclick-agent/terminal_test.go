@@ -190,7 +190,9 @@ func buildProgram(t *testing.T) string {
 		t.Skip("needs root: the wizard starts for nobody else")
 	}
 	program := filepath.Join(t.TempDir(), "oneclick-agent")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static, as it is shipped: some tests run it in a chroot
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return program
