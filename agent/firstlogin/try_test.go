@@ -1,0 +1,85 @@
+package firstlogin
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+)
+
+// liveSetup is this machine as a Droplet with these public addresses, told by a metadata service on loopback.
+func liveSetup(t *testing.T, ipv4 string) *firstboot.Setup {
+	t.Helper()
+	h, err := host.Open("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"droplet_id": 1, "interfaces": {"public": [{"ipv4": {"ip_address": %q}}]}}`, ipv4)
+	}))
+	t.Cleanup(metadata.Close)
+	m, problems := manifest.Parse([]byte("version: 1\napp: {name: Sample}\n"), "app.yaml")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	setup, err := firstboot.Prepare(t.Context(), h, m, "/etc/oneclick/app.yaml", metadata.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return setup
+}
+
+// TestADomainIsComparedWithTheDroplet asks this machine's own resolver, about the one name that every machine knows.
+func TestADomainIsComparedWithTheDroplet(t *testing.T) {
+	t.Parallel()
+	for ipv4, want := range map[string]string{
+		"127.0.0.1":    "",
+		"203.0.113.10": "localhost leads to 127.0.0.1, and this Droplet is 203.0.113.10.",
+	} {
+		got := Try(t.Context(), liveSetup(t, ipv4), manifest.Question{Type: "domain"}, "localhost")
+		got = strings.ReplaceAll(got, ", ::1", "") // where the machine has IPv6
+		got = strings.ReplaceAll(got, "localhost leads here, but its IPv6 record leads to ::1: browsers and certificate authorities prefer that one. Correct or remove it.", "")
+		if got != want {
+			t.Errorf("on a Droplet at %s: %q, want %q", ipv4, got, want)
+		}
+	}
+}
+
+// TestAKeyIsTriedOut asks a real server with the answer in a header.
+func TestAKeyIsTriedOut(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("Authorization") {
+		case "Bearer right":
+		case "Bearer broken":
+			w.WriteHeader(500)
+		default:
+			w.WriteHeader(401)
+		}
+	}))
+	defer server.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	setup := liveSetup(t, "203.0.113.10")
+	for _, test := range []struct{ address, key, want string }{
+		{server.URL, "right", ""},
+		{server.URL, "wrong", "does not accept it (status 401)."},
+		{server.URL, "broken", "answered with status 500."},
+		{gone.URL, "right", "could not be asked whether the answer is right."},
+	} {
+		q := manifest.Question{Type: "secret", Check: &manifest.Check{HTTP: manifest.Template(test.address), Header: "Authorization: Bearer {{ .value }}"}}
+		want := test.want
+		if want != "" {
+			want = strings.TrimPrefix(test.address, "http://") + " " + want
+		}
+		if got := Try(t.Context(), setup, q, test.key); got != want {
+			t.Errorf("%s: %q, want %q", test.key, got, want)
+		}
+	}
+}
