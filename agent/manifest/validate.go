@@ -216,7 +216,11 @@ func (m *Manifest) validatePreSnapshot(d *decoder) {
 		return
 	}
 	for i, remove := range m.PreSnapshot.Remove {
-		m.validatePath(d, remove, index("pre_snapshot.remove", i))
+		at := index("pre_snapshot.remove", i)
+		m.validatePath(d, remove, at)
+		if fixed, _, _ := strings.Cut(remove, "*"); strings.Count(strings.TrimSuffix(fixed, "/"), "/") < 2 {
+			d.report(at, "name what the build left, like /opt/app/build-cache or /var/lib/app/*.tmp", "would remove a whole directory of the system: %q", remove)
+		}
 	}
 	for i, accept := range m.PreSnapshot.Accept {
 		if accept.Reason != "" && len(strings.TrimSpace(accept.Reason)) < 4 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -93,20 +94,26 @@ func own() []Rule {
 			regex: pattern.New(`https?://[^\s:/@"'<>{}$?#]{1,64}:([^\s/@"'<>{}$?#\x00-\x1f]{6,128})@[A-Za-z0-9]`), accept: notPlaceholder},
 		{ID: "password_line", Group: "password", What: "password in a configuration", Contextual: true, after: 160, entropy: 3,
 			Literals: []string{"password", "passwd", "secret", "api_key", "apikey", "auth_token", "access_token"},
-			regex:    pattern.New(`(?im)(?:^|[\s"'$_.{,-])(?:[a-z0-9_.-]{0,24}(?:password|passwd|secret|secret_key|api_?key|auth_token|access_token))["']?\]?\s*(?:=>|=|:)\s*["']?([^\s"'<>{}$%#;,()\[\]]{10,128})["']?\s*(?:[,;]|$)`),
+			regex:    pattern.New(`(?im)(?:^|[\s"'$_.{,-])(?:[a-z0-9_.-]{0,24}(?:password|passwd|secret|secret_key|api_?key|auth_token|access_token))["']?\]?\s*(?:=>|=|:)\s*["']?([^\s"'<>{}$%#;,()\[\]]{10,128})["']?\s*(?:[,;)\]}]|$)`),
 			accept:   looksRandom},
 	}
 }
 
-// placeholders are words that stand where a secret belongs, in examples.
-var placeholders = []string{"pass", "secret", "changeme", "change_me", "example", "your", "xxxx", "****", "placeholder", "dummy", "sample", "todo", "redacted", "hunter2"}
+// placeholders are words that stand where a secret belongs, in examples: whole, perhaps with a number, or as a beginning.
+var (
+	placeholders     = []string{"pass", "password", "passwd", "pw", "secret", "dummy", "sample", "todo", "redacted", "hunter", "test", "foobar", "token"}
+	placeholderHeads = []string{"changeme", "change_me", "change-me", "example", "your", "xxxx", "****", "placeholder", "insert_", "replace_"}
+)
 
 func notPlaceholder(secret string) bool {
 	low := strings.ToLower(secret)
-	for _, word := range placeholders {
-		if strings.HasPrefix(low, word) {
+	for _, head := range placeholderHeads {
+		if strings.HasPrefix(low, head) {
 			return false
 		}
+	}
+	if slices.Contains(placeholders, strings.TrimRight(low, "0123456789")) {
+		return false
 	}
 	return strings.Count(low, low[:1]) != len(low)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Severity says what is at stake when a subject is left behind.
@@ -111,6 +112,13 @@ func (e *Entry) status(s Subject) Status {
 // Cleans reports whether the entry's subjects are ever cleaned.
 func (e *Entry) Cleans() bool { return e.Mode != ReportOnly }
 
+// tellsSecret reports whether a finding of the entry says already that a file holds a secret, so that the secret scan
+// need not say it again: what is removed whole, and what is a key by its place.
+func (e *Entry) tellsSecret() bool {
+	group, _, _ := strings.Cut(e.ID, ".")
+	return e.Cleans() && e.Action == Remove || group == "keys" || group == "enrolment" || e.ID == "ssh.other_keys" || e.ID == "secrets.of_packages"
+}
+
 // Catalogue is everything that is cleaned and checked, in the order in which it is done.
 func Catalogue() []Entry {
 	return slices.Concat(
@@ -158,7 +166,7 @@ func (e *Entry) find(ctx context.Context, image *Image) ([]Subject, error) {
 
 // clean deals with one subject.
 func (e *Entry) clean(ctx context.Context, image *Image, subject string, wipe bool) error {
-	if e.ID != vendorRemove && isProtected(subject) && e.Action != Edit && e.Clean == nil {
+	if isProtected(subject) && e.Action != Edit && e.Clean == nil {
 		return fmt.Errorf("cannot %s %s: the image is made for it, and it always stays", e.Action, subject)
 	}
 	switch {

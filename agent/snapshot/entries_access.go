@@ -124,11 +124,11 @@ func findSSHSettings(ctx context.Context, i *Image) (subjects []Subject, _ error
 		subjects = append(subjects, Subject{Name: name + " " + value, Status: status, Message: message, Remedy: remedy})
 	}
 	if c.get("PasswordAuthentication") != "no" {
-		value, status := "yes", Warn
+		status, message := Warn, "sshd takes passwords, which bots guess all day; no account has one yet"
 		if slices.ContainsFunc(i.accounts, func(a account) bool { return i.passwordState(a) == usable || i.passwordState(a) == noPassword }) {
-			status = Fail
+			status, message = Fail, "sshd takes passwords, and an account has one or needs none"
 		}
-		add("PasswordAuthentication", value, status, "sshd takes passwords, which bots guess all day; no account has one yet", "write PasswordAuthentication no into a file in /etc/ssh/sshd_config.d")
+		add("PasswordAuthentication", "yes", status, message, "write PasswordAuthentication no into a file in /etc/ssh/sshd_config.d")
 	}
 	if c.get("PermitEmptyPasswords") == "yes" {
 		add("PermitEmptyPasswords", "yes", Fail, "sshd lets accounts without a password in", "write PermitEmptyPasswords no")
@@ -195,7 +195,7 @@ func findHostKeyMaker(_ context.Context, i *Image) (subjects []Subject, _ error)
 func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, file := range append([]string{"/etc/sudoers"}, i.expand("/etc/sudoers.d/*")...) {
 		info, err := i.Files.Stat(file)
-		if err != nil || !info.Mode().IsRegular() {
+		if err != nil || !info.Mode().IsRegular() || path.Base(file) == "90-cloud-init-users" { // which has its own entry
 			continue
 		}
 		if info.Mode().Perm()&0o022 != 0 {

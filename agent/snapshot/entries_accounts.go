@@ -46,7 +46,6 @@ func accountEntries() []Entry {
 			ID: "users.password", Severity: Critical, Mode: Guarded, Action: Edit,
 			Reason:  "who knows the password could log in to every Droplet of the image",
 			Touches: []string{"/etc/shadow"},
-			Remedy:  "oneclick-agent pre-snapshot, or accept it in the manifest with its reason",
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				for _, a := range i.accounts {
 					switch i.passwordState(a) {
@@ -73,7 +72,7 @@ func accountEntries() []Entry {
 		},
 		{
 			ID: "users.root_twin", Severity: Critical, Mode: ReportOnly, Reason: "another account with root's id 0", Touches: []string{"/etc/passwd"},
-			Remedy: "remove the account with userdel",
+			Remedy: "take its line out with vipw and vipw -s; userdel would refuse",
 			Find:   forEachAccount(func(i *Image, a account) (string, bool) { return "", a.uid == 0 && a.name != "root" }),
 		},
 		{
@@ -82,7 +81,7 @@ func accountEntries() []Entry {
 		},
 		{
 			ID: "users.shell", Severity: Medium, Mode: ReportOnly, Touches: []string{"/etc/passwd"},
-			Reason: "a system account that can log in", Remedy: "usermod -s /usr/sbin/nologin NAME",
+			Reason: "a system account that can log in", Remedy: "usermod -s /usr/sbin/nologin {}",
 			Find: forEachAccount(func(i *Image, a account) (string, bool) {
 				shell := path.Base(a.shell)
 				return "its shell is " + a.shell, a.uid > 0 && a.uid < firstPerson && a.shell != "" && a.name != "postgres" &&

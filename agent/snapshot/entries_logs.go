@@ -13,6 +13,9 @@ import (
 // rotatedName is how rotation names older logs: by number, by date, and compressed.
 var rotatedName = pattern.New(`(\.[0-9]{1,3}|-[0-9]{8}(-[0-9]{2,10})?|\.old|~)(\.(gz|xz|bz2|zst|lz4))?$|\.(gz|xz|bz2|zst|lz4)$`)
 
+// otherLog are the files in /var/log that have an entry of their own.
+var otherLog = pattern.New(`^/var/log/((wtmp|btmp|lastlog|faillog|tallylog|bootstrap\.log)$|wtmp\.db|(sa|sysstat)/sa|account/pacct|(anaconda|installer|dump)/|droplet_agent\.install\.log$)`)
+
 func logEntries() []Entry {
 	const why = "what happened on the build machine: addresses, names, and what programs printed"
 	return []Entry{
@@ -43,7 +46,7 @@ func logEntries() []Entry {
 		{
 			ID: "logs.text", Severity: High, Mode: Default, Action: Empty, Returns: true, Left: Warn, Reason: why, Touches: []string{"/var/log/**/*"},
 			Holds: func(i *Image, file string) bool {
-				return i.isLog(file) && i.hasContent(file) && !rotatedName().MatchString(path.Base(file))
+				return i.isLog(file) && i.hasContent(file) && !rotatedName().MatchString(path.Base(file)) && !otherLog().MatchString(file)
 			},
 		},
 		{

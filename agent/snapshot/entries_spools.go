@@ -17,7 +17,7 @@ func spoolEntries() []Entry {
 			Touches: []string{"/tmp/*", "/var/tmp/*"}, Holds: isTemporary,
 		},
 		{
-			ID: "temporary.modes", Severity: High, Mode: ReportOnly, Reason: "it must be open to all and sticky, mode 1777", Remedy: "chmod 1777 PATH", Touches: []string{"/tmp", "/var/tmp"},
+			ID: "temporary.modes", Severity: High, Mode: ReportOnly, Reason: "it must be open to all and sticky, mode 1777", Remedy: "chmod 1777 {}", Touches: []string{"/tmp", "/var/tmp"},
 			Holds: func(i *Image, file string) bool {
 				info, err := i.Files.Stat(file)
 				return err == nil && host.Bits(info.Mode()) != 0o1777

@@ -48,7 +48,8 @@ type Image struct {
 	walked      map[string][]Subject
 	mu          sync.Mutex // guards unread
 	unread      []Subject
-	ranHere     string // why it is known that first boot has run here
+	used        map[int]bool // the manifest's acceptances, by number, that a finding was accepted by
+	ranHere     string       // why it is known that first boot has run here
 }
 
 // account is one line of /etc/passwd.

@@ -88,13 +88,20 @@ func CheckManifest(m *manifest.Manifest) (problems problem.List) {
 	for n, accept := range m.PreSnapshot.Accept {
 		check(accept.Check, fmt.Sprintf("pre_snapshot.accept[%d].check", n), ids, "check")
 	}
-	var optional []string
+	var optional, always []string
 	for _, e := range Catalogue() {
 		if e.Mode == Optional {
 			optional = append(optional, e.ID)
+		} else if e.Cleans() {
+			always = append(always, e.ID)
 		}
 	}
 	for n, choice := range m.PreSnapshot.Clean {
+		if slices.Contains(always, choice.ID) {
+			at := fmt.Sprintf("pre_snapshot.clean[%d].id", n)
+			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: fmt.Sprintf("%s is always cleaned", choice.ID), Hint: "take the line out"})
+			continue
+		}
 		check(choice.ID, fmt.Sprintf("pre_snapshot.clean[%d].id", n), optional, "optional cleaning")
 	}
 	return problems

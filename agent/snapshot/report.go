@@ -32,6 +32,8 @@ type Check struct {
 	Subject string `json:"subject"`
 	Message string `json:"message"`
 	Remedy  string `json:"remedy"`
+	// Severity says what is at stake: critical, high, medium, low.
+	Severity Severity `json:"severity"`
 }
 
 // Summary counts the checks by verdict. It is always computed from them.
@@ -56,11 +58,16 @@ func (r *Report) sum() {
 			r.Summary.Unknown++
 		}
 	}
-	slices.SortStableFunc(r.Checks, func(a, b Check) int { return cmp.Compare(rank(a.Status), rank(b.Status)) })
+	slices.SortStableFunc(r.Checks, func(a, b Check) int {
+		return cmp.Or(cmp.Compare(rank(a.Status), rank(b.Status)), cmp.Compare(weight(a.Severity), weight(b.Severity)))
+	})
 }
 
 // rank puts the worst first.
 func rank(s Status) int { return slices.Index([]Status{Fail, Unknown, Warn, Pass}, s) }
+
+// weight puts what is most at stake first.
+func weight(s Severity) int { return slices.Index([]Severity{Critical, High, Medium, Low}, s) }
 
 // Failed reports whether the image should not be snapshotted; strict takes warnings and what is unknown for failures.
 func (r *Report) Failed(strict bool) bool {
@@ -78,11 +85,11 @@ func (r *Report) WriteJSON(w io.Writer) error {
 // shown is how many subjects of one check people are shown; all are in the JSON.
 const shown = 5
 
-// WriteText prints the report for people: the worst first, each with what mends it.
+// WriteText prints the report for people: the worst first, each with what mends it; then what cleaning will deal with.
 func (r *Report) WriteText(w io.Writer) {
 	counts := map[string]int{}
 	for _, check := range r.Checks {
-		if check.Status == Pass && check.Subject == "" {
+		if check.Status == Pass && check.Subject == "" || check.Remedy == cleansIt {
 			continue
 		}
 		key := check.ID + string(check.Status)
@@ -98,6 +105,7 @@ func (r *Report) WriteText(w io.Writer) {
 			fmt.Fprintf(w, "         ... and %d more of %s; --json has all\n", more, check.ID)
 		}
 	}
+	r.writeCleanable(w)
 	fmt.Fprintf(w, "\n%d failed, %d unknown, %d warnings, %d passed; %d cleaned\n", r.Summary.Fail, r.Summary.Unknown, r.Summary.Warn, r.Summary.Pass, len(r.Cleaned))
 	fmt.Fprintf(w, "The Marketplace's own script (img_check 1.8.1) would say: %s\n", r.Marketplace.Status)
 	for _, reason := range r.Marketplace.Reasons {
@@ -105,9 +113,29 @@ func (r *Report) WriteText(w io.Writer) {
 	}
 }
 
+// writeCleanable prints a line for each check whose findings need nobody: cleaning deals with them.
+func (r *Report) writeCleanable(w io.Writer) {
+	told := map[string]bool{}
+	for _, check := range r.Checks {
+		key := check.ID + string(check.Status)
+		if check.Remedy != cleansIt || told[key] {
+			continue
+		}
+		if len(told) == 0 {
+			fmt.Fprintf(w, "\nDealt with by %s:\n", cleansIt)
+		}
+		told[key] = true
+		fmt.Fprintf(w, "%-8s %-28s %s", check.Status, check.ID, check.Subject)
+		if more := r.count(check) - 1; more > 0 {
+			fmt.Fprintf(w, " and %d more", more)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
 func (r *Report) count(like Check) (n int) {
 	for _, check := range r.Checks {
-		if check.ID == like.ID && check.Status == like.Status {
+		if check.ID == like.ID && check.Status == like.Status && (check.Remedy == cleansIt) == (like.Remedy == cleansIt) {
 			n++
 		}
 	}

@@ -8,10 +8,12 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/render"
 )
 
 // Options say what a run is to do.
@@ -45,7 +47,7 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 		i.lookForUpdates(ctx) // while the name servers are still there
 	}
 	var failed []Check
-	if !o.CheckOnly {
+	if !o.CheckOnly || o.DryRun {
 		var err error
 		if report.Cleaned, failed, err = i.clean(ctx, o); err != nil || o.DryRun {
 			return report, err
@@ -93,7 +95,7 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 		}
 		subjects, err := entry.find(ctx, i)
 		if err != nil {
-			failed = append(failed, Check{entry.ID, Unknown, "", err.Error(), ""})
+			failed = append(failed, Check{entry.ID, Unknown, "", err.Error(), "", entry.Severity})
 			continue
 		}
 		subjects = slices.DeleteFunc(subjects, func(s Subject) bool {
@@ -124,7 +126,7 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 
 // told is a finding about a subject that cleaning could not or would not deal with.
 func told(entry *Entry, s Subject, message, remedy string) Check {
-	return Check{entry.ID, entry.status(s), problem.OneLine(s.Name), problem.OneLine(message), remedy}
+	return Check{entry.ID, entry.status(s), problem.OneLine(s.Name), problem.OneLine(message), remedy, entry.Severity}
 }
 
 // goneBefore reports whether an entry that comes earlier in a plan deals with the subject, or removes a directory that
@@ -137,7 +139,7 @@ func goneBefore(cleaned []Cleaned, subject string) bool {
 
 func (i *Image) cleanEntry(ctx context.Context, entry *Entry, subjects []Subject, o Options) (cleaned []Cleaned, failed []Check, _ error) {
 	if !o.DryRun {
-		i.Report(fmt.Sprintf("%-28s %d", entry.ID, len(subjects)))
+		i.Report(fmt.Sprintf("cleaning %-28s %d", entry.ID, len(subjects)))
 		if i.Live() && entry.Prepare != nil {
 			entry.Prepare(ctx, i)
 		}
@@ -177,8 +179,11 @@ func (i *Image) accepted(id, subject string) *manifest.Accept {
 	if i.Manifest == nil || i.Manifest.PreSnapshot == nil {
 		return nil
 	}
-	for _, accept := range i.Manifest.PreSnapshot.Accept {
+	for n, accept := range i.Manifest.PreSnapshot.Accept {
 		if accept.Check == id && (accept.Subject == "" || accept.Subject == subject) {
+			if i.used != nil {
+				i.used[n] = true
+			}
 			return &accept
 		}
 	}
@@ -188,6 +193,7 @@ func (i *Image) accepted(id, subject string) *manifest.Accept {
 // check asks every entry what it finds.
 func (i *Image) check(ctx context.Context, report *Report) error {
 	reported := map[string]bool{}
+	i.used = map[int]bool{}
 	for _, entry := range Catalogue() {
 		if entry.Silent {
 			continue
@@ -197,7 +203,7 @@ func (i *Image) check(ctx context.Context, report *Report) error {
 			return errors.New("interrupted; nothing was changed by the check")
 		}
 		if err != nil {
-			report.Checks = append(report.Checks, Check{entry.ID, Unknown, "", "it could not be determined: " + err.Error(), ""})
+			report.Checks = append(report.Checks, Check{entry.ID, Unknown, "", "it could not be determined: " + err.Error(), "", entry.Severity})
 			continue
 		}
 		if entry.ID == "secrets.unread" {
@@ -207,19 +213,34 @@ func (i *Image) check(ctx context.Context, report *Report) error {
 			subjects = slices.DeleteFunc(slices.Clone(subjects), func(s Subject) bool { return reported[s.Name] })
 		}
 		if len(subjects) == 0 {
-			report.Checks = append(report.Checks, Check{ID: entry.ID, Status: Pass, Message: "nothing found: " + entry.Reason})
+			report.Checks = append(report.Checks, Check{ID: entry.ID, Status: Pass, Message: "nothing found: " + entry.Reason, Severity: entry.Severity})
 		}
 		for _, s := range subjects {
-			reported[s.Name] = true
+			reported[s.Name] = reported[s.Name] || entry.tellsSecret()
 			report.Checks = append(report.Checks, i.judge(&entry, s))
 		}
 	}
+	report.Checks = append(report.Checks, i.unusedAcceptances()...)
 	return nil
+}
+
+// unusedAcceptances are what the manifest accepts and nothing finds: a mistake in a name, or something that was mended.
+func (i *Image) unusedAcceptances() (checks []Check) {
+	if i.Manifest == nil || i.Manifest.PreSnapshot == nil {
+		return nil
+	}
+	for n, accept := range i.Manifest.PreSnapshot.Accept {
+		if !i.used[n] {
+			checks = append(checks, Check{"vendor.accept", Warn, problem.OneLine(strings.TrimSpace(accept.Check + " " + accept.Subject)), "the manifest accepts it, and nothing was found that this is about",
+				"name the subject as the report does, or take the line out", Low})
+		}
+	}
+	return checks
 }
 
 // judge turns one subject into a finding.
 func (i *Image) judge(entry *Entry, s Subject) Check {
-	check := Check{entry.ID, entry.status(s), s.Name, s.Message, s.Remedy}
+	check := Check{entry.ID, entry.status(s), s.Name, s.Message, s.Remedy, entry.Severity}
 	if check.Message == "" {
 		check.Message = entry.Reason
 	}
@@ -227,16 +248,36 @@ func (i *Image) judge(entry *Entry, s Subject) Check {
 		check.Remedy = entry.Remedy
 	}
 	if check.Remedy == "" && entry.Cleans() {
-		check.Remedy = "oneclick-agent pre-snapshot"
+		check.Remedy = cleansIt
 		if entry.Mode == Optional {
 			check.Remedy = fmt.Sprintf("pre_snapshot: {clean: [{id: %s}]}", entry.ID)
 		}
 	}
+	check.Remedy = strings.ReplaceAll(check.Remedy, subjectMark, quoted(s.Name))
 	if accept := i.accepted(entry.ID, s.Name); accept != nil {
 		check.Status, check.Message, check.Remedy = Pass, "accepted: "+strings.TrimSpace(accept.Reason)+" ("+check.Message+")", ""
 	}
 	check.Subject, check.Message, check.Remedy = problem.OneLine(check.Subject), problem.OneLine(check.Message), problem.OneLine(check.Remedy)
 	return check
+}
+
+const (
+	// cleansIt is the remedy for what cleaning deals with.
+	cleansIt = "oneclick-agent pre-snapshot"
+	// subjectMark stands in remedies for the subject.
+	subjectMark = "{}"
+)
+
+// quoted is a path or a name as it can be typed into a shell.
+func quoted(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("/._-@+:", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		if safe, err := render.Shell(name); err == nil {
+			return safe
+		}
+	}
+	return name
 }
 
 // unreadable is what neither the walk nor the secret scan could look at.
