@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 const deletedMark = " (deleted)"
@@ -29,11 +30,29 @@ func (h *Host) EmptyDeleted(name string) error {
 		if found != name {
 			return
 		}
-		if err := os.Truncate(handle, 0); err != nil {
+		if err := emptyHandle(handle); err != nil {
 			failure = fmt.Errorf("cannot empty %s, which was deleted and is still open: %w", name, plain(err))
 		}
 	})
 	return failure
+}
+
+// emptyHandle empties the file behind an entry of /proc/PID/fd, if it still is a deleted one: the number may be another
+// file's by now.
+func emptyHandle(handle string) error {
+	file, err := os.OpenFile(handle, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Nlink > 0 || !info.Mode().IsRegular() {
+		return nil
+	}
+	return file.Truncate(0)
 }
 
 func (h *Host) eachDeleted(below string, do func(handle, name string)) {

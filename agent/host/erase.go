@@ -137,7 +137,7 @@ func (e *eraser) fill(reserve int64) error {
 	}
 	extents, err := e.extents(from)
 	if err != nil || e.disk == nil {
-		return e.zero(from, e.size)
+		return errors.Join(e.zero(from, e.size), plain(e.file.Sync()))
 	}
 	if err := e.inspectAll(extents); err != nil {
 		return err

@@ -114,19 +114,17 @@ func diskOf(device string) string {
 	if _, err := os.Stat(filepath.Join(target, "partition")); err == nil {
 		target = filepath.Dir(target)
 	}
+	// A logical volume is on the disk that is below it.
+	if below, _ := filepath.Glob(filepath.Join(target, "slaves", "*", "dev")); len(below) > 0 {
+		if number, err := os.ReadFile(below[0]); err == nil {
+			return diskOf(strings.TrimSpace(string(number)))
+		}
+	}
 	return filepath.Base(target)
 }
 
-// MountedBelow is the first mount point strictly below path, or at it, "" for none. What is mounted there is not part
-// of the tree, and whoever removes path would empty it.
-func (r *Root) MountedBelow(path string) string {
-	name, err := r.resolve(path, false)
-	if err != nil {
-		return ""
-	}
-	return r.mountedBelow(name)
-}
-
+// mountedBelow is the first mount point at or below a name of the tree, "" for none. What is mounted there is not part
+// of the tree, and whoever removes the name would empty it.
 func (r *Root) mountedBelow(name string) string {
 	path := filepath.Join("/", name)
 	for _, mount := range r.Mounts() {

@@ -124,7 +124,7 @@ func Catalogue() []Entry {
 	return slices.Concat(
 		vendorEntries(), digitalOceanEntries(), packageEntries(), firstBootEntries(),
 		accessEntries(), accountEntries(), identityEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
-		enrolmentEntries(), spoolEntries(), logEntries(), systemEntries(), firewallEntries(), secretEntries(), lastEntries(),
+		enrolmentEntries(), spoolEntries(), cleanHookEntries(), logEntries(), systemEntries(), firewallEntries(), secretEntries(), diskEntries(),
 	)
 }
 

@@ -46,10 +46,9 @@ func cloudInitEntries() []Entry {
 	}
 }
 
-// lastEntries come when everything else is cleaned.
-func lastEntries() []Entry {
+// cleanHookEntries are other programs' own cleanings. Logs come behind them, because they write some.
+func cleanHookEntries() []Entry {
 	return []Entry{
-		eraseFreeSpace(),
 		{
 			ID: "cloud_init.clean_hooks", Severity: Low, Mode: Default, Action: RunCommand, Reason: "what other programs want done before a snapshot", Silent: true,
 			Touches: []string{"/etc/cloud/clean.d/*"}, Holds: executable, Clean: runCleanHook,
@@ -69,6 +68,9 @@ func executable(i *Image, file string) bool {
 const cleanHookWithin = 2 * time.Minute
 
 func runCleanHook(ctx context.Context, i *Image, file string) error {
+	if !i.Live() {
+		return errForeign
+	}
 	ctx, cancel := context.WithTimeout(ctx, cleanHookWithin)
 	defer cancel()
 	_, err := i.Run(ctx, host.Command{Argv: []string{file}})

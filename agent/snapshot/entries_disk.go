@@ -2,19 +2,23 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
-// eraseFreeSpace is the entry of what deleted files left on the disk.
-func eraseFreeSpace() Entry {
-	return Entry{
+// diskEntries come when nothing is deleted any more.
+func diskEntries() []Entry {
+	return []Entry{{
 		ID: eraseEntry, Severity: High, Mode: Default, Action: Zero, Silent: true,
 		Reason:  "deleted files are still on the disk, and in the snapshot, until something else is written there",
 		Touches: []string{"every writable file system of the Droplet's own disk"},
 		Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			for _, mount := range i.Files.SnapshotMounts() {
 				subjects = append(subjects, Subject{Name: mount.Point})
+			}
+			if i.Live() && len(subjects) == 0 {
+				return nil, errors.New("the root file system is on no disk that is known here, and its free space was not erased")
 			}
 			return subjects, nil
 		},
@@ -31,7 +35,7 @@ func eraseFreeSpace() Entry {
 			}
 			return nil
 		},
-	}
+	}}
 }
 
 const progressEvery = 2 * time.Second

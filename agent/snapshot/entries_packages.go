@@ -34,6 +34,9 @@ func packageEntries() []Entry {
 			ID: "packages.leftovers", Severity: Low, Mode: Optional, Action: Remove, Silent: true, Reason: "older copies of the package manager's own records", Touches: []string{"/var/lib/dpkg/*-old", "/var/backups/dpkg.*", "/var/backups/apt.*", "/var/backups/alternatives.*"},
 		},
 		{
+			ID: "packages.history", Severity: Low, Mode: Optional, Action: Remove, Silent: true, Reason: "the package manager's own history; without it dnf history undo does nothing", Touches: []string{"/var/lib/dnf/history*", "/var/lib/yum/history*"},
+		},
+		{
 			ID: "packages.foreign_sources", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "packages are taken from it without a signature", Remedy: "sign the repository, and take the exception out", Touches: []string{"/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/yum.repos.d/*"},
 			Holds: func(i *Image, file string) bool {
 				text := strings.ToLower(strings.Join(i.textLines(file), "\n"))
@@ -61,15 +64,34 @@ func packageEntries() []Entry {
 		{
 			ID: "updates.automatic", Severity: Medium, Mode: ReportOnly, Reason: "nothing installs security updates by itself", Remedy: "install unattended-upgrades, or dnf-automatic", Touches: []string{"/etc/apt/apt.conf.d", "/etc/dnf/automatic.conf"},
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
-				for _, name := range []string{"unattended-upgrades", "dnf-automatic", "yum-cron"} {
-					if i.packages.installed(name) {
-						return nil, nil
-					}
+				if i.updatesItself() {
+					return nil, nil
 				}
 				return []Subject{{Name: "unattended-upgrades"}}, nil
 			},
 		},
 	}
+}
+
+// updatesItself reports whether a program that installs security updates is there and turned on.
+func (i *Image) updatesItself() bool {
+	if i.packages.usable("unattended-upgrades") {
+		on := true
+		for _, file := range i.expand("/etc/apt/apt.conf.d/*") { // the last one counts
+			for _, line := range i.textLines(file) {
+				if value, ok := strings.CutPrefix(line, "APT::Periodic::Unattended-Upgrade "); ok {
+					on = strings.Trim(value, `"; `) != "0"
+				}
+			}
+		}
+		return on
+	}
+	for _, timer := range []string{"dnf-automatic.timer", "dnf-automatic-install.timer", "yum-cron.service"} {
+		if len(i.expand("/etc/systemd/system/*.wants/"+timer)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // packageCommand names what would be run with the image's package manager.
@@ -84,6 +106,9 @@ func packageCommand(apt, dnf string) func(context.Context, *Image) ([]Subject, e
 
 func runPackageManager(apt, dnf []string) func(context.Context, *Image, string) error {
 	return func(ctx context.Context, i *Image, _ string) error {
+		if !i.Live() {
+			return errForeign
+		}
 		ctx, cancel := context.WithTimeout(ctx, packagesWithin)
 		defer cancel()
 		argv := append([]string{"dnf", "--assumeyes", "--quiet"}, dnf...)
@@ -94,6 +119,9 @@ func runPackageManager(apt, dnf []string) func(context.Context, *Image, string) 
 			argv = append([]string{"apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"}, apt...)
 		}
 		_, err := i.Run(ctx, host.Command{Argv: argv})
+		i.packages.forget()
+		i.updates = nil
+		i.lookForUpdates(ctx) // while the name servers are still there
 		return err
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/scan"
@@ -46,16 +46,7 @@ func secretEntries() (entries []Entry) {
 // secretScan is the outcome of the scan.
 type secretScan struct {
 	found map[string][]Subject // by group
-	bytes int64
-	took  time.Duration
 }
-
-const (
-	// perFile is how many secrets of one file are told; the first is enough to throw it out.
-	perFile = 1
-	// largestScanned is the most of one file that is read, in bytes of data; holes are not read.
-	largestScanned = 16 << 30
-)
 
 // unscanned is what the package manager or the kernel wrote, or what the cleaning takes away.
 var unscanned = []string{"/var/lib/apt/lists", "/var/lib/dpkg", "/var/lib/rpm", "/usr/share/oneclick-agent", "/lost+found"}
@@ -66,7 +57,6 @@ func (i *Image) scanForSecrets(ctx context.Context) error {
 	if i.secrets != nil {
 		return nil
 	}
-	began := time.Now()
 	result := &secretScan{found: map[string][]Subject{}}
 	scanner := scan.New(i.Known)
 	buffers := sync.Pool{New: func() any { return scan.NewBuffer() }}
@@ -77,10 +67,9 @@ func (i *Image) scanForSecrets(ctx context.Context) error {
 		}
 		buffer := buffers.Get().(*scan.Buffer)
 		defer buffers.Put(buffer)
-		findings, read, err := i.scanFile(scanner, buffer, entry)
+		findings, err := i.scanFile(scanner, buffer, entry)
 		mu.Lock()
 		defer mu.Unlock()
-		result.bytes += read
 		if err != nil {
 			result.found["unread"] = append(result.found["unread"], Subject{Name: entry.Path, Status: Unknown, Message: err.Error()})
 		}
@@ -94,7 +83,6 @@ func (i *Image) scanForSecrets(ctx context.Context) error {
 	for _, subjects := range result.found {
 		slices.SortFunc(subjects, func(a, b Subject) int { return cmp.Compare(a.Name, b.Name) })
 	}
-	result.took = time.Since(began)
 	i.secrets = result
 	return nil
 }
@@ -110,43 +98,44 @@ func directoryOf(file string, directories []string) string {
 }
 
 // scanFile finds the secrets of one file: at most one of each group.
-func (i *Image) scanFile(scanner *scan.Scanner, buffer *scan.Buffer, entry *host.Entry) (map[string]Subject, int64, error) {
+func (i *Image) scanFile(scanner *scan.Scanner, buffer *scan.Buffer, entry *host.Entry) (map[string]Subject, error) {
 	file, err := entry.Open()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer file.Close()
 	found := map[string]Subject{}
 	counts := map[string]int{}
 	report := func(f scan.Finding) {
 		group := f.Rule.Group
-		if counts[group]++; counts[group] > perFile {
-			return
+		counts[group]++
+		if first, there := found[group]; there && (first.Status == Fail || f.Contextual) {
+			return // the worst one of a file is told
 		}
 		place := fmt.Sprintf("at byte %d", f.Offset)
 		if f.Line > 0 {
 			place = fmt.Sprintf("in line %d", f.Line)
 		}
 		status := Fail
-		if f.Contextual {
+		if f.Contextual || path.Base(entry.Path) == snakeOil { // a layer of a container has its own
 			status = Warn
 		}
 		found[group] = Subject{Name: entry.Path, Status: status, Message: fmt.Sprintf("%s %s: %s", f.Rule.What, place, f.Sample)}
 	}
 	// What needs its context to be told is looked for where people write settings, not in programs and their data.
 	contextual := isSettings(entry.Path) && !i.packages.owns(entry.Path)
-	read, err := scanner.Scan(host.NewSparseReader(file, entry.Stat.Size), buffer, contextual, report)
+	_, err = scanner.Scan(host.NewSparseReader(file, entry.Stat.Size), buffer, contextual, report)
 	if len(found) > 0 && i.packages.vouches(entry.Path) {
-		return nil, read, err
+		return nil, err
 	}
 	for group, n := range counts {
-		if n > perFile {
+		if n > 1 {
 			subject := found[group]
-			subject.Message += fmt.Sprintf(", and %d more", n-perFile)
+			subject.Message += fmt.Sprintf(", and %d more", n-1)
 			found[group] = subject
 		}
 	}
-	return found, read, err
+	return found, err
 }
 
 // settingsPlaces are where settings stand that somebody wrote on this machine.

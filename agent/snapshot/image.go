@@ -229,7 +229,10 @@ func (i *Image) list(directory string) []fs.DirEntry {
 }
 
 // changed forgets what was listed.
-func (i *Image) changed() { clear(i.names) }
+func (i *Image) changed() {
+	clear(i.names)
+	i.sshd, i.walked = nil, nil
+}
 
 // protected are the paths that an image is made for. No cleaning removes or empties them.
 var protected = []string{

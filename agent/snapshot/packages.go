@@ -62,11 +62,11 @@ func (p *packages) load() {
 func (p *packages) loadRPM() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out, err := p.image.Run(ctx, host.Command{Argv: []string{"rpm", "-qa", "--qf", `%{NAME}\n`}})
+	out, err := p.image.command(ctx, "rpm", "-qa", "--qf", `%{NAME}\n`)
 	if err != nil {
 		return
 	}
-	for name := range strings.FieldsSeq(string(out)) {
+	for name := range strings.FieldsSeq(out) {
 		p.status[name] = "install ok installed"
 	}
 }
@@ -80,8 +80,17 @@ func (p *packages) installed(name string) bool {
 	return state != "" && !strings.HasSuffix(state, " not-installed")
 }
 
+// usable reports whether a package is wholly there, and not only its settings.
+func (p *packages) usable(name string) bool {
+	p.load()
+	return strings.HasSuffix(p.status[name], " installed") && !strings.HasSuffix(p.status[name], " not-installed")
+}
+
 // purge has the package manager take a package away with its settings.
 func (p *packages) purge(ctx context.Context, name string) error {
+	if !p.image.Live() {
+		return errForeign
+	}
 	ctx, cancel := context.WithTimeout(ctx, packagesWithin)
 	defer cancel()
 	argv := []string{"rpm", "--erase", name}
@@ -92,8 +101,14 @@ func (p *packages) purge(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("cannot purge the package %s: %w", name, err)
 	}
-	p.once, p.listed = sync.Once{}, sync.Once{}
+	p.forget()
 	return nil
+}
+
+// forget has everything read again, after packages changed.
+func (p *packages) forget() {
+	p.once, p.listed, p.verdict = sync.Once{}, sync.Once{}, sync.Map{}
+	p.broken = nil
 }
 
 // owns reports whether a package brought the file.
@@ -189,6 +204,9 @@ func (p *packages) eachLine(file string, do func(line string)) {
 
 // listRPM asks rpm for all files and their checksums.
 func (p *packages) listRPM() {
+	if !p.image.Live() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), packagesWithin)
 	defer cancel()
 	reader, writer := io.Pipe()

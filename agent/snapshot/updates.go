@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +24,13 @@ type updates struct {
 
 const (
 	updatesWithin = 5 * time.Minute
-	// private is where lists of packages are kept while they are needed: in memory, which no snapshot holds, and where
-	// there is more room than in /run.
-	private = "/dev/shm/oneclick-updates"
+	// inMemory is where lists of packages are kept while they are needed: no snapshot holds it, and there is more room
+	// than in /run. Everybody may write to it, so that the directory has a name that nobody can guess.
+	inMemory = "/dev/shm"
 )
+
+// errForeign is why nothing of a tree is run: its programs are as hostile as its files, and a chroot does not hold root.
+var errForeign = errors.New("programs of a directory tree are not run; run this on the machine itself")
 
 // errTree is why updates of a tree are not known.
 var errTree = errors.New("updates are only looked up on a running machine; run this on the build Droplet")
@@ -42,20 +47,21 @@ func (i *Image) lookForUpdates(ctx context.Context) *updates {
 	}
 	ctx, cancel := context.WithTimeout(ctx, updatesWithin)
 	defer cancel()
-	if err := i.Files.MakeDirectory(private, host.Mode(0o755)); err != nil {
+	private := path.Join(inMemory, "oneclick-"+rand.Text())
+	if err := i.Files.MakeDirectory(private, host.Mode(0o700)); err != nil {
 		i.updates.err = err
 		return i.updates
 	}
 	defer i.Files.Discard(private, false)
 	if i.packages.debian() {
-		i.updates.err = i.updates.apt(ctx, i)
+		i.updates.err = i.updates.apt(ctx, i, private)
 	} else {
-		i.updates.err = i.updates.dnf(ctx, i)
+		i.updates.err = i.updates.dnf(ctx, i, private)
 	}
 	return i.updates
 }
 
-func (u *updates) apt(ctx context.Context, i *Image) error {
+func (u *updates) apt(ctx context.Context, i *Image, private string) error {
 	for _, directory := range []string{"/lists", "/lists/partial", "/cache", "/cache/archives", "/cache/archives/partial", "/log"} {
 		if err := i.Files.MakeDirectory(private+directory, host.Attributes{}); err != nil {
 			return err
@@ -102,7 +108,7 @@ func securityUpdates(simulated string) (found []string) {
 	return found
 }
 
-func (u *updates) dnf(ctx context.Context, i *Image) error {
+func (u *updates) dnf(ctx context.Context, i *Image, private string) error {
 	manager := "dnf"
 	if !i.HasCommand("dnf") {
 		manager = "yum"
@@ -110,7 +116,7 @@ func (u *updates) dnf(ctx context.Context, i *Image) error {
 	if !i.HasCommand(manager) {
 		return errors.New("the image has neither apt-get, nor dnf, nor yum")
 	}
-	out, err := i.Run(ctx, host.Command{Argv: []string{manager, "--quiet", "--setopt=cachedir=" + private, "updateinfo", "list", "--security", "--available"}})
+	out, err := i.Run(ctx, host.Command{Argv: []string{manager, "--quiet", "--setopt=cachedir=" + private, "--setopt=logdir=" + private, "--setopt=persistdir=" + private, "updateinfo", "list", "--security", "--available"}})
 	if err != nil {
 		return fmt.Errorf("%s cannot look for updates: %s", manager, reasonOf(err, string(out)))
 	}
@@ -168,6 +174,9 @@ func reasonOf(err error, out string) string {
 
 // command runs a program of the image and returns all that it printed.
 func (i *Image) command(ctx context.Context, argv ...string) (string, error) {
+	if !i.Live() {
+		return "", errForeign
+	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out, err := i.Run(ctx, host.Command{Argv: argv, Env: map[string]string{"LC_ALL": "C"}})
