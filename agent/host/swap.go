@@ -34,6 +34,27 @@ func (h *Host) Swap() (used, available int64) {
 	return values["SwapTotal"] - values["SwapFree"], values["MemAvailable"]
 }
 
+// SwapFiles are the files that this machine uses as swap.
+func (h *Host) SwapFiles() (files []string) {
+	data, err := os.ReadFile("/proc/swaps")
+	if err != nil || !h.Live() {
+		return nil
+	}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[1] == "file" {
+			files = append(files, unescapeMount(fields[0]))
+		}
+	}
+	return files
+}
+
+// IsSwap reports whether mkswap(8) made the file a swap area.
+func (r *Root) IsSwap(path string) bool {
+	const signature = "SWAPSPACE2"
+	head, err := r.ReadHead(path, swapHeader)
+	return err == nil && strings.HasSuffix(string(head), signature) && len(head) == swapHeader
+}
+
 // SwapOff takes a swap file of this machine out of use. It returns ErrNoSwap where it is in none.
 func (h *Host) SwapOff(path string) error {
 	name, err := unix.BytePtrFromString(path)

@@ -2,6 +2,8 @@ package snapshot
 
 import (
 	"context"
+	"io/fs"
+	"oneclick-agent/agent/pattern"
 	"path"
 	"slices"
 	"strings"
@@ -90,15 +92,26 @@ func accessEntries() []Entry {
 	}
 }
 
+// keyLine is a line of an authorized_keys file (sshd(8)).
+var keyLine = pattern.New(`(?m)(^|[\s,"])(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\s+\S`)
+
 func findAuthorizedKeys(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, pattern := range i.sshdConfiguration().keyFiles() {
+		usual := strings.HasPrefix(pattern, ".ssh/authorized_keys")
 		for _, a := range append([]account{{name: "root", home: "/root"}}, i.accounts...) {
 			file := strings.NewReplacer("%%", "%", "%h", a.home, "%u", a.name, "%U", "").Replace(pattern)
 			if !strings.HasPrefix(file, "/") {
 				file = path.Join(a.home, file)
 			}
-			if notDirectory(i, file) {
+			info, err := i.Files.Lstat(file)
+			if err != nil || !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0 || strings.HasPrefix(file, "/dev/") {
+				continue
+			}
+			if usual || strings.Contains(file, "authorized") || keyLine().MatchString(i.text(file)) { // anything may be named there
 				subjects = append(subjects, Subject{Name: file})
+			}
+			if target, err := i.Files.Resolve(file); err == nil && target != file && keyLine().MatchString(i.text(target)) {
+				subjects = append(subjects, Subject{Name: target}) // the link goes, and what it leads to
 			}
 		}
 	}
@@ -106,9 +119,12 @@ func findAuthorizedKeys(_ context.Context, i *Image) (subjects []Subject, _ erro
 }
 
 func findKeySources(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	for _, key := range []string{"AuthorizedKeysCommand", "TrustedUserCAKeys", "AuthorizedPrincipalsCommand"} {
-		if value := i.sshdConfiguration().get(key); value != "" && value != "none" {
-			subjects = append(subjects, Subject{Name: key + " " + value})
+	c := i.sshdConfiguration()
+	for _, key := range []string{"AuthorizedKeysCommand", "TrustedUserCAKeys", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsFile"} {
+		for _, s := range c.settings {
+			if s.key == strings.ToLower(key) && s.value != "none" {
+				subjects = append(subjects, Subject{Name: key + " " + s.value})
+			}
 		}
 	}
 	return subjects, nil
@@ -120,21 +136,31 @@ func findSSHSettings(ctx context.Context, i *Image) (subjects []Subject, _ error
 	if !c.found {
 		return nil, nil
 	}
-	add := func(name, value string, status Status, message, remedy string) {
-		subjects = append(subjects, Subject{Name: name + " " + value, Status: status, Message: message, Remedy: remedy})
+	add := func(name string, status Status, message, remedy string) {
+		subjects = append(subjects, Subject{Name: name, Status: status, Message: message, Remedy: remedy})
 	}
+	status, message := Warn, "sshd takes passwords, which bots guess all day; no account has one yet"
+	if slices.ContainsFunc(i.accounts, func(a account) bool { return i.passwordState(a) == usable || i.passwordState(a) == noPassword }) {
+		status, message = Fail, "sshd takes passwords, and an account has one or needs none"
+	}
+	const remedy = "write PasswordAuthentication no into a file in /etc/ssh/sshd_config.d"
 	if c.get("PasswordAuthentication") != "no" {
-		status, message := Warn, "sshd takes passwords, which bots guess all day; no account has one yet"
-		if slices.ContainsFunc(i.accounts, func(a account) bool { return i.passwordState(a) == usable || i.passwordState(a) == noPassword }) {
-			status, message = Fail, "sshd takes passwords, and an account has one or needs none"
-		}
-		add("PasswordAuthentication", "yes", status, message, "write PasswordAuthentication no into a file in /etc/ssh/sshd_config.d")
+		add("PasswordAuthentication yes", status, message, remedy)
+	} else if c.get("KbdInteractiveAuthentication") == "yes" && c.get("UsePAM") == "yes" {
+		add("KbdInteractiveAuthentication yes", status, message, "write KbdInteractiveAuthentication no as well")
 	}
 	if c.get("PermitEmptyPasswords") == "yes" {
-		add("PermitEmptyPasswords", "yes", Fail, "sshd lets accounts without a password in", "write PermitEmptyPasswords no")
+		add("PermitEmptyPasswords yes", Fail, "sshd lets accounts without a password in", "write PermitEmptyPasswords no")
 	}
 	if c.get("PermitRootLogin") == "no" {
-		add("PermitRootLogin", "no", Fail, "the customer's key is root's, and root may not log in", "write PermitRootLogin prohibit-password")
+		add("PermitRootLogin no", Fail, "the customer's key is root's, and root may not log in", "write PermitRootLogin prohibit-password")
+	}
+	for _, key := range []string{"PasswordAuthentication", "PermitEmptyPasswords", "KbdInteractiveAuthentication"} {
+		for _, s := range c.inBlocks(key) {
+			if s.value == "yes" {
+				add(key+" yes", status, "a Match block in "+s.file+" has it (Match "+s.match+"): "+message, "take it out of the block")
+			}
+		}
 	}
 	return append(subjects, i.sshdTest(ctx)...), nil
 }
@@ -153,7 +179,7 @@ func (i *Image) sshdTest(ctx context.Context) []Subject {
 
 // findSSHLock looks for a ForceCommand on root, and for what opens it again.
 func findSSHLock(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	for _, lock := range i.sshdConfiguration().locks {
+	for _, lock := range i.sshdConfiguration().locks() {
 		opener := i.opensLock(lock)
 		if opener == "" {
 			subjects = append(subjects, Subject{Name: lock.file})
@@ -167,8 +193,8 @@ func findSSHLock(_ context.Context, i *Image) (subjects []Subject, _ error) {
 }
 
 // opensLock is the script of first boot that edits the file with the lock, "" for none.
-func (i *Image) opensLock(lock sshdLock) string {
-	for _, script := range i.perInstanceScripts() {
+func (i *Image) opensLock(lock sshdSetting) string {
+	for _, script := range append(i.perInstanceScripts(), "/etc/oneclick/app.yaml") {
 		if text := i.text(script); strings.Contains(text, path.Base(lock.file)) || strings.Contains(text, "ForceCommand") {
 			return script
 		}
@@ -191,7 +217,7 @@ func findHostKeyMaker(_ context.Context, i *Image) (subjects []Subject, _ error)
 	return []Subject{{Name: "/etc/ssh"}}, nil
 }
 
-// findSudoRules looks for rules about accounts that no package made.
+// findSudoRules looks for rules about accounts that no package made. A file is told once, with the worst of its rules.
 func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, file := range append([]string{"/etc/sudoers"}, i.expand("/etc/sudoers.d/*")...) {
 		info, err := i.Files.Stat(file)
@@ -199,20 +225,25 @@ func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			continue
 		}
 		if info.Mode().Perm()&0o022 != 0 {
-			subjects = append(subjects, Subject{Name: file, Message: "others than root can change it", Remedy: "chmod 0440 " + file})
+			subjects = append(subjects, Subject{Name: file, Message: "others than root can change it", Remedy: "chmod 0440 {}"})
 			continue
 		}
+		var who, free []string // who becomes root at all, and who without a password
 		for _, line := range i.textLines(file) {
-			who, _, _ := strings.Cut(line, " ")
-			who, _, _ = strings.Cut(who, "\t")
-			if who == "root" || strings.HasPrefix(who, "%") || strings.HasPrefix(who, "Defaults") || strings.HasPrefix(who, "@") || strings.HasSuffix(who, "_Alias") || !strings.Contains(line, "ALL") {
-				continue
+			name, rule, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+			special := name == "root" || strings.HasPrefix(name, "Defaults") || strings.HasPrefix(name, "@") || strings.HasSuffix(name, "_Alias")
+			switch {
+			case special || !strings.Contains(rule, "="):
+			case strings.Contains(rule, "NOPASSWD"):
+				free = append(free, name)
+			case !strings.HasPrefix(name, "%"):
+				who = append(who, name)
 			}
-			status := Warn
-			if strings.Contains(line, "NOPASSWD") {
-				status = Fail
-			}
-			subjects = append(subjects, Subject{Name: file, Status: status, Message: "it lets " + who + " become root"})
+		}
+		if len(free) > 0 {
+			subjects = append(subjects, Subject{Name: file, Message: "it lets " + strings.Join(free, ", ") + " become root without a password"})
+		} else if len(who) > 0 {
+			subjects = append(subjects, Subject{Name: file, Status: Warn, Message: "it lets " + strings.Join(who, ", ") + " become root"})
 		}
 	}
 	return subjects, nil

@@ -16,7 +16,9 @@ func identityEntries() []Entry {
 			ID: "identity.machine_id", Severity: High, Mode: Default, Action: Empty,
 			Reason:  "every Droplet of the image would have the same machine id, and with it the same DHCP identity, journal and app ids",
 			Touches: []string{"/etc/machine-id"},
-			Holds:   filled, Clean: emptyMachineID,
+			Holds: func(i *Image, file string) bool {
+				return strings.TrimSpace(i.text(file)) != "" && strings.TrimSpace(i.text(file)) != "uninitialized"
+			}, Clean: emptyMachineID,
 		},
 		{
 			ID: "identity.dbus_machine_id", Severity: High, Mode: Default, Action: Remove,
@@ -55,13 +57,13 @@ func identityEntries() []Entry {
 		},
 		{
 			ID: "identity.hosts", Severity: Medium, Mode: Default, Action: Edit, Reason: "it gives the build machine's name an address",
-			Touches: []string{"/etc/hosts"}, Holds: hasLineFor(namesBuildHost), Clean: dropLines(namesBuildHost),
+			Touches: []string{"/etc/hosts"}, Holds: hasLineFor(namesBuildHost), Clean: forgetBuildHost,
 		},
 		{
 			ID: "identity.mail_name", Severity: Medium, Mode: ReportOnly, Reason: "the build machine's name", Touches: []string{"/etc/mailname", "/etc/postfix/main.cf", "/etc/machine-info"},
 			Remedy: "have first boot write it with {{ .droplet.name }}",
 			Holds: func(i *Image, file string) bool {
-				name := i.buildName()
+				name := i.buildName
 				return name != "" && slices.ContainsFunc(i.textLines(file), func(line string) bool {
 					return line == name || strings.HasPrefix(line, "myhostname") && strings.HasSuffix(line, name) || strings.HasPrefix(line, "PRETTY_HOSTNAME")
 				})
@@ -123,28 +125,34 @@ func emptyMachineID(_ context.Context, i *Image, file string) error {
 	return err
 }
 
-// buildName is the build machine's name, "" where none is set.
-func (i *Image) buildName() string {
-	if i.name == nil {
-		name := strings.TrimSpace(i.text("/etc/hostname"))
-		i.name = &name
-	}
-	return *i.name
+// namesBuildHost reports whether a line of /etc/hosts gives the build machine's name an address.
+func namesBuildHost(i *Image, line string) bool {
+	after, keep := i.withoutBuildHost(line)
+	return !keep || after != line
 }
 
-func namesBuildHost(i *Image, line string) bool {
+// withoutBuildHost is a line of /etc/hosts without the build machine's name; keep is false where nothing else is left.
+func (i *Image) withoutBuildHost(line string) (after string, keep bool) {
 	fields := strings.Fields(line)
 	if len(fields) < 2 || strings.HasPrefix(fields[0], "#") {
-		return false
+		return line, true
 	}
-	if fields[0] == "127.0.1.1" {
-		return true
+	if fields[0] == "127.0.1.1" { // Debian's place for the machine's own name
+		return "", false
 	}
-	short, _, _ := strings.Cut(i.buildName(), ".")
-	if short == "" || short == "localhost" {
-		return false
+	short, _, _ := strings.Cut(i.buildName, ".")
+	own := func(name string) bool {
+		return short != "" && short != "localhost" && (name == short || name == i.buildName)
 	}
-	return slices.ContainsFunc(fields[1:], func(name string) bool { return name == short || name == i.buildName() })
+	if !slices.ContainsFunc(fields[1:], own) {
+		return line, true
+	}
+	names := slices.DeleteFunc(fields[1:], own)
+	return fields[0] + " " + strings.Join(names, " "), len(names) > 0
+}
+
+func forgetBuildHost(_ context.Context, i *Image, file string) error {
+	return i.editLines(file, i.withoutBuildHost)
 }
 
 func isPopularityID(_ *Image, line string) bool {
@@ -183,7 +191,8 @@ func containsWord(text, word string) bool {
 		}
 		begin, end := at+n, at+n+len(word)
 		inside := func(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b == '.' || b == ':' }
-		if (begin == 0 || !inside(text[begin-1])) && (end == len(text) || !inside(text[end]) || end+1 == len(text) || !inside(text[end+1])) {
+		endOfSentence := end < len(text) && text[end] == '.' && (end+1 == len(text) || !inside(text[end+1]))
+		if (begin == 0 || !inside(text[begin-1])) && (end == len(text) || !inside(text[end]) || endOfSentence) {
 			return true
 		}
 		at = end

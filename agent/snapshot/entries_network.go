@@ -30,7 +30,7 @@ func networkEntries() []Entry {
 			},
 			Guard: func(i *Image) string {
 				for _, file := range i.cloudConfigs() {
-					if text := strings.Join(strings.Fields(i.text(file)), " "); strings.Contains(text, "network: {config: disabled}") || strings.Contains(text, "network: config: disabled") {
+					if text := strings.Join(strings.Fields(strings.Join(i.textLines(file), " ")), " "); strings.Contains(text, "network: {config: disabled}") || strings.Contains(text, "network: config: disabled") {
 						return file + " keeps cloud-init from making the network, so that Droplets would have none"
 					}
 				}

@@ -50,8 +50,13 @@ func spoolEntries() []Entry {
 			ID: "crash.dumps", Severity: Critical, Mode: Default, Action: Remove, Returns: true, Reason: "the memory of a program that crashed, with every secret that it had",
 			Touches: []string{"/var/crash/*", "/var/log/dump/*", "/var/spool/abrt/*", "/var/lib/systemd/coredump/*", "/var/lib/systemd/pstore/*", "/var/lib/apport/coredump/*", "/core", "/core.[0-9]*", "~/core", "~/core.[0-9]*"},
 			Holds: func(i *Image, file string) bool {
-				return path.Base(file) != "core" || containingBytes(i, file, "\x7fELF")
+				name := path.Base(file)
+				return name != "core" && !strings.HasPrefix(name, "core.") || strings.HasPrefix(file, "/var/") || containingBytes(i, file, "\x7fELF")
 			},
+		},
+		{
+			ID: "swap.partition", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "a swap partition holds memory of the build machine's programs", Touches: []string{"/etc/fstab"}, Find: findSwapPartitions,
+			Remedy: "use a swap file instead, which cleaning overwrites; or swapoff {}, overwrite it with zeros, and mkswap it with the same id",
 		},
 		{
 			ID: "swap.content", Severity: Critical, Mode: Guarded, Action: Zero, Reason: "memory of the build machine's programs, with every secret that they had", Touches: []string{"swap files of /etc/fstab", "/swapfile", "/swap.img", "/swap"},
@@ -65,12 +70,19 @@ func spoolEntries() []Entry {
 	}
 }
 
+// findSwapPartitions lists partitions that hold memory of this machine and go into the snapshot.
+func findSwapPartitions(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, line := range i.textLines("/etc/fstab") {
+		if fields := strings.Fields(line); len(fields) >= 3 && fields[2] == "swap" && (strings.HasPrefix(fields[0], "/dev/") || strings.Contains(fields[0], "=")) {
+			subjects = append(subjects, Subject{Name: fields[0]})
+		}
+	}
+	return subjects, nil
+}
+
 // isTemporary leaves what running programs need: private directories of units, sockets, and X11's directories.
 func isTemporary(i *Image, file string) bool {
 	base := path.Base(file)
-	if file == "/var/tmp/cloud-init" || base == "cloud-init" {
-		return true
-	}
 	if !i.Live() {
 		return base != "lost+found"
 	}
@@ -100,8 +112,9 @@ func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			candidates = append(candidates, fields[0])
 		}
 	}
+	candidates = append(candidates, i.SwapFiles()...)
 	for _, file := range candidates {
-		if !i.isFile(file) {
+		if !i.isFile(file) || !i.Files.IsSwap(file) {
 			continue
 		}
 		used, err := i.Files.SwapHoldsData(file)

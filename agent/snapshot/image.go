@@ -44,7 +44,7 @@ type Image struct {
 	updates     *updates
 	secrets     *secretScan
 	foreign     map[string]bool
-	name        *string
+	buildName   string // of the build machine, from /etc/hostname
 	walked      map[string][]Subject
 	mu          sync.Mutex // guards unread
 	unread      []Subject
@@ -86,6 +86,7 @@ func Look(h *host.Host) (*Image, error) {
 			image.shadow[fields[0]] = fields[1]
 		}
 	}
+	image.buildName = strings.TrimSpace(image.text("/etc/hostname"))
 	for _, home := range append([]string{"/root"}, image.homesOf()...) {
 		if info, err := h.Files.Stat(home); err == nil && info.IsDir() && home != "/" && !slices.Contains(image.homes, home) {
 			image.homes = append(image.homes, home)

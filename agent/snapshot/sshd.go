@@ -6,23 +6,20 @@ import (
 	"strings"
 )
 
-// sshdConfig is what /etc/ssh/sshd_config and the files that it includes amount to: of each setting outside a Match
-// block the first one counts (sshd_config(5)).
+// sshdConfig is what /etc/ssh/sshd_config and the files that it includes say, in order (sshd_config(5)).
 type sshdConfig struct {
-	found  bool
-	values map[string]string
-	locks  []sshdLock
-	keys   []string // AuthorizedKeysFile of Match blocks
+	found    bool
+	settings []sshdSetting
 }
 
-// sshdLock is a ForceCommand that turns people away.
-type sshdLock struct{ file, match string }
+// sshdSetting is one line; match is the criteria of the Match block that it stands in, "" outside of any.
+type sshdSetting struct{ file, match, key, value string }
 
 const maxIncludes = 16
 
 func (i *Image) sshdConfiguration() *sshdConfig {
 	if i.sshd == nil {
-		i.sshd = &sshdConfig{values: map[string]string{}}
+		i.sshd = &sshdConfig{}
 		i.sshd.read(i, "/etc/ssh/sshd_config", "", 0)
 	}
 	return i.sshd
@@ -36,10 +33,13 @@ func (c *sshdConfig) read(i *Image, file, match string, depth int) {
 	c.found = true
 	for _, line := range i.textLines(file) {
 		key, value := splitSetting(line)
-		switch low := strings.ToLower(key); {
-		case low == "match":
+		switch key {
+		case "match":
 			match = value
-		case low == "include":
+			if strings.EqualFold(value, "all") {
+				match = ""
+			}
+		case "include":
 			for pattern := range strings.FieldsSeq(value) {
 				if !strings.HasPrefix(pattern, "/") {
 					pattern = path.Join("/etc/ssh", pattern)
@@ -50,56 +50,88 @@ func (c *sshdConfig) read(i *Image, file, match string, depth int) {
 					c.read(i, below, match, depth+1)
 				}
 			}
-		case low == "forcecommand" && value != "none" && value != "internal-sftp" && concernsRoot(match):
-			c.locks = append(c.locks, sshdLock{file, match})
-		case match == "" || strings.EqualFold(strings.TrimSpace(match), "all"):
-			if _, there := c.values[low]; !there {
-				c.values[low] = value
-			}
-		case low == "authorizedkeysfile":
-			c.keys = append(c.keys, strings.Fields(value)...)
+		default:
+			c.settings = append(c.settings, sshdSetting{file, match, key, value})
 		}
 	}
 }
 
+// splitSetting returns the key in small letters, and the value as it stands, or in small letters where it is a choice.
 func splitSetting(line string) (key, value string) {
 	at := strings.IndexAny(line, " \t=")
 	if at < 0 {
-		return line, ""
+		return strings.ToLower(line), ""
 	}
-	return line[:at], strings.Trim(strings.TrimLeft(line[at:], " \t="), `"`)
-}
-
-// concernsRoot reports whether a Match block, or the whole configuration, is about root.
-func concernsRoot(match string) bool {
-	words := strings.Fields(strings.ToLower(match))
-	if len(words) == 0 || words[0] == "all" {
-		return true
-	}
-	for n := 0; n+1 < len(words); n += 2 {
-		if words[n] == "user" && slices.ContainsFunc(strings.Split(words[n+1], ","), func(p string) bool { ok, _ := path.Match(p, "root"); return ok }) {
-			return true
-		}
-	}
-	return false
-}
-
-// get is a setting in small letters where it is a choice, "" where it is not set.
-func (c *sshdConfig) get(key string) string {
-	value := c.values[strings.ToLower(key)]
+	value = strings.Trim(strings.TrimLeft(line[at:], " \t="), `"`)
 	if low := strings.ToLower(value); low == "yes" || low == "no" || low == "none" {
-		return low
+		value = low
 	}
-	return value
+	return strings.ToLower(line[:at]), value
 }
 
-// keyFiles are all patterns of AuthorizedKeysFile.
-func (c *sshdConfig) keyFiles() []string {
-	files := strings.Fields(c.get("AuthorizedKeysFile"))
-	for _, usual := range append([]string{".ssh/authorized_keys", ".ssh/authorized_keys2"}, c.keys...) {
-		if !slices.Contains(files, usual) {
-			files = append(files, usual)
+// get is a setting outside of Match blocks: the first one counts. It is "" where it is not set.
+func (c *sshdConfig) get(key string) string {
+	for _, s := range c.settings {
+		if s.match == "" && s.key == strings.ToLower(key) {
+			return s.value
 		}
 	}
-	return slices.DeleteFunc(files, func(file string) bool { return file == "none" })
+	return ""
+}
+
+// inBlocks are the settings of a key in Match blocks.
+func (c *sshdConfig) inBlocks(key string) (found []sshdSetting) {
+	for _, s := range c.settings {
+		if s.match != "" && s.key == strings.ToLower(key) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// concernsRoot reports whether a Match block, or the whole configuration, can be about root: it names root, or no user.
+func (s sshdSetting) concernsRoot() bool {
+	words := strings.Fields(s.match)
+	for n := 0; n+1 < len(words); n += 2 {
+		if !strings.EqualFold(words[n], "user") {
+			continue
+		}
+		named := false
+		for pattern := range strings.SplitSeq(words[n+1], ",") {
+			not := strings.HasPrefix(pattern, "!")
+			if ok, _ := path.Match(strings.TrimPrefix(pattern, "!"), "root"); ok && not {
+				return false
+			} else if ok {
+				named = true
+			}
+		}
+		return named
+	}
+	return true
+}
+
+// locks are the ForceCommands that turn root away.
+func (c *sshdConfig) locks() (found []sshdSetting) {
+	for _, s := range c.settings {
+		if s.key == "forcecommand" && s.value != "none" && !strings.HasPrefix(s.value, "internal-sftp") && s.concernsRoot() {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// keyFiles are all patterns of AuthorizedKeysFile, the usual ones included.
+func (c *sshdConfig) keyFiles() []string {
+	files := []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
+	for _, s := range c.settings {
+		if s.key != "authorizedkeysfile" {
+			continue
+		}
+		for file := range strings.FieldsSeq(s.value) {
+			if file != "none" && !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
 }
