@@ -52,3 +52,20 @@ func atTerminals() (pids []int) {
 	}
 	return pids
 }
+
+// CommandLines are the arguments of this machine's processes of a name, as /proc shows it.
+func (h *Host) CommandLines(name string) (found [][]string) {
+	if !h.Live() {
+		return nil
+	}
+	files, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, file := range files {
+		if comm, err := os.ReadFile(file); err != nil || strings.TrimSpace(string(comm)) != name {
+			continue
+		}
+		if line, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline")); err == nil {
+			found = append(found, strings.Split(strings.TrimRight(string(line), "\x00"), "\x00"))
+		}
+	}
+	return found
+}

@@ -166,8 +166,13 @@ func (e *Entry) find(ctx context.Context, image *Image) ([]Subject, error) {
 
 // clean deals with one subject.
 func (e *Entry) clean(ctx context.Context, image *Image, subject string, wipe bool) error {
-	if isProtected(subject) && e.Action != Edit && e.Clean == nil {
-		return fmt.Errorf("cannot %s %s: the image is made for it, and it always stays", e.Action, subject)
+	if e.Clean == nil {
+		if isProtected(subject) {
+			return fmt.Errorf("cannot %s %s: the image is made for it, and it always stays", e.Action, subject)
+		}
+		if real := image.throughLink(subject); real != "" {
+			return fmt.Errorf("cannot %s %s: a link leads to it, and it is %s; deal with that by hand", e.Action, subject, real)
+		}
 	}
 	switch {
 	case e.Clean != nil:

@@ -23,7 +23,7 @@ func accessEntries() []Entry {
 			Find:    findAuthorizedKeys,
 		},
 		{
-			ID: "ssh.private_keys", Severity: Critical, Mode: Guarded, Action: Remove,
+			ID: "ssh.private_keys", Severity: Critical, Mode: Default, Action: Remove,
 			Reason: "a private SSH key that everybody with a Droplet of the image would have",
 			Touches: []string{
 				"~/.ssh/id_rsa", "~/.ssh/id_dsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/identity",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"oneclick-agent/agent/host"
@@ -60,6 +61,11 @@ func accountEntries() []Entry {
 				return subjects, nil
 			},
 			Clean: removePassword,
+		},
+		{
+			ID: "users.build_account", Severity: High, Mode: Optional, Action: Edit, Silent: true, Reason: "an account that only the build needed; the manifest names it: {id: users.build_account, subject: packer}",
+			Touches: []string{"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "its home"}, Clean: removeAccount,
+			Find: forEachAccount(func(_ *Image, a account) (string, bool) { return "", a.uid >= firstPerson && a.uid < firstNobody }),
 		},
 		{
 			ID: "users.backups", Severity: High, Mode: Default, Action: Remove,
@@ -148,6 +154,40 @@ func removePassword(_ context.Context, i *Image, name string) error {
 		return fmt.Errorf("cannot find the account %s in /etc/shadow", name)
 	}
 	return i.readShadow()
+}
+
+// removeAccount takes an account out of the account files, and its home and mail with it.
+func removeAccount(_ context.Context, i *Image, name string) error {
+	at := slices.IndexFunc(i.accounts, func(a account) bool { return a.name == name })
+	if at < 0 {
+		return nil
+	}
+	for _, file := range []string{"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid"} {
+		if !i.Files.Exists(file) {
+			continue
+		}
+		if err := i.editLines(file, func(line string) (string, bool) { return withoutAccount(file, line, name) }); err != nil {
+			return err
+		}
+	}
+	if home := i.accounts[at].home; strings.HasPrefix(home, "/home/") {
+		if err := i.Files.Discard(home, false); err != nil {
+			return err
+		}
+	}
+	return errors.Join(i.Files.Discard("/var/mail/"+name, false), i.readShadow())
+}
+
+// withoutAccount is a line of an account file without the account: its own line goes, and it is no member any more.
+func withoutAccount(file, line, name string) (string, bool) {
+	fields := strings.Split(line, ":")
+	if fields[0] == name {
+		return "", false
+	}
+	if last := len(fields) - 1; last > 0 && (file == "/etc/group" || file == "/etc/gshadow") {
+		fields[last] = strings.Join(slices.DeleteFunc(strings.Split(fields[last], ","), func(member string) bool { return member == name }), ",")
+	}
+	return strings.Join(fields, ":"), true
 }
 
 // readShadow takes up the password fields as they are now.

@@ -26,7 +26,7 @@ func cloudInitEntries() []Entry {
 			Remedy: "remove it, or accept it where the image is made for it",
 		},
 		{
-			ID: "cloud_init.fstab", Severity: Medium, Mode: Guarded, Action: Edit, Reason: "cloud-init wrote the line for the build machine's disks", Touches: []string{"/etc/fstab"},
+			ID: "cloud_init.fstab", Severity: Medium, Mode: Default, Action: Edit, Reason: "cloud-init wrote the line for the build machine's disks", Touches: []string{"/etc/fstab"},
 			Holds: hasLineFor(isCloudMount), Clean: dropLines(isCloudMount),
 		},
 		{

@@ -43,7 +43,8 @@ func enrolmentEntries() []Entry {
 				"/etc/nginx/**/*.key", "/etc/apache2/**/*.key", "/etc/httpd/**/*.key", "/etc/caddy/**/*.key", "/var/lib/caddy/.local/share/caddy/**/*.key", "/root/.acme.sh/**/*.key", "/root/.local/share/caddy/**/*.key", "/etc/Pegasus/*.pem",
 			},
 			Holds: func(i *Image, file string) bool {
-				return i.isFile(file) && path.Base(file) != snakeOil && !i.regenerates(file)
+				key := strings.HasSuffix(file, ".key") || strings.Contains(path.Base(file), "private_key") || strings.Contains(path.Base(file), "privkey")
+				return i.isFile(file) && path.Base(file) != snakeOil && !i.regenerates(file) && (key || containing("PRIVATE KEY")(i, file))
 			},
 		},
 		{

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ func firstBootEntries() []Entry {
 	return []Entry{
 		{
 			ID: "first_boot.ran", Severity: Critical, Mode: ReportOnly, Touches: []string{"/var/lib/oneclick"},
-			Reason: "first boot has run on this machine: what it wrote holds this machine's secrets", Remedy: "build the image anew, and do not run first boot on the build machine",
+			Reason: "first boot has run on this machine: what it wrote holds this machine's secrets", Remedy: "build the image anew, without first boot on the build machine; when nothing of it is left, remove /etc/oneclick/first-boot-ran",
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if i.ranHere == "" {
 					return nil, nil
@@ -107,6 +108,9 @@ func (i *Image) scriptTrouble(ctx context.Context, script string) (message, reme
 	if len(fields) == 0 || !i.HasCommand(fields[0]) {
 		return "its interpreter " + strings.TrimSpace(interpreter) + " is not on the image", "install it"
 	}
+	if path.Base(fields[0]) == "env" && len(fields) > 1 && !strings.HasPrefix(fields[1], "-") && !i.HasCommand(fields[1]) {
+		return "its interpreter " + fields[1] + " is not on the image", "install it"
+	}
 	if name := path.Base(fields[0]); name == "sh" || name == "bash" || name == "dash" {
 		return i.shellTrouble(ctx, fields[0], script)
 	}
@@ -122,34 +126,52 @@ func (i *Image) shellTrouble(ctx context.Context, shell, script string) (message
 	return "the shell cannot read it: " + firstLine(out), "mend it, and check with " + shell + " -n " + script
 }
 
-// findUnguardedLines looks for lines that start a program for whoever arrives, people or not.
+// findUnguardedLines looks for lines that start a program, or print, for whoever arrives, people or not. A line is told
+// by its number and its first word: the rest may hold a token.
 func findUnguardedLines(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, file := range []string{"/root/.bashrc", "/root/.profile", "/root/.bash_profile"} {
-		guarded := 0
-		for _, line := range i.textLines(file) {
-			word := strings.Fields(line)[0]
-			switch {
-			case word == "case" || word == "if":
-				guarded++
-			case word == "esac" || word == "fi":
-				guarded--
-			}
-			if strings.Contains(line, "return") && (strings.Contains(line, "$-") || strings.Contains(line, "PS1")) {
-				guarded++ // what follows is for people only
-			}
-			if guarded > 0 || !startsProgram(word) {
+		depth, forPeople := 0, false
+		for number, line := range lines([]byte(i.text(file))) {
+			words := strings.Fields(line)
+			if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 				continue
 			}
-			subjects = append(subjects, Subject{Name: file, Message: "the line \"" + line + "\" runs in scp, sftp, rsync and ansible too, and breaks them"})
+			if strings.Contains(line, "return") && (strings.Contains(line, "$-") || strings.Contains(line, "PS1")) {
+				forPeople = true // what follows is not reached by others
+			}
+			inside := depth > 0
+			depth += blockDepth(words)
+			if inside || depth > 0 || forPeople || !disturbs(words) {
+				continue
+			}
+			subjects = append(subjects, Subject{Name: file, Message: fmt.Sprintf("line %d, %s ..., runs in scp, sftp, rsync and ansible too, and breaks them", number+1, words[0])})
 		}
 	}
 	return subjects, nil
 }
 
-func startsProgram(word string) bool {
-	word = strings.Trim(word, `"'`)
+// blockDepth is how many if and case blocks a line opens, less those that it closes.
+func blockDepth(words []string) (depth int) {
+	for _, word := range words {
+		switch strings.Trim(word, ";") {
+		case "if", "case":
+			depth++
+		case "fi", "esac":
+			depth--
+		}
+	}
+	return depth
+}
+
+// disturbs reports whether a line starts a program by its path, or prints.
+func disturbs(words []string) bool {
+	word := strings.Trim(words[0], `"'`)
+	if (word == "." || word == "source") && len(words) > 1 {
+		sourced := strings.Trim(words[1], `"'`)
+		return strings.HasPrefix(sourced, "/opt/") || strings.HasPrefix(sourced, "/usr/local/") || strings.HasPrefix(sourced, "/srv/")
+	}
 	return strings.HasPrefix(word, "/") || strings.HasPrefix(word, "./") || strings.HasPrefix(word, "~/") || strings.HasPrefix(word, "$HOME/") ||
-		(word == "bash" || word == "sh" || word == "python3" || word == "sudo")
+		slices.Contains([]string{"bash", "sh", "python3", "sudo", "echo", "printf", "cat", "clear", "read"}, word)
 }
 
 const messageWithin = 5 * time.Second

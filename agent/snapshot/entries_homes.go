@@ -17,12 +17,15 @@ func homeEntries() []Entry {
 			Reason: "what was typed on the build machine, passwords and tokens included",
 			Touches: []string{
 				"~/.*", "~/.local/share/fish/fish_history", "~/.mongodb/mongosh/*history*", "~/.mongodb/mongosh/*_log", "~/.local/state/*history*", "~/.local/state/*/*history*", "~/.config/nushell/history.*",
-				"~/.config/litecli/*history*", "~/.zsh_sessions/*", "~/.local/share/*/*history", "~/.cache/*history*",
+				"~/.config/litecli/*history*", "~/.config/pgcli/*history*", "~/.zsh_sessions/*", "~/.local/share/*/*history", "~/.cache/*history*", "~/.cache/erlang-history/*",
 			},
 			Holds: func(i *Image, file string) bool {
 				name := path.Base(file)
 				return notDirectory(i, file) && (path.Dir(file) != homeOf(i, file) || historyName().MatchString(name) || otherHistories[name])
 			},
+		},
+		{
+			ID: "skel.leftovers", Severity: Critical, Mode: ReportOnly, Reason: "every account that is made on a Droplet would get it", Remedy: "rm {}", Touches: []string{"/etc/skel/.ssh/*", "/etc/skel/.*history", "/etc/skel/.aws/*", "/etc/skel/.netrc", "/etc/skel/.git-credentials"},
 		},
 		{
 			ID: "history.editors", Severity: Medium, Mode: Default, Action: Remove, Returns: true,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -91,7 +92,7 @@ func systemEntries() []Entry {
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkWritable) },
 		},
 		{
-			ID: "system.architecture", Severity: High, Mode: ReportOnly, Reason: "it was built for another processor than Droplets have", Remedy: "build it for this architecture, without -march=native", Touches: []string{"/opt/**", "/usr/local/**", "/srv/**", "/root/**", "/home/**"},
+			ID: "system.architecture", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it was built for another processor than Droplets have", Remedy: "build it for this architecture, without -march=native", Touches: []string{"/opt/**", "/usr/local/**", "/srv/**", "/root/**", "/home/**"},
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkArchitecture) },
 		},
 	}
@@ -161,11 +162,15 @@ func firewallEntries() []Entry {
 
 // firewall is what will be on when a Droplet boots, "" for nothing.
 func (i *Image) firewall() string {
-	if slices.ContainsFunc(i.textLines("/etc/ufw/ufw.conf"), func(line string) bool { return strings.EqualFold(line, "ENABLED=yes") }) {
+	ufw := slices.ContainsFunc(i.textLines("/etc/ufw/ufw.conf"), func(line string) bool { return strings.EqualFold(line, "ENABLED=yes") })
+	open := slices.ContainsFunc(i.textLines("/etc/default/ufw"), func(line string) bool {
+		return strings.HasPrefix(line, "DEFAULT_INPUT_POLICY=") && strings.Contains(line, "ACCEPT")
+	})
+	if ufw && !open {
 		return "ufw"
 	}
 	for _, unit := range []string{"firewalld.service", "nftables.service", "netfilter-persistent.service", "iptables.service", "csf.service"} {
-		if len(i.expand("/etc/systemd/system/*.wants/"+unit)) > 0 && (unit != "nftables.service" || containing("hook input")(i, "/etc/nftables.conf")) {
+		if len(i.expand("/etc/systemd/system/*.wants/"+unit)) > 0 && (unit != "nftables.service" || i.nftablesClose()) {
 			return unit
 		}
 	}
@@ -179,6 +184,12 @@ func (i *Image) firewall() string {
 	return ""
 }
 
+// nftablesClose reports whether Debian's nftables.conf keeps anything out: as it is installed it has no rule.
+func (i *Image) nftablesClose() bool {
+	text := strings.Join(i.textLines("/etc/nftables.conf"), "\n")
+	return strings.Contains(text, "hook input") && (strings.Contains(text, "drop") || strings.Contains(text, "reject")) || strings.Contains(text, "include ")
+}
+
 // findClosedPorts compares who listens to the world with what ufw lets in.
 func findClosedPorts(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	rules := i.text("/etc/ufw/user.rules")
@@ -186,12 +197,34 @@ func findClosedPorts(_ context.Context, i *Image) (subjects []Subject, _ error) 
 		return nil, nil
 	}
 	for _, port := range i.Listening() {
-		if port == 22 || strings.Contains(rules, fmt.Sprintf("--dport %d ", port)) || strings.Contains(rules, fmt.Sprintf("allow tcp %d ", port)) || strings.Contains(rules, fmt.Sprintf("allow any %d ", port)) {
-			continue
+		if port != 22 && !ufwOpens(rules, port) {
+			subjects = append(subjects, Subject{Name: fmt.Sprintf("%d/tcp", port)})
 		}
-		subjects = append(subjects, Subject{Name: fmt.Sprintf("%d/tcp", port)})
 	}
 	return subjects, nil
+}
+
+// ufwOpens reads the rules as ufw itself notes them: "### tuple ### allow tcp 80,443,8000:8010 0.0.0.0/0 any ...".
+func ufwOpens(rules string, port int) bool {
+	for line := range strings.Lines(rules) {
+		tuple, ok := strings.CutPrefix(strings.TrimSpace(line), "### tuple ### ")
+		fields := strings.Fields(tuple)
+		if !ok || len(fields) < 3 || fields[0] != "allow" && fields[0] != "limit" || fields[1] != "tcp" && fields[1] != "any" {
+			continue
+		}
+		for part := range strings.SplitSeq(fields[2], ",") {
+			from, to, isRange := strings.Cut(part, ":")
+			first, err := strconv.Atoi(from)
+			last := first
+			if isRange {
+				last, _ = strconv.Atoi(to)
+			}
+			if part == "any" || err == nil && first <= port && port <= last {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // findDockerPorts reads compose files for ports that are published to the world.
@@ -205,31 +238,62 @@ func findDockerPorts(_ context.Context, i *Image) (subjects []Subject, _ error) 
 			}
 		}
 	}
+	for _, arguments := range i.CommandLines("docker-proxy") { // what runs already, compose file or not
+		at, port := slices.Index(arguments, "-host-ip"), slices.Index(arguments, "-host-port")
+		if at >= 0 && port >= 0 && at+1 < len(arguments) && port+1 < len(arguments) && !strings.HasPrefix(arguments[at+1], "127.") && arguments[at+1] != "::1" {
+			subjects = append(subjects, Subject{Name: arguments[port+1] + "/tcp"})
+		}
+	}
 	return subjects, nil
 }
 
-// publishedPorts are the short ports: entries of a compose file that are not bound to the Droplet itself.
+// publishedPorts are the entries of a compose file's ports: that are not bound to the Droplet itself, in each of the
+// three ways to write them (docs.docker.com/reference/compose-file/services/#ports).
 func publishedPorts(text string) (ports []string) {
-	inside, indent := false, 0
+	inside, indent, bound := false, 0, false
 	for line := range strings.Lines(text) {
 		trimmed := strings.TrimSpace(line)
 		depth := len(line) - len(strings.TrimLeft(line, " "))
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
-		if trimmed == "ports:" {
+		if list, ok := strings.CutPrefix(trimmed, "ports:"); ok {
 			inside, indent = true, depth
+			for item := range strings.SplitSeq(strings.Trim(list, " []"), ",") {
+				ports = appendPublished(ports, item)
+			}
 			continue
 		}
 		item, isItem := strings.CutPrefix(trimmed, "- ")
-		if !inside || !isItem || depth < indent {
+		if !inside || depth < indent || depth == indent && !isItem {
 			inside = false
 			continue
 		}
-		item = strings.Trim(strings.TrimSpace(item), `"'`)
-		if strings.Contains(item, ":") && !strings.HasPrefix(item, "127.") && !strings.HasPrefix(item, "[::1]") && !strings.HasPrefix(item, "localhost") && !strings.HasPrefix(item, "target") && !strings.HasPrefix(item, "mode") {
-			ports = append(ports, item)
+		key, value, _ := strings.Cut(item, ":")
+		switch {
+		case isItem && !isWord(key):
+			ports = appendPublished(ports, item)
+		case key == "host_ip":
+			bound = strings.Contains(value, "127.0.0.1") || strings.Contains(value, "::1")
+		case key == "published" && !bound:
+			ports = append(ports, strings.Trim(value, ` "'`))
 		}
+		if isItem {
+			bound = false
+		}
+	}
+	return ports
+}
+
+// isWord reports whether a key of the long form stands there, and not a port or an address.
+func isWord(key string) bool {
+	return slices.Contains([]string{"target", "published", "protocol", "mode", "host_ip", "name", "app_protocol"}, key)
+}
+
+func appendPublished(ports []string, item string) []string {
+	item = strings.Trim(strings.TrimSpace(item), `"'`)
+	if strings.Contains(item, ":") && !strings.HasPrefix(item, "127.") && !strings.HasPrefix(item, "[::1]") && !strings.HasPrefix(item, "localhost") {
+		return append(ports, item)
 	}
 	return ports
 }

@@ -72,7 +72,11 @@ func digitalOceanEntries() []Entry {
 			Touches: []string{"/root/.digitalocean_*", "/root/.digitalocean_passwords", "/.digitalocean_*"},
 		},
 		{
-			ID: "digitalocean.database_url", Severity: Critical, Mode: Guarded, Action: Edit,
+			ID: "digitalocean.other_credentials", Severity: Critical, Mode: ReportOnly, Reason: "by its name, a first boot on the build machine wrote passwords into it", Remedy: "rm {}, and have first boot write it",
+			Touches: []string{"/root/*_password.txt", "/root/*_passwords.txt", "/root/*_credentials.txt", "/root/.matrix-secrets", "/root/*_info.txt"}, Holds: filled,
+		},
+		{
+			ID: "digitalocean.database_url", Severity: Critical, Mode: Default, Action: Edit,
 			Reason:  "the address of a managed database, with its password",
 			Touches: []string{"/etc/environment"},
 			Holds:   hasLineFor(namesManagedDatabase), Clean: dropLines(namesManagedDatabase),

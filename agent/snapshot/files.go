@@ -59,7 +59,7 @@ func notDirectory(i *Image, file string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// named makes a Holds that leaves out names.
+// butNot makes a Holds that leaves out names.
 func butNot(names ...string) func(*Image, string) bool {
 	return func(_ *Image, file string) bool { return !slices.Contains(names, path.Base(file)) }
 }

@@ -56,9 +56,7 @@ type Image struct {
 type account struct {
 	name, field string // field is the password field
 	uid         int
-	gid         int
 	home, shell string
-	line        int
 }
 
 // Look reads what everything else is judged by.
@@ -68,17 +66,16 @@ func Look(h *host.Host) (*Image, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	for number, line := range lines(passwd) {
+	for _, line := range lines(passwd) {
 		fields := strings.Split(line, ":")
 		if len(fields) < 7 {
 			continue
 		}
 		uid, err := strconv.Atoi(fields[2])
-		gid, _ := strconv.Atoi(fields[3])
 		if err != nil {
 			continue
 		}
-		image.accounts = append(image.accounts, account{fields[0], fields[1], uid, gid, path.Clean("/" + fields[5]), fields[6], number + 1})
+		image.accounts = append(image.accounts, account{fields[0], fields[1], uid, path.Clean("/" + fields[5]), fields[6]})
 	}
 	shadow, _ := h.Files.ReadFile("/etc/shadow", maxText) // without it, the passwords are in /etc/passwd
 	for _, line := range lines(shadow) {
@@ -93,7 +90,7 @@ func Look(h *host.Host) (*Image, error) {
 		}
 	}
 	image.packages.image = image
-	for _, trace := range []string{"/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json", "/etc/oneclick/database.env"} {
+	for _, trace := range []string{ranMark, "/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json", "/etc/oneclick/database.env"} {
 		if h.Files.Exists(trace) && image.ranHere == "" {
 			image.ranHere = trace
 		}
@@ -227,6 +224,34 @@ func (i *Image) list(directory string) []fs.DirEntry {
 		i.names[directory] = entries
 	}
 	return entries
+}
+
+// usualLinks are links that systems have in the place of directories, and where they lead.
+var usualLinks = map[string]string{
+	"/bin": "/usr/bin", "/sbin": "/usr/sbin", "/lib": "/usr/lib", "/var/run": "/run", "/var/lock": "/run/lock", "/var/mail": "/var/spool/mail", "/usr/tmp": "/var/tmp"}
+
+// throughLink is where a path really is when a link in the place of one of its directories leads somewhere else, "" where
+// it is where it says. What the catalogue says of one directory must not be done in another. A home may be a link.
+func (i *Image) throughLink(name string) string {
+	directory := path.Dir(name)
+	expected := directory
+	if home := homeOf(i, name); home != "" {
+		if real, err := i.Files.Resolve(home); err == nil {
+			expected = real + strings.TrimPrefix(directory, home)
+		}
+	}
+	for link, target := range usualLinks {
+		if directory == link || strings.HasPrefix(directory, link+"/") {
+			if real, err := i.Files.Resolve(link); err == nil && real == target {
+				expected = target + strings.TrimPrefix(directory, link)
+			}
+		}
+	}
+	real, err := i.Files.Resolve(directory)
+	if err != nil || real == expected {
+		return ""
+	}
+	return path.Join(real, path.Base(name))
 }
 
 // changed forgets what was listed.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"oneclick-agent/agent/host"
@@ -46,6 +47,9 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 	if !o.DryRun {
 		i.lookForUpdates(ctx) // while the name servers are still there
 	}
+	if err := i.markFirstBoot(o); err != nil {
+		return report, err
+	}
 	var failed []Check
 	if !o.CheckOnly || o.DryRun {
 		var err error
@@ -69,7 +73,20 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 	return report, nil
 }
 
+// markFirstBoot keeps the knowledge that first boot ran here, which the state that is about to be removed has: what it
+// wrote elsewhere is still there when this is run again.
+func (i *Image) markFirstBoot(o Options) error {
+	if o.CheckOnly || o.DryRun || i.ranHere == "" || i.ranHere == ranMark {
+		return nil
+	}
+	text := fmt.Sprintf("First boot ran on this machine before the snapshot (%s, seen %s). Files that it wrote hold this machine's secrets.\nBuild the image anew; or, when nothing of it is left, remove this file.\n", i.ranHere, i.Now().UTC().Format(time.DateOnly))
+	_, err := i.Files.WriteFile(ranMark, []byte(text), host.Mode(0o644))
+	return err
+}
+
 const (
+	// ranMark says that first boot ran on the build machine.
+	ranMark       = "/etc/oneclick/first-boot-ran"
 	firstBootLock = "/var/lib/oneclick/lock"
 	ownLock       = "/run/oneclick/pre-snapshot.lock"
 )
@@ -170,7 +187,8 @@ func (i *Image) chosen(entry *Entry, subject string) bool {
 		return false
 	}
 	return slices.ContainsFunc(i.Manifest.PreSnapshot.Clean, func(c manifest.Choice) bool {
-		return c.ID == entry.ID && (c.Subject == "" || c.Subject == subject)
+		// Accounts are named one by one: "all of them" is never meant.
+		return c.ID == entry.ID && (c.Subject == subject || c.Subject == "" && entry.ID != "users.build_account")
 	})
 }
 

@@ -184,8 +184,12 @@ func TestNoLeftoverOfTheFieldSurvives(t *testing.T) {
 		t.Errorf("first_boot.ran is %s", worst)
 	}
 	again := tr.run(Options{})
-	if len(again.Cleaned) > 0 || again.Summary.Fail > 0 {
-		t.Errorf("a second run cleans %v and fails %d", again.Cleaned, again.Summary.Fail)
+	if worst, _ := again.verdict("first_boot.ran"); len(again.Cleaned) > 0 || again.Summary.Fail != 1 || worst != Fail {
+		t.Errorf("a second run cleans %v, fails %d, and says of first boot: %s", again.Cleaned, again.Summary.Fail, worst)
+	}
+	os.Remove(tr.path(ranMark))
+	if last := tr.run(Options{}); last.Summary.Fail > 0 {
+		t.Errorf("once the mark is removed, %d fail", last.Summary.Fail)
 	}
 }
 

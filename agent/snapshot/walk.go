@@ -24,7 +24,7 @@ const (
 // notInSnapshot are directories that the kernel fills, or that are in memory.
 var notInSnapshot = []string{"/proc", "/sys", "/dev", "/run"}
 
-// walkEverything visits every file that goes into the snapshot, once for all checks that need it.
+// walkEverything visits every file that goes into the snapshot: once for the checks of modes, and once for the secrets.
 func (i *Image) walkEverything(ctx context.Context, visit func(*host.Entry)) error {
 	var enter []string
 	for _, mount := range i.Files.SnapshotMounts() {
@@ -73,6 +73,9 @@ func (i *Image) treeFindings(ctx context.Context, kind string) ([]Subject, error
 // judgeEntry is what is wrong with a file by its mode, and of programs by their first bytes; by kind.
 func (i *Image) judgeEntry(entry *host.Entry) map[string]string {
 	mode := entry.Stat.Mode
+	if strings.HasPrefix(entry.Path, "/var/lib/docker/") || strings.HasPrefix(entry.Path, "/var/lib/containerd/") {
+		return nil // layers of containers have their own system in them
+	}
 	switch {
 	case entry.IsLink():
 		return nil

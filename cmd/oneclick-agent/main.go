@@ -150,8 +150,23 @@ func (a *agent) parse(arguments []string) (rest []string, code int, ok bool) {
 	}
 }
 
+// noArgument reports an argument that a command does not take.
+func (a *agent) noArgument(command, argument string) int {
+	fmt.Fprintf(a.stderr, "oneclick-agent: %s takes no argument %q; see %s --help\n", command, problem.OneLine(argument), command)
+	return exitInput
+}
+
+// errInput is an error of what was typed: nothing was changed.
+type errInput struct{ error }
+
 // open opens the machine, or the tree of --root.
-func (a *agent) open() (*host.Host, error) { return host.Open(a.root) }
+func (a *agent) open() (*host.Host, error) {
+	h, err := host.Open(a.root)
+	if err != nil {
+		return nil, errInput{err}
+	}
+	return h, nil
+}
 
 // manifestPath is the manifest's path in the tree.
 func (a *agent) manifestPath() string { return a.inTree(a.manifest) }
@@ -181,6 +196,10 @@ func (a *agent) fail(err error) int {
 		return exitInput
 	}
 	fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(strings.TrimSpace(err.Error())))
+	var input errInput
+	if errors.As(err, &input) {
+		return exitInput
+	}
 	return exitFailed
 }
 

@@ -25,8 +25,7 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	if rest, code, ok := a.parse(arguments); !ok {
 		return code
 	} else if len(rest) > 0 {
-		fmt.Fprintf(a.stderr, "oneclick-agent: pre-snapshot takes no argument %q; see pre-snapshot --help\n", problem.OneLine(rest[0]))
-		return exitInput
+		return a.noArgument("pre-snapshot", rest[0])
 	}
 	if *list {
 		if a.json {

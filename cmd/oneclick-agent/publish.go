@@ -27,8 +27,12 @@ func (a *agent) publish(ctx context.Context, arguments []string) int {
 	a.flags.StringVar(&s.OSVersion, "os-version", "", "the system and its version")
 	api := a.flags.String("api", publish.API, "address of the API")
 	dryRun := a.flags.Bool("dry-run", false, "print what would be sent, and send nothing")
-	if _, code, ok := a.parse(arguments); !ok {
+	rest, code, ok := a.parse(arguments)
+	if !ok {
 		return code
+	}
+	if len(rest) > 0 {
+		return a.noArgument("publish", rest[0])
 	}
 	h, err := a.open()
 	if err != nil {
