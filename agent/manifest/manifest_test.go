@@ -90,6 +90,14 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"not YAML", "first_boot: [\n", `app.yaml:4:1: cannot read this as YAML: did not find expected node content`},
 		{"a cycle of secrets", "secrets: {a: {derive: sha256, from: b}, b: {derive: sha256, from: a}}\n", `app.yaml:3:14: secrets.a: is made from itself: a from b from a`},
 		{"a password too weak", "secrets: {a: {format: password, length: 8}}\n", `app.yaml:3:14: secrets.a: a password of this policy holds only 45 bits of chance; at least 96 are wanted`},
+		{"a condition without its braces", "database: {engine: mysql}\nfirst_boot:\n- {file: /a, content: x, when: .database.managed}\n", `app.yaml:5:32: first_boot[0].when: is neither true nor false, whatever the Droplet: ".database.managed"`},
+		{"an address without its scheme", "first_boot:\n- {wait: {http: '127.0.0.1:3000'}}\n", `app.yaml:4:17: first_boot[0].wait.http: is no address of the web: "127.0.0.1:3000"`},
+		{"a working directory that depends on another", "first_boot:\n- {run: [/b], dir: app}\n", `app.yaml:4:20: first_boot[0].dir: must be an absolute path, not "app"`},
+		{"a default that is no option", "first_login: {questions: [{name: e, ask: E, type: choice, options: [free, pro], default: por}]}\n", `app.yaml:3:90: first_login.questions[0].default: is not one of the options: "por"`},
+		{"a default that is no number", "first_login: {questions: [{name: e, ask: E, type: number, default: many}]}\n", `app.yaml:3:68: first_login.questions[0].default: is not a number: "many"`},
+		{"a condition on a later answer", "first_login: {questions: [{name: a, ask: A, when: '{{ .answers.b }}'}, {name: b, ask: B}]}\n", `app.yaml:3:51: first_login.questions[0].when: the answer "b" is not known yet where this question is asked`},
+		{"a whole directory of the system", "pre_snapshot: {remove: [/opt/app/cache, /usr]}\n", `app.yaml:3:41: pre_snapshot.remove[1]: would remove a whole directory of the system: "/usr"`},
+		{"one by a star", "pre_snapshot: {remove: ['/etc/**']}\n", `app.yaml:3:25: pre_snapshot.remove[0]: would remove a whole directory of the system: "/etc/**"`},
 		{"a capture that never comes", "secrets: {a: {captured: true}}\n", `app.yaml:3:14: secrets.a: no run step captures it`},
 		{"a reference to a later capture", "secrets: {a: {captured: true}}\nfirst_boot:\n- {file: /a, content: '{{ .secrets.a }}'}\n- {run: [/b], capture: [{secret: a, pattern: '(.)'}]}\n",
 			`app.yaml:5:23: first_boot[0].content: the secret "a" is captured only by first_boot[1], which comes later`},
@@ -168,4 +176,25 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The manifests that people copy are right.
+func TestTheManifestsOfTheDocumentsAreRight(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, file := range []string{"../../README.md", "../../docs/manifest.md"} {
+		for n, block := range strings.Split(string(read(t, file)), "```yaml\n")[1:] {
+			text, _, _ := strings.Cut(block, "```")
+			if !strings.HasPrefix(text, "version:") { // a part, which stands in a whole one here
+				text = "version: 1\napp: {name: Sample}\n" + text
+			}
+			if _, problems := Parse([]byte(text), file); len(problems) > 0 && !strings.Contains(text, "captured: true") {
+				t.Errorf("block %d of %s: %v", n+1, file, problems)
+			}
+			found++
+		}
+	}
+	if found < 4 {
+		t.Errorf("only %d manifests are found", found)
+	}
 }

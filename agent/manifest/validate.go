@@ -1,9 +1,11 @@
 package manifest
 
 import (
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -192,6 +194,8 @@ func (m *Manifest) validateQuestions(d *decoder) {
 		if q.Generate && q.Type != "password" {
 			d.report(at+".generate", "", "only a password can be generated")
 		}
+		m.validateWhen(d, q.When, at+".when")
+		m.validateDefault(d, q, at+".default")
 		if q.Max > 0 && q.Min > q.Max {
 			d.report(at+".min", "", "is greater than max")
 		}
@@ -199,6 +203,25 @@ func (m *Manifest) validateQuestions(d *decoder) {
 			d.report(at+".from_env", "", "is not the name of an environment variable: %q", q.FromEnv)
 		}
 		m.validateRegexp(d, q.Pattern, at+".pattern")
+	}
+}
+
+// validateDefault wants an answer that the question itself would take.
+func (m *Manifest) validateDefault(d *decoder, q Question, at string) {
+	if q.Default == nil {
+		return
+	}
+	text := fmt.Sprint(q.Default.Any)
+	switch {
+	case strings.Contains(text, "{{"):
+	case q.Type == "choice" && len(q.Options) > 0 && !slices.Contains(q.Options, text):
+		d.report(at, problem.DidYouMean(text, q.Options), "is not one of the options: %q", text)
+	case q.Type == "number":
+		if _, err := strconv.ParseFloat(text, 64); err != nil {
+			d.report(at, "", "is not a number: %q", text)
+		}
+	case q.Type == "confirm" && text != "true" && text != "false":
+		d.report(at, "write true or false", "is neither true nor false: %q", text)
 	}
 }
 

@@ -149,10 +149,21 @@ func (m *Manifest) checkAnswerReference(path string, parts []string) (message, h
 	if len(parts) != 2 || !slices.Contains(names, parts[1]) {
 		return "there is no question ." + strings.Join(parts, "."), problem.DidYouMean(parts[len(parts)-1], names)
 	}
+	if this, ok := questionNumber(path); ok && slices.Index(names, parts[1]) >= this {
+		return fmt.Sprintf("the answer %q is not known yet where this question is asked", parts[1]), "move the question behind it"
+	}
 	if strings.HasPrefix(path, "first_boot[") {
 		return fmt.Sprintf("the answer %q is known only at first login", parts[1]), "move this step to first_login.steps"
 	}
 	return "", ""
+}
+
+// questionNumber is which question the value at path belongs to, for what is decided before it is asked.
+func questionNumber(path string) (number int, ok bool) {
+	if !strings.HasPrefix(path, "first_login.questions[") || !strings.HasSuffix(path, "].when") {
+		return 0, false
+	}
+	return stepNumber(strings.TrimSuffix(path, ".when")), true
 }
 
 // stepOf is the path of the step that the value at path belongs to.

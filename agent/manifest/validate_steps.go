@@ -77,6 +77,10 @@ func (m *Manifest) validateStep(d *decoder, s *Step, at string, login bool) {
 	}
 	kind := kinds[0]
 	keysBelong(d, v, at, kind, "a step of kind")
+	m.validateWhen(d, s.When, at+".when")
+	if s.Dir != "" {
+		m.validatePath(d, string(s.Dir), at+".dir")
+	}
 	switch kind {
 	case "file":
 		m.validateFile(d, s, at)
@@ -243,6 +247,15 @@ func (m *Manifest) validateCommand(d *decoder, command Command, at string) {
 	}
 }
 
+// validateWhen wants a condition that can be true or false: a bare word is one that lost its braces.
+func (m *Manifest) validateWhen(d *decoder, when Template, at string) {
+	text := strings.TrimSpace(string(when))
+	if text == "" || strings.Contains(text, "{{") || text == "true" || text == "false" {
+		return
+	}
+	d.report(at, fmt.Sprintf("write \"{{ %s }}\"", text), "is neither true nor false, whatever the Droplet: %q", text)
+}
+
 func (m *Manifest) validateWait(d *decoder, w *Wait, at string) {
 	ways := 0
 	v := reflect.ValueOf(*w)
@@ -256,6 +269,9 @@ func (m *Manifest) validateWait(d *decoder, w *Wait, at string) {
 	}
 	if w.Is != "" && w.DNS == "" {
 		d.report(at+".is", "", "belongs to dns")
+	}
+	if http := string(w.HTTP); http != "" && !strings.HasPrefix(http, "http://") && !strings.HasPrefix(http, "https://") && !strings.HasPrefix(http, "{{") {
+		d.report(at+".http", "write http://"+http, "is no address of the web: %q", http)
 	}
 	if w.Unit != "" {
 		m.validateUnit(d, w.Unit, at+".unit")

@@ -121,7 +121,7 @@ func runPacker(t *testing.T, l *Lab) {
 		t.Fatal(err)
 	}
 	packer := l.Network.Command(t.Context(), "packer", "build", "-color=false",
-		"-var", "do_api_token=none", "-var", "agent="+*deb, "-var", "manifest=../examples/lamp", "-var", "files=../packer/files", file)
+		"-var", "do_api_token=none", "-var", "agent="+*deb, "-var", "manifest=../examples/lamp", "-var", "files=../packer/files", "-var", "setup=../packer/setup", file)
 	packer.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "PACKER_CONFIG_DIR="+directory, "HOME="+directory)
 	began := time.Now()
 	out, err := packer.CombinedOutput()
