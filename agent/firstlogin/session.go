@@ -39,7 +39,7 @@ type Session struct {
 	Plain bool
 	// Idle is how long nobody may touch the wizard before it leaves; 0 waits for ever.
 	Idle time.Duration
-	hold  *Hold
+	hold *Hold
 	// applying is set once nobody has to answer any more.
 	applying atomic.Bool
 	lines    Front // made once: it owns the reader

@@ -123,7 +123,7 @@ func (e *Entry) tellsSecret() bool {
 func Catalogue() []Entry {
 	return slices.Concat(
 		vendorEntries(), digitalOceanEntries(), packageEntries(), firstBootEntries(),
-		accessEntries(), accountEntries(), identityEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
+		sshKeyEntries(), sshdEntries(), sudoEntries(), accountEntries(), identityEntries(), storageAndProductEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
 		enrolmentEntries(), spoolEntries(), cleanHookEntries(), logEntries(), systemEntries(), firewallEntries(), secretEntries(), diskEntries(),
 	)
 }

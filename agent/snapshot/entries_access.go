@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-func accessEntries() []Entry {
+// sshKeyEntries are what lets people in, or out to other machines.
+func sshKeyEntries() []Entry {
 	return []Entry{
 		{
 			ID: "ssh.host_keys", Severity: High, Mode: Default, Action: Remove,
@@ -48,6 +49,12 @@ func accessEntries() []Entry {
 			ID: "ssh.client_config", Severity: Medium, Mode: ReportOnly, Reason: "the builder's own SSH settings", Touches: []string{"~/.ssh/config"},
 			Remedy: "remove it, or accept it where the app needs it", Holds: filled,
 		},
+	}
+}
+
+// sshdEntries are how sshd is set up.
+func sshdEntries() []Entry {
+	return []Entry{
 		{
 			ID: "ssh.cloud_init_config", Severity: High, Mode: Default, Action: Remove,
 			Reason:  "cloud-init wrote it for the build machine; it can allow logins by password",
@@ -76,6 +83,11 @@ func accessEntries() []Entry {
 			ID: "ssh.hosts_equiv", Severity: Critical, Mode: ReportOnly, Reason: "it lets other machines in without a password",
 			Touches: []string{"~/.rhosts", "~/.shosts", "/etc/hosts.equiv", "/etc/shosts.equiv"}, Remedy: "remove it",
 		},
+	}
+}
+
+func sudoEntries() []Entry {
+	return []Entry{
 		{
 			ID: "sudo.cloud_init", Severity: High, Mode: Default, Action: Remove,
 			Reason:  "cloud-init wrote it for the build machine's user, and writes it again where it is wanted",

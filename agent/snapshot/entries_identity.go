@@ -73,6 +73,12 @@ func identityEntries() []Entry {
 			ID: "identity.own_addresses", Severity: Medium, Mode: ReportOnly, Reason: "it names an address of the build machine", LiveOnly: true,
 			Touches: []string{"/etc/**"}, Remedy: "have first boot write it with {{ .droplet.ipv4 }}", Find: findOwnAddresses,
 		},
+	}
+}
+
+// storageAndProductEntries are identities of single programs and kinds of storage.
+func storageAndProductEntries() []Entry {
+	return []Entry{
 		{
 			ID: "identity.initiators", Severity: Medium, Mode: Optional, Action: Remove, Reason: "storage initiators must have a name of their own on each machine; nothing makes them again by itself",
 			Touches: []string{"/var/lib/iscsi/nodes", "/var/lib/iscsi/send_targets", "/var/lib/iscsi/ifaces", "/etc/iscsi/initiatorname.iscsi", "/etc/nvme/hostnqn", "/etc/nvme/hostid", "/etc/multipath/wwids", "/etc/multipath/bindings"},

@@ -91,6 +91,18 @@ func on(t *testing.T, m *Machine, line string) string {
 	return out
 }
 
+// expectation is a command that must print something on the Droplet, whatever its exit status.
+type expectation struct{ what, line, want string }
+
+func expect(t *testing.T, m *Machine, all []expectation) {
+	t.Helper()
+	for _, check := range all {
+		if got := on(t, m, check.line+" || true"); got != check.want {
+			t.Errorf("%s: got %q, want %q", check.what, got, check.want)
+		}
+	}
+}
+
 // watcher is a unit of the image that collects the arguments and environments of all processes during the boot.
 var watcher = map[string]File{
 	"/etc/systemd/system/watcher.service":                      {"[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/watcher.py\n", 0o644},
@@ -180,7 +192,7 @@ func startDatabase(t *testing.T, l *Lab, start func(context.Context, servers.Opt
 
 func checkServer(t *testing.T, m *Machine, scheme, connected string) {
 	t.Helper()
-	for _, check := range []struct{ what, line, want string }{
+	expect(t, m, []expectation{
 		{"status exits with 0", "oneclick-agent status >/dev/null; echo $?", "0\n"},
 		{"the state is done", "oneclick-agent status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"state\"])'", "done\n"},
 		{"the hook told one line", "grep '^oneclick-agent:' /var/log/cloud-init-output.log | sed 's/[0-9]* s$/N s/'", "oneclick-agent: first boot is done after N s\n"},
@@ -194,11 +206,7 @@ func checkServer(t *testing.T, m *Machine, scheme, connected string) {
 		{"no unit failed", "systemctl --failed --no-legend | wc -l", "0\n"},
 		{"the message of the day is the agent's", "run-parts --lsbsysinit /etc/update-motd.d | grep -c 'LAMP 1.0  -  http://203.0.113.10'", "1\n"},
 		{"the firewall is on", "ufw status | head -1", "Status: active\n"},
-	} {
-		if got := on(t, m, check.line+" || true"); got != check.want {
-			t.Errorf("%s: got %q, want %q", check.what, got, check.want)
-		}
-	}
+	})
 }
 
 // checkDatabase looks at which server is used, and that the other one is gone.
