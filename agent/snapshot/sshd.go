@@ -9,13 +9,18 @@ import (
 // sshdConfig is what /etc/ssh/sshd_config and the files that it includes say, in order (sshd_config(5)).
 type sshdConfig struct {
 	found    bool
+	included int
 	settings []sshdSetting
 }
 
 // sshdSetting is one line; match is the criteria of the Match block that it stands in, "" outside of any.
 type sshdSetting struct{ file, match, key, value string }
 
-const maxIncludes = 16
+const (
+	// maxDepthOfIncludes is sshd's own limit; maxIncluded bounds files that include one another many times over.
+	maxDepthOfIncludes = 16
+	maxIncluded        = 256
+)
 
 func (i *Image) sshdConfiguration() *sshdConfig {
 	if i.sshd == nil {
@@ -27,7 +32,7 @@ func (i *Image) sshdConfiguration() *sshdConfig {
 
 // read takes one file up; match is the criteria of the Match block that included it.
 func (c *sshdConfig) read(i *Image, file, match string, depth int) {
-	if depth > maxIncludes || !i.Files.Exists(file) {
+	if c.included++; depth > maxDepthOfIncludes || c.included > maxIncluded || !i.Files.Exists(file) {
 		return
 	}
 	c.found = true
