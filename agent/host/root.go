@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -209,9 +210,14 @@ func (r *Root) Readlink(path string) (string, error) {
 func (r *Root) ReadDir(path string) ([]fs.DirEntry, error) {
 	name, err := r.resolve(path, true)
 	if err == nil {
-		var entries []fs.DirEntry
-		if entries, err = fs.ReadDir(r.root.FS(), name); err == nil {
-			return entries, nil
+		var directory *os.File // opened as nothing else: a FIFO in its place would wait for a writer
+		if directory, err = r.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0); err == nil {
+			defer directory.Close()
+			var entries []fs.DirEntry
+			if entries, err = directory.ReadDir(-1); err == nil {
+				slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+				return entries, nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("cannot list %s: %w", path, plain(err))

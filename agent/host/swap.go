@@ -71,6 +71,14 @@ func (h *Host) SwapOff(path string) error {
 	return fmt.Errorf("cannot take the swap file %s out of use: %w", path, errno)
 }
 
+// swapData is where the data of a swap file begins: behind the header, if it has one.
+func (r *Root) swapData(path string) int64 {
+	if r.IsSwap(path) {
+		return swapHeader
+	}
+	return 0
+}
+
 // SwapHoldsData reports whether a swap file has anything but zeros behind its header.
 func (r *Root) SwapHoldsData(path string) (bool, error) {
 	file, err := r.openSwap(path, os.O_RDONLY)
@@ -79,7 +87,7 @@ func (r *Root) SwapHoldsData(path string) (bool, error) {
 	}
 	defer file.Close()
 	buffer := make([]byte, 1<<20)
-	for at := int64(swapHeader); ; {
+	for at := r.swapData(path); ; {
 		from, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
 		if err != nil {
 			return false, nil // only a hole is left
@@ -109,7 +117,7 @@ func (r *Root) ZeroSwap(path string) error {
 	}
 	defer file.Close()
 	info, err := file.Stat()
-	for at := int64(swapHeader); err == nil && at < info.Size(); {
+	for at := r.swapData(path); err == nil && at < info.Size(); {
 		var n int
 		n, err = file.WriteAt(zeros[:min(int64(len(zeros)), info.Size()-at)], at)
 		at += int64(n)

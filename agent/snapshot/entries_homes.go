@@ -21,7 +21,7 @@ func homeEntries() []Entry {
 			},
 			Holds: func(i *Image, file string) bool {
 				name := path.Base(file)
-				return notDirectory(i, file) && (path.Dir(file) != homeOf(i, file) || historyName().MatchString(name) || otherHistories[name])
+				return regular(i, file) && (path.Dir(file) != homeOf(i, file) || historyName().MatchString(name) || otherHistories[name])
 			},
 		},
 		{

@@ -106,7 +106,10 @@ func (i *Image) isActive(unit string) bool {
 
 // findSwap lists the swap files that hold something.
 func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	candidates := []string{"/swapfile", "/swap.img", "/swap"}
+	candidates := []string{"/swapfile", "/swap.img"} // what every guide calls them
+	if i.Files.IsSwap("/swap") {
+		candidates = append(candidates, "/swap")
+	}
 	for _, line := range i.textLines("/etc/fstab") {
 		if fields := strings.Fields(line); len(fields) >= 3 && fields[2] == "swap" && strings.HasPrefix(fields[0], "/") && !strings.HasPrefix(fields[0], "/dev/") {
 			candidates = append(candidates, fields[0])
@@ -114,7 +117,7 @@ func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	}
 	candidates = append(candidates, i.SwapFiles()...)
 	for _, file := range candidates {
-		if !i.isFile(file) || !i.Files.IsSwap(file) {
+		if !i.isFile(file) {
 			continue
 		}
 		used, err := i.Files.SwapHoldsData(file)

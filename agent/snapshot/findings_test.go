@@ -50,6 +50,8 @@ func TestFindings(t *testing.T) {
 		{"ports on the Droplet itself", file("/srv/app/compose.yaml", "services:\n  web:\n    ports:\n      - \"127.0.0.1:8080:80\"\n      - target: 80\n        host_ip: 127.0.0.1\n        published: 8080\n    volumes:\n      - data:/data\n"), "firewall.docker", Pass, ""},
 		{"parameters are no key", file("/etc/ssl/private/dhparam.pem", "-----BEGIN DH PARAMETERS-----\n"), "keys.system", Pass, ""},
 		{"a key", file("/etc/ssl/private/site.pem", privateKey), "keys.system", Fail, "/etc/ssl/private/site.pem"},
+		{"a swap file by its name", file("/swapfile", strings.Repeat("memory", 2000)), "swap.content", Fail, "/swapfile"},
+		{"a history that leads nowhere", func(tr *tree) { os.Symlink("/dev/null", tr.path("/root/.bash_history")) }, "history.shells", Pass, ""},
 		{"a file called swap", file("/swap", strings.Repeat("x", 9000)), "swap.content", Pass, ""},
 		{"updates that are turned off", file("/etc/apt/apt.conf.d/20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"0\";\n"), "updates.automatic", Warn, "unattended-upgrades"},
 		{"a package of which only the settings are left", file("/var/lib/dpkg/status", "Package: unattended-upgrades\nStatus: deinstall ok config-files\n"), "updates.automatic", Warn, "unattended-upgrades"},

@@ -44,17 +44,22 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 		defer lock.Close()
 	}
 	report := Report{Cleaned: []Cleaned{}, Checks: []Check{}}
-	if !o.DryRun {
-		i.lookForUpdates(ctx) // while the name servers are still there
+	if o.DryRun {
+		i.updates = &updates{err: errors.New("a dry run asks nobody")}
 	}
+	i.lookForUpdates(ctx) // while the name servers are still there
 	if err := i.markFirstBoot(o); err != nil {
 		return report, err
 	}
 	var failed []Check
 	if !o.CheckOnly || o.DryRun {
 		var err error
-		if report.Cleaned, failed, err = i.clean(ctx, o); err != nil || o.DryRun {
+		if report.Cleaned, failed, err = i.clean(ctx, o); err != nil {
 			return report, err
+		}
+		if o.DryRun {
+			report.Marketplace = i.judgeAsScript(ctx)
+			return report, nil
 		}
 	}
 	if err := i.check(ctx, &report); err != nil {

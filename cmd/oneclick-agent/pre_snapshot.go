@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
@@ -43,6 +44,9 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
+	if h.Live() && os.Geteuid() != 0 {
+		return a.fail(errInput{errors.New("cannot look at the whole machine as another user than root; run this with sudo")})
+	}
 	a.logProgress(h)
 	image, err := a.lookAtImage(h, o.CheckOnly || *final)
 	if err != nil {
