@@ -108,6 +108,9 @@ func (h *Host) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	return addresses, err
 }
 
+// unixWithin is how long a connection to a socket of this machine may wait to be accepted.
+const unixWithin = 10 * time.Second
+
 // DialUnix connects to a UNIX socket of this machine. With an account the server sees that one's user id behind the
 // connection, as it would see a process of that user (unix(7), SO_PEERCRED): root only.
 func (h *Host) DialUnix(socket string, as *Account) (net.Conn, error) {
@@ -143,6 +146,10 @@ func dialUnix(socket string, as *Account) (net.Conn, error) {
 		if _, _, number := unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(as.UID), keep); number != 0 {
 			return nil, fmt.Errorf("cannot become the user %s: %w", as.Name, number)
 		}
+	}
+	// A server that does not accept lets connections wait without end (unix(7)); this bounds the wait.
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: int64(unixWithin / time.Second)}); err != nil {
+		return nil, err
 	}
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: socket}); err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", filepath.Base(socket), err)
