@@ -237,7 +237,7 @@ func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			continue
 		}
 		if info.Mode().Perm()&0o022 != 0 {
-			subjects = append(subjects, Subject{Name: file, Message: "others than root can change it", Remedy: "chmod 0440 {}"})
+			subjects = append(subjects, Subject{Name: file, Message: "others than root can change it", Remedy: "chmod 0440 {subject}"})
 			continue
 		}
 		var who, free []string // who becomes root at all, and who without a password

@@ -87,7 +87,7 @@ func accountEntries() []Entry {
 		},
 		{
 			ID: "users.shell", Severity: Medium, Mode: ReportOnly, Touches: []string{"/etc/passwd"},
-			Reason: "a system account that can log in", Remedy: "usermod -s /usr/sbin/nologin {}",
+			Reason: "a system account that can log in", Remedy: "usermod -s /usr/sbin/nologin {subject}",
 			Find: forEachAccount(func(i *Image, a account) (string, bool) {
 				shell := path.Base(a.shell)
 				return "its shell is " + a.shell, a.uid > 0 && a.uid < firstPerson && a.shell != "" && a.name != "postgres" &&

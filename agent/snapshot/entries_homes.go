@@ -25,7 +25,7 @@ func homeEntries() []Entry {
 			},
 		},
 		{
-			ID: "skel.leftovers", Severity: Critical, Mode: ReportOnly, Reason: "every account that is made on a Droplet would get it", Remedy: "rm {}", Touches: []string{"/etc/skel/.ssh/*", "/etc/skel/.*history", "/etc/skel/.aws/*", "/etc/skel/.netrc", "/etc/skel/.git-credentials"},
+			ID: "skel.leftovers", Severity: Critical, Mode: ReportOnly, Reason: "every account that is made on a Droplet would get it", Remedy: "rm {subject}", Touches: []string{"/etc/skel/.ssh/*", "/etc/skel/.*history", "/etc/skel/.aws/*", "/etc/skel/.netrc", "/etc/skel/.git-credentials"},
 		},
 		{
 			ID: "history.editors", Severity: Medium, Mode: Default, Action: Remove, Returns: true,
@@ -153,7 +153,7 @@ func credentialEntries() []Entry {
 			ID: "credentials.gnupg_seed", Severity: Medium, Mode: Default, Action: Remove, Returns: true, Reason: "the state of a random number generator", Touches: []string{"~/.gnupg/random_seed"},
 		},
 		{
-			ID: "credentials.world_readable", Severity: High, Mode: ReportOnly, Reason: "every account of the machine can read the password in it", Remedy: "chmod 0640 {}, and give it to the group that needs it",
+			ID: "credentials.world_readable", Severity: High, Mode: ReportOnly, Reason: "every account of the machine can read the password in it", Remedy: "chmod 0640 {subject}, and give it to the group that needs it",
 			Touches: []string{"/etc/**/*.env", "/opt/**/.env", "/srv/**/.env", "/var/www/**/.env", "/etc/**/*credential*", "/etc/**/*secret*", "~/.my.cnf", "~/.pgpass", "/etc/mysql/debian.cnf", "/etc/environment"},
 			Holds: func(i *Image, file string) bool {
 				info, err := i.Files.Lstat(file)

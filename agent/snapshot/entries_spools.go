@@ -17,7 +17,7 @@ func spoolEntries() []Entry {
 			Touches: []string{"/tmp/*", "/var/tmp/*"}, Holds: isTemporary,
 		},
 		{
-			ID: "temporary.modes", Severity: High, Mode: ReportOnly, Reason: "it must be open to all and sticky, mode 1777", Remedy: "chmod 1777 {}", Touches: []string{"/tmp", "/var/tmp"},
+			ID: "temporary.modes", Severity: High, Mode: ReportOnly, Reason: "it must be open to all and sticky, mode 1777", Remedy: "chmod 1777 {subject}", Touches: []string{"/tmp", "/var/tmp"},
 			Holds: func(i *Image, file string) bool {
 				info, err := i.Files.Stat(file)
 				return err == nil && host.Bits(info.Mode()) != 0o1777
@@ -56,7 +56,7 @@ func spoolEntries() []Entry {
 		},
 		{
 			ID: "swap.partition", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "a swap partition holds memory of the build machine's programs", Touches: []string{"/etc/fstab"}, Find: findSwapPartitions,
-			Remedy: "use a swap file instead, which cleaning overwrites; or swapoff {}, overwrite it with zeros, and mkswap it with the same id",
+			Remedy: "use a swap file instead, which cleaning overwrites; or swapoff {subject}, overwrite it with zeros, and mkswap it with the same id",
 		},
 		{
 			ID: "swap.content", Severity: Critical, Mode: Guarded, Action: Zero, Reason: "memory of the build machine's programs, with every secret that they had", Touches: []string{"swap files of /etc/fstab", "/swapfile", "/swap.img", "/swap"},

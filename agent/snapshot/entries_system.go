@@ -66,7 +66,7 @@ func systemEntries() []Entry {
 			Remedy: "build on a supported release; docs/pre-snapshot.md lists them", Find: findUnsupported,
 		},
 		{
-			ID: "system.failed_units", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "the unit failed", Remedy: "see systemctl status {}; mend it, or disable it", Touches: []string{"systemd"},
+			ID: "system.failed_units", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "the unit failed", Remedy: "see systemctl status {subject}; mend it, or disable it", Touches: []string{"systemd"},
 			Find: func(ctx context.Context, i *Image) (subjects []Subject, _ error) {
 				out, err := i.command(ctx, "systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager")
 				if err != nil {
@@ -84,11 +84,11 @@ func systemEntries() []Entry {
 			ID: "system.disk", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "an image cannot be made smaller than the disk that it was built on", Touches: []string{"/"}, Remedy: "build on the smallest Droplet", Find: findDisk,
 		},
 		{
-			ID: "system.setuid", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it runs as its owner for whoever starts it, and no package brought it", Remedy: "chmod u-s,g-s {}, or accept it", Touches: []string{"/**"},
+			ID: "system.setuid", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it runs as its owner for whoever starts it, and no package brought it", Remedy: "chmod u-s,g-s {subject}, or accept it", Touches: []string{"/**"},
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkSetuid) },
 		},
 		{
-			ID: "system.world_writable", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "every account can change it, and programs are run from there", Remedy: "chmod o-w {}", Touches: []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc"},
+			ID: "system.world_writable", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "every account can change it, and programs are run from there", Remedy: "chmod o-w {subject}", Touches: []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc"},
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkWritable) },
 		},
 		{

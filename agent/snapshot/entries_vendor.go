@@ -72,7 +72,7 @@ func digitalOceanEntries() []Entry {
 			Touches: []string{"/root/.digitalocean_*", "/root/.digitalocean_passwords", "/.digitalocean_*"},
 		},
 		{
-			ID: "digitalocean.other_credentials", Severity: Critical, Mode: ReportOnly, Reason: "by its name, a first boot on the build machine wrote passwords into it", Remedy: "rm {}, and have first boot write it",
+			ID: "digitalocean.other_credentials", Severity: Critical, Mode: ReportOnly, Reason: "by its name, a first boot on the build machine wrote passwords into it", Remedy: "rm {subject}, and have first boot write it",
 			Touches: []string{"/root/*_password.txt", "/root/*_passwords.txt", "/root/*_credentials.txt", "/root/.matrix-secrets", "/root/*_info.txt"}, Holds: filled,
 		},
 		{

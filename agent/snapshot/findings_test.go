@@ -80,6 +80,9 @@ func TestFindings(t *testing.T) {
 				t.Errorf("%s is %s on %q; want %s on %q", test.check, worst, subjects, test.want, test.subject)
 			}
 			for _, check := range report.Checks {
+				if strings.Contains(check.Remedy, subjectMark) {
+					t.Errorf("a remedy is not filled in: %+v", check)
+				}
 				if strings.Contains(check.Message+check.Subject+check.Remedy, doToken) || strings.Contains(check.Message, "aB3dE5gH7") {
 					t.Errorf("a secret is told: %+v", check)
 				}

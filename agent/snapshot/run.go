@@ -24,11 +24,10 @@ type Options struct {
 	NoErase   bool // leave free space as it is
 }
 
-var (
-	errSkipped = errors.New("the secret scan was left out")
-	// eraseEntry is the one that Options.NoErase leaves out.
-	eraseEntry = "disk.free_space"
-)
+// eraseEntry is the one that Options.NoErase leaves out.
+const eraseEntry = "disk.free_space"
+
+var errSkipped = errors.New("the secret scan was left out")
 
 // Run cleans and checks, or does what the options say instead. An error means that it was interrupted; it can be
 // started again at any time.
@@ -289,7 +288,7 @@ const (
 	// cleansIt is the remedy for what cleaning deals with.
 	cleansIt = "oneclick-agent pre-snapshot"
 	// subjectMark stands in remedies for the subject.
-	subjectMark = "{}"
+	subjectMark = "{subject}"
 )
 
 // quoted is a path or a name as it can be typed into a shell.
