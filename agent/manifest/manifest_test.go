@@ -178,6 +178,28 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// No file of answers makes the reading panic; a problem lies inside the file and quotes no value of it.
+func FuzzParseAnswers(f *testing.F) {
+	seeds := []string{"title: A garden\nnews: false\n", "password: s3cret-s3cret\n- x\n", "a: {b: c}\n", "a: 1\na: 2\n", "[]", "a: *b\n"}
+	for _, seed := range seeds {
+		f.Add([]byte(seed))
+	}
+	if len(seeds) != 6 {
+		f.Fatal("the seeds are missing")
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, problems := ParseAnswers(append([]byte("password: s3cret-s3cret\n"), data...), "answers.yaml")
+		for _, p := range problems {
+			if p.Line < 0 || p.Line > bytes.Count(data, []byte("\n"))+3 || p.Column < 0 {
+				t.Errorf("%v lies outside the file", p)
+			}
+			if strings.Contains(p.String()+p.Hint, "s3cret-s3cret") {
+				t.Errorf("%v quotes a value", p)
+			}
+		}
+	})
+}
+
 // The manifests that people copy are right.
 func TestTheManifestsOfTheDocumentsAreRight(t *testing.T) {
 	t.Parallel()
