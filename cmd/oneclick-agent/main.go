@@ -37,11 +37,7 @@ func main() {
 	// Runs are short, and a Droplet waits for them: collecting garbage less often makes first boot a tenth faster.
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(memoryLimit)
-	// An interrupted setup ends at once and in good order; a later run resumes it.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
 }
 
 // run is main without the process around it.
@@ -66,22 +62,24 @@ type agent struct {
 type command struct {
 	name, does string
 	run        func(*agent, context.Context, []string) int
+	// brief commands are over before anybody could interrupt them: waiting for signals would cost a tenth of them.
+	brief bool
 }
 
 func commands() []command {
 	return []command{
-		{"first-boot", "run, or resume, the first boot of this Droplet", (*agent).firstBoot},
-		{"first-login", "ask what only the customer knows, and apply the answers", (*agent).firstLogin},
-		{"status", "what happened and what happens next", (*agent).status},
-		{"lint", "check a manifest and everything it names", (*agent).lint},
-		{"database", "show, test or print the database's address", (*agent).database},
-		{"secrets", "list the secrets, or show one", (*agent).secrets},
-		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate},
-		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot},
-		{"publish", "submit a snapshot to the Marketplace's Vendor Portal", (*agent).publish},
-		{"motd", "print the message of the day", (*agent).motd},
-		{"schema", "print the manifest's JSON Schema", (*agent).schema},
-		{"version", "version, commit, Go version", (*agent).version},
+		{"first-boot", "run, or resume, the first boot of this Droplet", (*agent).firstBoot, false},
+		{"first-login", "ask what only the customer knows, and apply the answers", (*agent).firstLogin, false},
+		{"status", "what happened and what happens next", (*agent).status, false},
+		{"lint", "check a manifest and everything it names", (*agent).lint, false},
+		{"database", "show, test or print the database's address", (*agent).database, false},
+		{"secrets", "list the secrets, or show one", (*agent).secrets, false},
+		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate, false},
+		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot, false},
+		{"publish", "submit a snapshot to the Marketplace's Vendor Portal", (*agent).publish, false},
+		{"motd", "print the message of the day", (*agent).motd, true},
+		{"schema", "print the manifest's JSON Schema", (*agent).schema, true},
+		{"version", "version, commit, Go version", (*agent).version, true},
 	}
 }
 
@@ -98,6 +96,12 @@ func (a *agent) dispatch(ctx context.Context, arguments []string) int {
 	for _, c := range all {
 		if c.name == name {
 			a.flags = a.flagSet(c)
+			if !c.brief {
+				// An interrupted setup ends at once and in good order; a later run resumes it.
+				var stop context.CancelFunc
+				ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+				defer stop()
+			}
 			return c.run(a, ctx, arguments[1:])
 		}
 	}
