@@ -138,7 +138,7 @@ func (s *Scanner) try(m *search, literal, begin int, w *window, report func(Find
 		low := max(0, begin-before)
 		around := w.data[low:min(len(w.data), end+rule.after)]
 		for _, match := range rule.regex().FindAllSubmatchIndex(around, -1) {
-			if match[0] > begin-low || match[1] < end-low {
+			if match[0] >= end-low || match[1] <= begin-low {
 				continue // another one nearby, which has its own literal
 			}
 			from, to := secretOf(match)

@@ -92,6 +92,34 @@ func TestSecretsInBinaryFilesAreFound(t *testing.T) {
 	}
 }
 
+// TestSecretsAreFoundBetweenAnyBytes: in a database a value stands right behind its key, in a program between zeros, in
+// JSON with its line breaks written out, once or twice.
+func TestSecretsAreFoundBetweenAnyBytes(t *testing.T) {
+	t.Parallel()
+	const sendGrid = "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"
+	once := strings.ReplaceAll(secrets["private_key"], "\n", `\n`)
+	for id, texts := range map[string][]string{
+		"digitalocean_token":  {"do_token" + secrets["digitalocean_token"] + "aws", "\x00" + secrets["digitalocean_token"] + "\x00"},
+		"aws_access_token":    {"key" + secrets["aws_access_token"] + "\x03"},
+		"stripe_access_token": {"\x00\x01\x00" + secrets["stripe_access_token"] + "\x00\x01"},
+		"gcp_api_key":         {"\x00AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY\x00"},
+		"database_url":        {"BROKER=amqp://celery:Xk29fjQm7zLp@rabbit:5672/vhost\n"},
+		"sendgrid_api_token":  {"key: " + sendGrid + "\n", `{"k": "` + sendGrid + `"}`, "\n" + sendGrid + "\n"},
+		"huggingface_token":   {"TOKEN=hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ01234567\n"},
+		"private_key":         {`{"k": "` + once + `"}`, `{"k": "` + strings.ReplaceAll(once, `\`, `\\`) + `"}`},
+		"php_define":          {"define( 'DB_PASSWORD', 'aB3dE5gH7iJ9kL1mN3oP' );\n"},
+		"registry_login":      {`{"auths":{"r":{"auth":"dXNlcjphQjNkRTVnSDdpSjlrTDE="}}}`},
+		"aws_secret_key":      {"SPACES_SECRET_ACCESS_KEY=wJalrXUtnFEMI7K7MDENG7bPxRfiCYzK9aBcDeFgHi\n"},
+	} {
+		for _, text := range texts {
+			found := find(t, New(nil), strings.NewReader(text), true)
+			if !slices.ContainsFunc(found, func(f Finding) bool { return f.Rule.ID == id }) {
+				t.Errorf("%s is not found in %q, only %v", id, text, found)
+			}
+		}
+	}
+}
+
 func TestKnownValuesAreFoundByTheirText(t *testing.T) {
 	t.Parallel()
 	value := `a.b*c"d$e\f and more`

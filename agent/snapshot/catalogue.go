@@ -158,8 +158,12 @@ func (e *Entry) find(ctx context.Context, image *Image) ([]Subject, error) {
 	}
 	seen := map[string]bool{}
 	return slices.DeleteFunc(subjects, func(s Subject) bool {
-		drop := seen[s.Name] || e.Holds != nil && !e.Holds(image, s.Name)
-		seen[s.Name] = true
+		key := s.Name
+		if strings.HasPrefix(key, "/") {
+			key = image.realPath(key)
+		}
+		drop := seen[key] || e.Holds != nil && !e.Holds(image, s.Name)
+		seen[key] = true
 		return drop
 	}), nil
 }

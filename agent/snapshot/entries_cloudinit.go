@@ -22,6 +22,12 @@ func cloudInitEntries() []Entry {
 			Touches: []string{"/var/lib/cloud/data/*", "/var/lib/cloud/sem/*"},
 		},
 		{
+			ID: "runtime.files", Severity: Medium, Mode: Default, Action: Remove, Reason: "what a running machine kept in memory, in a tree that was copied from one",
+			Touches: []string{"/run/cloud-init/*", "/run/sudo/ts/*", "/run/faillock/*", "/run/console/*", "/run/sepermit/*", "/run/systemd/netif/leases/*"},
+			// instance-data.json says which Droplet a tree is, and holds nothing private.
+			Holds: func(i *Image, file string) bool { return !i.Live() && path.Base(file) != "instance-data.json" },
+		},
+		{
 			ID: "cloud_init.seed", Severity: Medium, Mode: ReportOnly, Reason: "a seed that cloud-init takes for metadata", Touches: []string{"/var/lib/cloud/seed/*/*"},
 			Remedy: "remove it, or accept it where the image is made for it",
 		},

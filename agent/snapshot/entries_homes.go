@@ -8,7 +8,7 @@ import (
 )
 
 // historyName is how programs name the file that they keep what was typed in.
-var historyName = pattern.New(`^\.[A-Za-z0-9_.-]*(history|hist)$`)
+var historyName = pattern.New(`^\.[A-Za-z0-9_.-]*(history|hist)(-[0-9]+|\.tmp|-[0-9]+\.tmp)?$`)
 
 func homeEntries() []Entry {
 	return []Entry{
@@ -16,7 +16,7 @@ func homeEntries() []Entry {
 			ID: "history.shells", Severity: High, Mode: Default, Action: Remove, Returns: true,
 			Reason: "what was typed on the build machine, passwords and tokens included",
 			Touches: []string{
-				"~/.*", "~/.local/share/fish/fish_history", "~/.mongodb/mongosh/*history*", "~/.mongodb/mongosh/*_log", "~/.local/state/*history*", "~/.local/state/*/*history*", "~/.config/nushell/history.*",
+				"~/.*", "~/.local/share/fish/fish_history", "~/.mongodb/mongosh/*history*", "~/.mongodb/mongosh_history", "~/.fish/fish_history", "~/.config/mycli/*history*", "~/.mongodb/mongosh/*_log", "~/.local/state/*history*", "~/.local/state/*/*history*", "~/.config/nushell/history.*",
 				"~/.config/litecli/*history*", "~/.config/pgcli/*history*", "~/.zsh_sessions/*", "~/.local/share/*/*history", "~/.cache/*history*", "~/.cache/erlang-history/*",
 			},
 			Holds: func(i *Image, file string) bool {
@@ -31,13 +31,13 @@ func homeEntries() []Entry {
 			ID: "history.editors", Severity: Medium, Mode: Default, Action: Remove, Returns: true,
 			Reason: "which files the builder edited and looked at, and what was searched for in them",
 			Touches: []string{
-				"~/.viminfo", "~/.viminf*.tmp", "~/.vim/.netrwhist", "~/.vim/undo/*", "~/.vim/swap/*", "~/.local/share/nvim/shada/*", "~/.local/state/nvim/shada/*", "~/.local/state/nvim/swap/*",
+				"~/.viminfo", "~/.viminf*.tmp", "~/.vim/.netrwhist", "~/.vim/undo/*", "~/.vim/swap/*", "~/.local/share/nvim/shada/*", "~/.local/state/nvim/shada/*", "~/.local/state/nvim/swap/*", "~/.local/share/nvim/undo/*", "~/.local/state/nvim/undo/*", "~/.local/share/nvim/swap/*", "~/.local/state/lesshst", "~/.local/share/lesshst",
 				"~/.lesshst", "~/.wget-hsts", "~/.selected_editor", "~/.nano/search_history", "~/.local/share/nano/search_history", "~/.joe_state", "~/.emacs.d/auto-save-list/*", "~/.gitk",
 			},
 		},
 		{
 			ID: "editor.swap", Severity: High, Mode: Default, Action: Remove, Reason: "an editor's copy of a file, with text that was deleted from it",
-			Touches: []string{"/etc/**/.*.sw?", "/etc/**/.*.un~", "/etc/**/#*#", "~~/**/.*.sw?", "~~/**/.*.un~", "~~/**/#*#"}, Holds: regular,
+			Touches: []string{"/etc/**/.*.sw?", "/etc/**/.*.un~", "/etc/**/#*#", "~~/**/.*.sw?", "~~/**/.*.un~", "~~/**/#*#", "~/.*.sw?", "~/.*.un~", "~/#*#", "~/.*/.*.sw?"}, Holds: regular,
 		},
 		{
 			ID: "editor.backups", Severity: Medium, Mode: Optional, Action: Remove, Silent: true, Reason: "a copy of a configuration as it was, perhaps with an old password",

@@ -48,16 +48,16 @@ func identityEntries() []Entry {
 			},
 		},
 		{
+			ID: "identity.hosts", Severity: Medium, Mode: Default, Action: Edit, Reason: "it gives the build machine's name an address",
+			Touches: []string{"/etc/hosts"}, Holds: hasLineFor(namesBuildHost), Clean: forgetBuildHost,
+		},
+		{
 			ID: "identity.hostname", Severity: Medium, Mode: Default, Action: Empty, Reason: "the build machine's name; cloud-init gives each Droplet its own",
 			Touches: []string{"/etc/hostname"},
 			Holds: func(i *Image, file string) bool {
 				name := strings.TrimSpace(i.text(file))
 				return name != "" && name != "localhost"
 			},
-		},
-		{
-			ID: "identity.hosts", Severity: Medium, Mode: Default, Action: Edit, Reason: "it gives the build machine's name an address",
-			Touches: []string{"/etc/hosts"}, Holds: hasLineFor(namesBuildHost), Clean: forgetBuildHost,
 		},
 		{
 			ID: "identity.mail_name", Severity: Medium, Mode: ReportOnly, Reason: "the build machine's name", Touches: []string{"/etc/mailname", "/etc/postfix/main.cf", "/etc/machine-info"},
@@ -112,7 +112,7 @@ func storageAndProductEntries() []Entry {
 		},
 		{
 			ID: "identity.clock", Severity: Medium, Mode: Default, Action: Remove, Returns: true, Reason: "the build machine's clock: timers would catch up during first boot",
-			Touches: []string{"/var/lib/systemd/timers/stamp-*", "/var/lib/systemd/timesync/clock", "/var/lib/chrony/drift", "/var/lib/ntp/ntp.drift", "/var/lib/ntpsec/ntp.drift"},
+			Touches: []string{"/var/lib/systemd/timers/stamp-*", "/var/lib/systemd/timesync/clock", "/var/lib/chrony/drift", "/var/lib/chrony/chrony.drift", "/var/lib/ntp/ntp.drift", "/var/lib/ntpsec/ntp.drift"},
 		},
 		{
 			ID: "identity.chrony_keys", Severity: Medium, Mode: ReportOnly, Reason: "keys of a time server", Touches: []string{"/etc/chrony.keys", "/etc/chrony/chrony.keys"},

@@ -50,8 +50,8 @@ func spoolEntries() []Entry {
 			ID: "crash.dumps", Severity: Critical, Mode: Default, Action: Remove, Returns: true, Reason: "the memory of a program that crashed, with every secret that it had",
 			Touches: []string{"/var/crash/*", "/var/log/dump/*", "/var/spool/abrt/*", "/var/lib/systemd/coredump/*", "/var/lib/systemd/pstore/*", "/var/lib/apport/coredump/*", "/core", "/core.[0-9]*", "~/core", "~/core.[0-9]*"},
 			Holds: func(i *Image, file string) bool {
-				name := path.Base(file)
-				return name != "core" && !strings.HasPrefix(name, "core.") || strings.HasPrefix(file, "/var/") || containingBytes(i, file, "\x7fELF")
+				// Elsewhere a core dump is told by its content: core is also what programs call the best part of them.
+				return directoryOf(file, dumpDirectories) != "" || containingBytes(i, file, "\x7fELF")
 			},
 		},
 		{
@@ -69,6 +69,9 @@ func spoolEntries() []Entry {
 		},
 	}
 }
+
+// dumpDirectories hold nothing but what crashed programs left.
+var dumpDirectories = []string{"/var/crash", "/var/log/dump", "/var/spool/abrt", "/var/lib/systemd/coredump", "/var/lib/systemd/pstore", "/var/lib/apport/coredump"}
 
 // findSwapPartitions lists partitions that hold memory of this machine and go into the snapshot.
 func findSwapPartitions(_ context.Context, i *Image) (subjects []Subject, _ error) {

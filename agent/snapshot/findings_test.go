@@ -33,6 +33,9 @@ func TestFindings(t *testing.T) {
 			os.Symlink("/etc/dotfiles/keys", tr.path("/root/.ssh/authorized_keys"))
 		}), "ssh.authorized_keys", Fail, "/etc/dotfiles/keys"},
 		{"a module is no core dump", file("/srv/app/core.3f2a91.js", "export default 1\n"), "crash.dumps", Pass, ""},
+		{"the core of a website in its account's home", both(append_("/etc/passwd", "www-data:x:33:33::/var/www:/usr/sbin/nologin\n"), file("/var/www/core/lib/Drupal.php", "<?php\n")), "crash.dumps", Pass, ""},
+		{"a token in the package manager's directory", file("/var/lib/dpkg/leak.txt", doToken), "secrets.token", Fail, "/var/lib/dpkg/leak.txt"},
+		{"an editor's copy in a daemon's home", both(append_("/etc/passwd", "svc:x:990:990::/var/lib/svc:/bin/bash\n"), file("/var/lib/svc/.x.conf.swp", "text")), "editor.swap", Fail, "/var/lib/svc/.x.conf.swp"},
 		{"a core dump", file("/root/core.123", "\x7fELF and memory"), "crash.dumps", Fail, "/root/core.123"},
 		{"the build machine among other names", both(file("/etc/hostname", "builder01\n"), file("/etc/hosts", "127.0.0.1 localhost builder01\n")), "identity.hosts", Warn, "/etc/hosts"},
 		{"passwords allowed in a Match block", file("/etc/ssh/sshd_config", "PasswordAuthentication no\nMatch Address 0.0.0.0/0\n  PasswordAuthentication yes\n"), "ssh.settings", Warn, "PasswordAuthentication yes"},
@@ -103,6 +106,30 @@ func foreignProgram(tr *tree) {
 	tr.write("/opt/app/tool", string(program))
 	os.Chmod(tr.path("/opt/app/tool"), 0o755)
 	os.Remove(tr.path("/bin/sh"))
+}
+
+// TestMailIsRemovedWhicheverOfItsDirectoriesIsTheLink: Debian's /var/spool/mail is one, and /var/mail is elsewhere.
+func TestMailIsRemovedWhicheverOfItsDirectoriesIsTheLink(t *testing.T) {
+	t.Parallel()
+	for link, directory := range map[string]string{"/var/spool/mail": "/var/mail", "/var/mail": "/var/spool/mail"} {
+		tr := newTree(t)
+		tr.write(directory+"/root", "a letter\n")
+		os.MkdirAll(tr.path("/var/spool"), 0o755)
+		os.Symlink(directory, tr.path(link))
+		report := tr.run(Options{})
+		if worst, subjects := report.verdict("mail.boxes"); worst != Pass || tr.exists(directory+"/root") {
+			t.Errorf("with %s a link, mail.boxes is %s on %q", link, worst, subjects)
+		}
+	}
+}
+
+// TestAnInterruptionKeepsTheBuildMachinesName: the name is needed for /etc/hosts, and goes after it.
+func TestAnInterruptionKeepsTheBuildMachinesName(t *testing.T) {
+	t.Parallel()
+	ids := IDs()
+	if slices.Index(ids, "identity.hosts") > slices.Index(ids, "identity.hostname") {
+		t.Error("the name is emptied before the lines that it is needed for are found")
+	}
 }
 
 // TestWhatALinkLeadsToStays: a link in the place of a directory that is cleaned must not carry the cleaning elsewhere.

@@ -38,6 +38,7 @@ type Image struct {
 	accounts    []account
 	shadow      map[string]string
 	homes       []string
+	real        map[string]string
 	names       map[string][]fs.DirEntry
 	packages    packages
 	sshd        *sshdConfig
@@ -61,7 +62,7 @@ type account struct {
 
 // Look reads what everything else is judged by.
 func Look(h *host.Host) (*Image, error) {
-	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, shadow: map[string]string{}}
+	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, real: map[string]string{}, shadow: map[string]string{}}
 	passwd, err := h.Files.ReadFile("/etc/passwd", maxText)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -228,7 +229,7 @@ func (i *Image) list(directory string) []fs.DirEntry {
 
 // usualLinks are links that systems have in the place of directories, and where they lead.
 var usualLinks = map[string]string{
-	"/bin": "/usr/bin", "/sbin": "/usr/sbin", "/lib": "/usr/lib", "/var/run": "/run", "/var/lock": "/run/lock", "/var/mail": "/var/spool/mail", "/usr/tmp": "/var/tmp"}
+	"/bin": "/usr/bin", "/sbin": "/usr/sbin", "/lib": "/usr/lib", "/var/run": "/run", "/var/lock": "/run/lock", "/var/mail": "/var/spool/mail", "/var/spool/mail": "/var/mail", "/usr/tmp": "/var/tmp"}
 
 // throughLink is where a path really is when a link in the place of one of its directories leads somewhere else, "" where
 // it is where it says. What the catalogue says of one directory must not be done in another. A home may be a link.
@@ -254,9 +255,24 @@ func (i *Image) throughLink(name string) string {
 	return path.Join(real, path.Base(name))
 }
 
+// realPath is where a path is when the links to its directory are followed: two names of one file have the same.
+func (i *Image) realPath(name string) string {
+	directory := path.Dir(name)
+	real, known := i.real[directory]
+	if !known {
+		var err error
+		if real, err = i.Files.Resolve(directory); err != nil {
+			real = directory
+		}
+		i.real[directory] = real
+	}
+	return path.Join(real, path.Base(name))
+}
+
 // changed forgets what was listed.
 func (i *Image) changed() {
 	clear(i.names)
+	clear(i.real)
 	i.sshd, i.walked = nil, nil
 }
 

@@ -88,6 +88,11 @@ func CheckManifest(m *manifest.Manifest) (problems problem.List) {
 	for n, accept := range m.PreSnapshot.Accept {
 		check(accept.Check, fmt.Sprintf("pre_snapshot.accept[%d].check", n), ids, "check")
 	}
+	for n, name := range m.PreSnapshot.Remove {
+		if at := fmt.Sprintf("pre_snapshot.remove[%d]", n); isProtected(strings.TrimRight(name, "*/")) {
+			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: fmt.Sprintf("the image is made for %s, and it always stays", name), Hint: "take the line out"})
+		}
+	}
 	var optional, always []string
 	for _, e := range Catalogue() {
 		if e.Mode == Optional {
@@ -101,6 +106,10 @@ func CheckManifest(m *manifest.Manifest) (problems problem.List) {
 			at := fmt.Sprintf("pre_snapshot.clean[%d].id", n)
 			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: fmt.Sprintf("%s is always cleaned", choice.ID), Hint: "take the line out"})
 			continue
+		}
+		if choice.ID == "users.build_account" && (choice.Subject == "" || choice.Subject == "root") {
+			at := fmt.Sprintf("pre_snapshot.clean[%d]", n)
+			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: "must name the account that the build used, and not root", Hint: "add subject: NAME"})
 		}
 		check(choice.ID, fmt.Sprintf("pre_snapshot.clean[%d].id", n), optional, "optional cleaning")
 	}

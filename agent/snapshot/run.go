@@ -51,7 +51,7 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 		return report, err
 	}
 	var failed []Check
-	if !o.CheckOnly || o.DryRun {
+	if !o.CheckOnly {
 		var err error
 		if report.Cleaned, failed, err = i.clean(ctx, o); err != nil {
 			return report, err

@@ -28,6 +28,10 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	} else if len(rest) > 0 {
 		return a.noArgument("pre-snapshot", rest[0])
 	}
+	if o.CheckOnly && o.DryRun {
+		fmt.Fprintln(a.stderr, "oneclick-agent: --check and --dry-run are two different things; say one of them")
+		return exitInput
+	}
 	if *list {
 		if a.json {
 			return a.writeJSON(snapshot.Describe())

@@ -51,6 +51,23 @@ type rule struct {
 	Contextual bool     `json:"contextual,omitempty"`
 }
 
+// tail is how most rules end: with what ends a value in source code.
+const tail = `(?:[\x60'"\s;]|\\[nr]|$)`
+
+// anywhere takes the boundaries of source code off a rule: in a database or a program, a value stands between any bytes.
+func anywhere(regex string) string {
+	if contextual.MatchString(regex) {
+		return regex
+	}
+	regex = strings.Replace(regex, tail, `(?:[^\w-]|\\[nr]|$)`, 1)
+	for _, head := range []string{"", "(?i)"} {
+		if rest, ok := strings.CutPrefix(regex, head+`\b(`); ok {
+			return head + "(" + rest
+		}
+	}
+	return regex
+}
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "rules:", err)
@@ -92,7 +109,7 @@ func run() error {
 			continue
 		}
 		what := strings.ReplaceAll(r.ID, "-", " ")
-		rules = append(rules, rule{r.ID, what, r.Regex, words, r.Entropy, contextual.MatchString(r.Regex) || slices.Contains(likeOthers, r.ID)})
+		rules = append(rules, rule{r.ID, what, anywhere(r.Regex), words, r.Entropy, contextual.MatchString(r.Regex) || slices.Contains(likeOthers, r.ID)})
 	}
 	encoded, err := json.MarshalIndent(map[string]any{"source": source, "licence": "MIT, Copyright (c) 2019 Zachary Rice", "rules": rules}, "", " ")
 	if err != nil {
