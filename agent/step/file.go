@@ -39,10 +39,23 @@ func attributes(h *host.Host, owner string, mode *fs.FileMode) (host.Attributes,
 
 func (f *File) attributes(h *host.Host) (host.Attributes, error) {
 	mode := f.Mode
-	if mode == nil && h.Files.Missing(f.Path) {
-		mode = &f.NewMode
+	if mode == nil {
+		var err error
+		if mode, err = modeIfNew(h, f.Path, f.NewMode); err != nil {
+			return host.Attributes{}, err
+		}
 	}
 	return attributes(h, f.Owner, mode)
+}
+
+// modeIfNew is mode where nothing is at file, and nil, which keeps its mode, where something is. Not to know is an
+// error: a guess could make a secret readable by everyone.
+func modeIfNew(h *host.Host, file string, mode fs.FileMode) (*fs.FileMode, error) {
+	_, err := h.Files.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &mode, nil
+	}
+	return nil, err
 }
 
 // Check compares content, owner and mode.
@@ -126,9 +139,9 @@ func (e *Edit) Apply(_ context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	var keep host.Attributes
-	if h.Files.Missing(e.Path) {
-		keep = host.Mode(e.NewMode)
+	mode, err := modeIfNew(h, e.Path, e.NewMode)
+	if err != nil {
+		return err
 	}
-	return write(h, e.Path, want, keep)
+	return write(h, e.Path, want, host.Attributes{Mode: mode})
 }
