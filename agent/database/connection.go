@@ -9,11 +9,10 @@ import (
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/render"
 	"oneclick-agent/agent/secret"
+	"oneclick-agent/agent/state"
 )
-
-// CAPath is where a customer can put the cluster's CA certificate.
-const CAPath = "/etc/oneclick/database-ca.crt"
 
 // Connection is a database, and how its server is checked.
 type Connection struct {
@@ -28,7 +27,7 @@ type Connection struct {
 // Connect chooses how the server is checked: as the manifest says, else as well as what is there allows.
 func Connect(files *host.Root, c Credentials, spec *manifest.Database) Connection {
 	connection := Connection{Credentials: c, TLS: spec.TLS}
-	for _, candidate := range []string{spec.CA, CAPath} {
+	for _, candidate := range []string{spec.CA, state.DatabaseCA} {
 		if candidate != "" && files.Exists(candidate) {
 			connection.CA = candidate
 			break
@@ -127,11 +126,11 @@ func (c Connection) URL() secret.Secret {
 	return secret.New(url)
 }
 
-// Data is the database as templates see it. It reveals the password.
-func (c Connection) Data() map[string]any {
+// Data is the database as templates see it. Asked is called when the text of its password or its address is asked for.
+func (c Connection) Data(asked func()) map[string]any {
 	return map[string]any{
-		"managed": !c.Local(), "engine": c.Engine, "url": c.URL().Reveal(), "host": c.Host, "port": c.Port, "user": c.User,
-		"password": c.Password.Reveal(), "name": c.Name, "ca": c.CA,
+		"managed": !c.Local(), "engine": c.Engine, "url": render.NewValue(c.URL().Reveal(), asked), "host": c.Host, "port": c.Port, "user": c.User,
+		"password": render.NewValue(c.Password.Reveal(), asked), "name": c.Name, "ca": c.CA,
 	}
 }
 

@@ -7,11 +7,10 @@ import (
 	"strings"
 
 	"oneclick-agent/agent/render"
+	"oneclick-agent/agent/state"
 )
 
 const (
-	// EnvironmentPath holds DATABASE_URL and its parts, for systemd's EnvironmentFile= and for sh.
-	EnvironmentPath = "/etc/oneclick/database.env"
 	// ProfilePath gives the same to root's login shells.
 	ProfilePath = "/etc/profile.d/oneclick-database.sh"
 )
@@ -46,11 +45,11 @@ func (c Connection) portText() string {
 // Profile makes root's login shells read the environment file. It holds no secret itself.
 func Profile() []byte {
 	return []byte("# Gives DATABASE_URL to root's login shells; written by oneclick-agent.\n" +
-		"if [ -r " + EnvironmentPath + " ]; then\n\tset -a\n\t. " + EnvironmentPath + "\n\tset +a\nfi\n")
+		"if [ -r " + state.DatabaseEnvironment + " ]; then\n\tset -a\n\t. " + state.DatabaseEnvironment + "\n\tset +a\nfi\n")
 }
 
 // DropIn is the file that gives a unit the environment, and its content.
 func DropIn(unit string) (file string, content []byte) {
 	return path.Join("/etc/systemd/system", unit+".d", "50-oneclick-database.conf"),
-		[]byte("# Written by oneclick-agent: the database of this Droplet.\n[Service]\nEnvironmentFile=-" + EnvironmentPath + "\n")
+		[]byte("# Written by oneclick-agent: the database of this Droplet.\n[Service]\nEnvironmentFile=-" + state.DatabaseEnvironment + "\n")
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/state"
 )
 
 // LoginWithin is how long one login may take, from the name's look-up to the answer of a query.
@@ -176,7 +177,7 @@ func (c Connection) classify(ctx context.Context, err error) error {
 		return &LoginError{Refused, fmt.Sprintf("%s refuses connections at %s", server, at), "wait until the cluster is ready, and check db_port"}
 	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &certificate):
 		return &LoginError{TLS, fmt.Sprintf("the certificate of %s cannot be verified", server),
-			"put the cluster's CA certificate into " + CAPath}
+			"put the cluster's CA certificate into " + state.DatabaseCA}
 	case errors.As(err, &record), errors.As(err, &alert):
 		return &LoginError{TLS, fmt.Sprintf("%s does not speak TLS as expected", server), "check db_port in " + CredentialsPath}
 	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout(), errors.Is(err, syscall.ETIMEDOUT):

@@ -311,3 +311,17 @@ func (d Droplet) Data() map[string]any {
 		"private_ipv4": d.PrivateIPv4, "reserved_ipv4": d.ReservedIPv4, "memory_mb": d.MemoryMB, "cpus": d.CPUs,
 	}
 }
+
+// Moved reports whether this is not what it was: another Droplet, another name, address or size. What is not known now is
+// taken for unchanged, because the metadata service may be silent. The memory that the kernel counts changes a
+// little with each kernel, so a difference below an eighth is none.
+func (d Droplet) Moved(then Droplet) bool {
+	for _, pair := range [][2]string{{d.ID, then.ID}, {d.Name, then.Name}, {d.Region, then.Region}, {d.IPv4, then.IPv4}, {d.IPv6, then.IPv6},
+		{d.PrivateIPv4, then.PrivateIPv4}, {d.ReservedIPv4, then.ReservedIPv4}, {d.ReservedIPv6, then.ReservedIPv6}} {
+		if pair[0] != "" && pair[0] != pair[1] {
+			return true
+		}
+	}
+	difference := max(d.MemoryMB-then.MemoryMB, then.MemoryMB-d.MemoryMB)
+	return d.CPUs != then.CPUs || 8*difference > max(d.MemoryMB, then.MemoryMB)
+}

@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 )
 
 // everyKind uses each kind of step that works on a tree.
@@ -63,7 +65,7 @@ func TestAPowerCutAtAnyCallLeavesWhatASecondRunCompletes(t *testing.T) {
 	needRoot(t)
 	undisturbed := newTree(t, accounts, everyKind)
 	var calls atomic.Int64
-	if outcome, err := boot(t, undisturbed, func(host.Operation) error { calls.Add(1); return nil }); outcome != Finished {
+	if outcome, err := boot(t, undisturbed, func(host.Operation) error { calls.Add(1); return nil }); outcome != journal.Done {
 		t.Fatalf("the undisturbed run ended as %s: %v", outcome, err)
 	}
 	want := dump(t, undisturbed)
@@ -83,13 +85,13 @@ func TestAPowerCutAtAnyCallLeavesWhatASecondRunCompletes(t *testing.T) {
 				}
 				return nil
 			})
-			if outcome == Finished && n < calls.Load()-10 {
+			if outcome == journal.Done && n < calls.Load()-10 {
 				t.Fatalf("the run was cut at %v, and ended as done", cut.Load())
 			}
 			if err != nil && !errors.Is(err, host.ErrPower) {
 				t.Logf("the cut at %v was seen as: %v", cut.Load(), err)
 			}
-			if outcome, err := boot(t, root, nil); outcome != Finished {
+			if outcome, err := boot(t, root, nil); outcome != journal.Done {
 				t.Fatalf("after a cut at %v the second run ended as %s: %v", cut.Load(), outcome, err)
 			}
 			if got := dump(t, root); got != want {
@@ -103,14 +105,14 @@ func TestASecondRunChangesNothing(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	root := newTree(t, accounts, everyKind)
-	if outcome, err := boot(t, root, nil); outcome != Finished {
+	if outcome, err := boot(t, root, nil); outcome != journal.Done {
 		t.Fatalf("the first run ended as %s: %v", outcome, err)
 	}
 	before := dump(t, root)
 	outcome, err := boot(t, root, func(o host.Operation) error {
 		return fmt.Errorf("the second run wanted to %s %s", o.Name, o.Object)
 	})
-	if outcome != Finished || err != nil {
+	if outcome != journal.Done || err != nil {
 		t.Errorf("the second run ended as %s: %v", outcome, err)
 	}
 	if after := dump(t, root); after != before {
@@ -125,14 +127,14 @@ func TestARotationThatIsCutOffGoesOn(t *testing.T) {
 	needRoot(t)
 	passwords := func(root string) string { return file(t, root, "root/.digitalocean_passwords") }
 	undisturbed := newTree(t, accounts, everyKind)
-	if outcome, err := boot(t, undisturbed, nil); outcome != Finished {
+	if outcome, err := boot(t, undisturbed, nil); outcome != journal.Done {
 		t.Fatalf("first boot ended as %s: %v", outcome, err)
 	}
 	want := dump(t, undisturbed)
 	var calls atomic.Int64
-	rotate := func(s *Setup) (Outcome, error) { return Rotate(t.Context(), s, []string{"db_password"}) }
+	rotate := func(s *facts.Facts) (journal.Phase, error) { return Rotate(t.Context(), s, []string{"db_password"}) }
 	old := passwords(undisturbed)
-	if outcome, err := on(t, undisturbed, func(host.Operation) error { calls.Add(1); return nil }, rotate); outcome != Finished {
+	if outcome, err := on(t, undisturbed, func(host.Operation) error { calls.Add(1); return nil }, rotate); outcome != journal.Done {
 		t.Fatalf("the rotation ended as %s: %v", outcome, err)
 	}
 	if got := dump(t, undisturbed); got != want || passwords(undisturbed) == old {
@@ -142,7 +144,7 @@ func TestARotationThatIsCutOffGoesOn(t *testing.T) {
 		t.Run(fmt.Sprintf("call %d", n), func(t *testing.T) {
 			t.Parallel()
 			root := newTree(t, accounts, everyKind)
-			if outcome, err := boot(t, root, nil); outcome != Finished {
+			if outcome, err := boot(t, root, nil); outcome != journal.Done {
 				t.Fatalf("first boot ended as %s: %v", outcome, err)
 			}
 			old := passwords(root)
@@ -153,7 +155,7 @@ func TestARotationThatIsCutOffGoesOn(t *testing.T) {
 				}
 				return nil
 			}, rotate)
-			if outcome, err := on(t, root, nil, rotate); outcome != Finished {
+			if outcome, err := on(t, root, nil, rotate); outcome != journal.Done {
 				t.Fatalf("the next rotation ended as %s: %v", outcome, err)
 			}
 			if got := dump(t, root); got != want || passwords(root) == old {

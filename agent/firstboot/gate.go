@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/step"
 )
@@ -21,7 +22,7 @@ func WriteGates(h *host.Host, manifestFile, directory string) error {
 	if err != nil {
 		return err
 	}
-	m, problems := manifest.Parse(data, manifestFile)
+	m, problems := lint.Parse(data, manifestFile)
 	if m.Gate == nil {
 		if len(problems) > 0 {
 			return fmt.Errorf("cannot tell from %s what to hold back: %w", manifestFile, problems.Err())

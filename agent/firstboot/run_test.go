@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/lint"
+	"oneclick-agent/agent/state"
 )
 
 func file(t testing.TB, root, name string) string {
@@ -23,7 +26,7 @@ func file(t testing.TB, root, name string) string {
 }
 
 func appYAML(text string) map[string]string {
-	return map[string]string{ManifestPath: "version: 1\napp: {name: Sample}\n" + text}
+	return map[string]string{state.Manifest: "version: 1\napp: {name: Sample}\n" + text}
 }
 
 // withTool puts a static program into a tree, for run steps.
@@ -47,10 +50,10 @@ first_boot:
 	withTool(t, root)
 	outcome, err := boot(t, root, nil)
 	want := "run /usr/bin/tool fail: /usr/bin/tool exited with status 1: the cause is [secret one]; its whole output is in /var/lib/oneclick/output"
-	if outcome != Broken || err == nil || err.Error() != want {
+	if outcome != journal.Failed || err == nil || err.Error() != want {
 		t.Errorf("%s: %v\nwant %s", outcome, err, want)
 	}
-	if strings.Contains(file(t, root, journal.Path), strings.Split(file(t, root, "root/.digitalocean_passwords"), `"`)[1]) {
+	if strings.Contains(file(t, root, state.Journal), strings.Split(file(t, root, "root/.digitalocean_passwords"), `"`)[1]) {
 		t.Error("the secret is in the journal")
 	}
 }
@@ -63,7 +66,7 @@ first_boot:
   - {file: /after, content: x}
 `))
 	withTool(t, root)
-	if outcome, err := boot(t, root, nil); outcome != Degraded || err != nil {
+	if outcome, err := boot(t, root, nil); outcome != journal.Degraded || err != nil {
 		t.Fatalf("%s: %v", outcome, err)
 	}
 	if file(t, root, "after") != "x" {
@@ -92,10 +95,10 @@ first_boot:
 		}
 		return nil
 	})
-	if outcome != Broken {
+	if outcome != journal.Failed {
 		t.Fatalf("the run was not cut: %s", outcome)
 	}
-	if outcome, err := boot(t, root, nil); outcome != Finished {
+	if outcome, err := boot(t, root, nil); outcome != journal.Done {
 		t.Fatalf("%s: %v", outcome, err)
 	}
 	if n := strings.Count(file(t, root, "issued"), "x"); n != 1 {
@@ -121,19 +124,19 @@ func TestCredentialsThatChangeWhilePendingAreTakenUp(t *testing.T) {
 	credentials := func(password string) {
 		os.WriteFile(filepath.Join(root, "root/.digitalocean_dbaas_credentials"), []byte("db_protocol=postgresql\ndb_username=u\ndb_password="+password+"\ndb_host=h\ndb_port=1\ndb_database=d\n"), 0o600)
 	}
-	if outcome, _ := boot(t, root, nil); outcome != Waiting {
+	if outcome, _ := boot(t, root, nil); outcome != journal.Pending {
 		t.Fatal(outcome)
 	}
 	credentials("first")
 	// The run is cut behind the environment file, as when the login did not succeed.
 	boot(t, root, func(o host.Operation) error {
-		if o.Name == "append" && strings.Contains(dumpFile(root, journal.Path), `"done"`) {
+		if o.Name == "append" && strings.Contains(dumpFile(root, state.Journal), `"done"`) {
 			return host.ErrPower
 		}
 		return nil
 	})
 	credentials("second")
-	if outcome, err := boot(t, root, nil); outcome != Finished {
+	if outcome, err := boot(t, root, nil); outcome != journal.Done {
 		t.Fatalf("%s: %v", outcome, err)
 	}
 	if got := file(t, root, "etc/oneclick/database.env"); !strings.Contains(got, `DATABASE_PASSWORD="second"`) {
@@ -149,13 +152,13 @@ first_boot:
   - {file: /theirs, content: "{{ .droplet.ipv4 }}\n"}
   - {file: /fixed, content: "x\n"}
 `))
-	if outcome, err := boot(t, root, nil); outcome != Finished {
+	if outcome, err := boot(t, root, nil); outcome != journal.Done {
 		t.Fatalf("%s: %v", outcome, err)
 	}
 	os.WriteFile(filepath.Join(root, "theirs"), []byte("203.0.113.10 www.example.com\n"), 0o644)
 	os.WriteFile(filepath.Join(root, "fixed"), []byte("y\n"), 0o644)
 	os.WriteFile(filepath.Join(root, "run/cloud-init/instance-data.json"), []byte(strings.NewReplacer("2756294", "9", "203.0.113.10", "203.0.113.99").Replace(accounts["/run/cloud-init/instance-data.json"])), 0o644)
-	if outcome, err := boot(t, root, nil); outcome != Finished {
+	if outcome, err := boot(t, root, nil); outcome != journal.Done {
 		t.Fatalf("%s: %v", outcome, err)
 	}
 	if ours, theirs, fixed := file(t, root, "ours"), file(t, root, "theirs"), file(t, root, "fixed"); ours != "203.0.113.99\n" || theirs != "203.0.113.10 www.example.com\n" || fixed != "y\n" {
@@ -180,8 +183,8 @@ func TestFirstBootIsDueOnlyWhereCloudInitHandedTheDropletOver(t *testing.T) {
 			os.Chtimes(filepath.Join(root, "var/lib/cloud/instances/2756294/sem/config_scripts_per_instance"), old, old)
 			write(root, HookPath)
 		}, false},
-		{"another machine's mark", func(root string) { os.WriteFile(write(root, duePath), []byte("1\n"), 0o600) }, false},
-		{"the hook's mark", func(root string) { os.WriteFile(write(root, duePath), []byte("2756294\n"), 0o600) }, true},
+		{"another machine's mark", func(root string) { os.WriteFile(write(root, state.Due), []byte("1\n"), 0o600) }, false},
+		{"the hook's mark", func(root string) { os.WriteFile(write(root, state.Due), []byte("2756294\n"), 0o600) }, true},
 		{"a power cut between semaphore and mark", func(root string) {
 			write(root, HookPath)
 			time.Sleep(20 * time.Millisecond)
@@ -197,16 +200,16 @@ func TestFirstBootIsDueOnlyWhereCloudInitHandedTheDropletOver(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer h.Close()
-			m, err := ReadManifest(h, ManifestPath)
+			m, err := lint.Read(h, state.Manifest)
 			if err != nil {
 				t.Fatal(err)
 			}
-			setup, err := Prepare(context.Background(), h, m, ManifestPath, "none")
+			setup, err := facts.Gather(context.Background(), h, m, state.Manifest, "none")
 			if err != nil {
 				t.Fatal(err)
 			}
 			outcome, err := Run(context.Background(), setup, true)
-			if want := map[bool]Outcome{true: Finished, false: NotDue}[test.due]; outcome != want {
+			if want := map[bool]journal.Phase{true: journal.Done, false: NotDue}[test.due]; outcome != want {
 				t.Errorf("it ended as %s, %v", outcome, err)
 			}
 			if _, err := os.Stat(filepath.Join(root, "made")); (err == nil) != test.due {
@@ -231,7 +234,7 @@ func TestTheGeneratorHoldsBackWhatTheManifestGates(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	if err := WriteGates(h, ManifestPath, "/run/systemd/generator"); err != nil {
+	if err := WriteGates(h, state.Manifest, "/run/systemd/generator"); err != nil {
 		t.Fatal(err)
 	}
 	for _, unit := range []string{"app.service", "other@1.socket"} {
@@ -241,8 +244,8 @@ func TestTheGeneratorHoldsBackWhatTheManifestGates(t *testing.T) {
 		}
 	}
 	// A manifest with a mistake elsewhere still holds back what it gates.
-	os.WriteFile(filepath.Join(root, ManifestPath), []byte("version: 9\napp: {nmae: x}\ngate: {until: first_boot, services: [b.service, ../../x.service]}\n"), 0o644)
-	if err := WriteGates(h, ManifestPath, "/run/systemd/again"); err != nil {
+	os.WriteFile(filepath.Join(root, state.Manifest), []byte("version: 9\napp: {nmae: x}\ngate: {until: first_boot, services: [b.service, ../../x.service]}\n"), 0o644)
+	if err := WriteGates(h, state.Manifest, "/run/systemd/again"); err != nil {
 		t.Fatal(err)
 	}
 	entries, _ := os.ReadDir(filepath.Join(root, "run/systemd/again"))

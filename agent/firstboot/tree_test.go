@@ -6,13 +6,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"syscall"
 	"testing"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/secret"
+	"oneclick-agent/agent/state"
 )
 
 // accounts are the files that every tree of these tests has: two users, and who the Droplet is.
@@ -43,13 +48,13 @@ func newTree(t testing.TB, files ...map[string]string) string {
 }
 
 // boot runs first boot on a tree, as the command does. Before may be nil.
-func boot(t testing.TB, root string, before func(host.Operation) error) (Outcome, error) {
+func boot(t testing.TB, root string, before func(host.Operation) error) (journal.Phase, error) {
 	t.Helper()
-	return on(t, root, before, func(s *Setup) (Outcome, error) { return Run(context.Background(), s, false) })
+	return on(t, root, before, func(s *facts.Facts) (journal.Phase, error) { return Run(context.Background(), s, false) })
 }
 
 // on prepares a setup on a tree, whose host calls before ahead of each change, and uses it.
-func on(t testing.TB, root string, before func(host.Operation) error, use func(*Setup) (Outcome, error)) (Outcome, error) {
+func on(t testing.TB, root string, before func(host.Operation) error, use func(*facts.Facts) (journal.Phase, error)) (journal.Phase, error) {
 	t.Helper()
 	h, err := host.Open(root)
 	if err != nil {
@@ -57,13 +62,13 @@ func on(t testing.TB, root string, before func(host.Operation) error, use func(*
 	}
 	defer h.Close()
 	h.Files.Before = before
-	m, err := ReadManifest(h, ManifestPath)
+	m, err := lint.Read(h, state.Manifest)
 	if err != nil {
 		t.Fatalf("the manifest has problems:\n%s", err)
 	}
-	setup, err := Prepare(context.Background(), h, m, ManifestPath, "none")
+	setup, err := facts.Gather(context.Background(), h, m, state.Manifest, "none")
 	if err != nil {
-		return Broken, err
+		return journal.Failed, err
 	}
 	return use(setup)
 }
@@ -115,7 +120,7 @@ func dump(t testing.TB, root string) string {
 			if err != nil {
 				return err
 			}
-			line += " " + fmt.Sprintf("%q", redact.Redact(string(data)))
+			line += " " + fmt.Sprintf("%q", seal.ReplaceAllString(redact.Redact(string(data)), "SEAL"))
 		}
 		lines = append(lines, line)
 		return nil
@@ -126,6 +131,9 @@ func dump(t testing.TB, root string) string {
 	sort.Strings(lines)
 	return strings.Join(lines, "\n")
 }
+
+// seal is the checksum of a file that holds secrets.
+var seal = regexp.MustCompile(`[0-9a-f]{64}`)
 
 // needRoot skips what only root can do. On a full machine the tests run as root.
 func needRoot(t testing.TB) {

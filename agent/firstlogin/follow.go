@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/status"
 )
 
 const (
@@ -20,46 +22,46 @@ const (
 // Follower shows the progress of a setup on a terminal until it ends, a key is pressed, or the context ends.
 type Follower struct {
 	Host     *host.Host
-	Setup    *firstboot.Setup
+	Setup    *facts.Facts
 	Terminal *Terminal
 	// Plain never moves the cursor.
 	Plain bool
 	// Over says whether a status is the end.
-	Over func(firstboot.Status) bool
+	Over func(status.Status) bool
 }
 
 // Follow returns the last status, and whether a key was pressed.
-func (f *Follower) Follow(ctx context.Context) (status firstboot.Status, left bool, err error) {
+func (f *Follower) Follow(ctx context.Context) (stands status.Status, left bool, err error) {
 	pressed := make(chan struct{})
 	restore := f.Terminal.keys()
 	defer restore()
 	stop := f.watchKeys(pressed)
 	defer stop()
 	fmt.Fprintln(f.Terminal.file, "Press a key for the shell at any time; it goes on without you.")
-	shown := map[string]string{}
+	shown := map[string]journal.StepState{}
 	var last time.Time
 	for {
-		if status, err = firstboot.ReadStatus(f.Host, f.Setup); err != nil {
-			return status, false, err
+		if stands, err = status.Read(f.Host, f.Setup); err != nil {
+			return stands, false, err
 		}
-		f.showEnded(status, shown)
-		if f.Over(status) {
+		f.showEnded(stands, shown)
+		if f.Over(stands) {
 			f.clear()
-			return status, false, nil
+			return stands, false, nil
 		}
 		if !f.Plain {
-			f.line(running(status))
+			f.line(running(stands))
 		} else if time.Since(last) >= plainEvery {
 			last = time.Now()
-			fmt.Fprintln(f.Terminal.file, running(status))
+			fmt.Fprintln(f.Terminal.file, running(stands))
 		}
 		select {
 		case <-ctx.Done():
 			f.clear()
-			return status, true, context.Cause(ctx)
+			return stands, true, context.Cause(ctx)
 		case <-pressed:
 			f.clear()
-			return status, true, nil
+			return stands, true, nil
 		case <-time.After(followEvery):
 		}
 	}
@@ -92,15 +94,15 @@ func (f *Follower) watchKeys(pressed chan<- struct{}) (stop func()) {
 }
 
 // showEnded prints each step once it has ended.
-func (f *Follower) showEnded(status firstboot.Status, shown map[string]string) {
-	for _, step := range status.Steps {
-		if step.State == "waiting" || step.State == "running" || shown[step.ID] == step.State {
+func (f *Follower) showEnded(stands status.Status, shown map[string]journal.StepState) {
+	for _, step := range stands.Steps {
+		if step.State == journal.StepWaiting || step.State == journal.StepRunning || shown[step.ID] == step.State {
 			continue
 		}
 		shown[step.ID] = step.State
 		f.clear()
 		line := fmt.Sprintf("  %-8s %s", step.State, problem.OneLine(step.ID))
-		if step.Message != "" && step.State != "done" {
+		if step.Message != "" && step.State != journal.StepDone {
 			line += ": " + problem.OneLine(step.Message)
 		}
 		fmt.Fprintln(f.Terminal.file, line)
@@ -108,18 +110,18 @@ func (f *Follower) showEnded(status firstboot.Status, shown map[string]string) {
 }
 
 // running is the step at work, how long it has been, and how long it may take.
-func running(status firstboot.Status) string {
-	for i, step := range status.Steps {
-		if step.State == "running" {
-			text := fmt.Sprintf("%d/%d %s, %.0f s", i+1, len(status.Steps), problem.OneLine(step.ID), step.Seconds)
+func running(stands status.Status) string {
+	for i, step := range stands.Steps {
+		if step.State == journal.StepRunning {
+			text := fmt.Sprintf("%d/%d %s, %.0f s", i+1, len(stands.Steps), problem.OneLine(step.ID), step.Seconds)
 			if step.Within > 0 {
 				text += fmt.Sprintf(" of at most %.0f s", step.Within)
 			}
 			return text
 		}
 	}
-	if status.State == "pending" {
-		return "Waiting: " + problem.OneLine(status.Message)
+	if stands.State == status.Pending {
+		return "Waiting: " + problem.OneLine(stands.Message)
 	}
 	return "Getting ready"
 }
@@ -144,22 +146,22 @@ func cut(text string, columns int) string {
 
 // AtWork reports, from what lies ready, whether a login should be shown the first boot at work. It is asked at each
 // login of root until first boot is finished.
-func AtWork(h *host.Host, s *firstboot.Setup) bool {
-	status, err := firstboot.ReadStatus(h, s)
-	return err == nil && (status.State == "running" || status.State == "fresh" && !cloudInitIsDone(h))
+func AtWork(h *host.Host, s *facts.Facts) bool {
+	stands, err := status.Read(h, s)
+	return err == nil && (stands.State == status.Running || stands.State == status.Fresh && !cloudInitIsDone(h))
 }
 
 func cloudInitIsDone(h *host.Host) bool { return h.Files.Exists("/run/cloud-init/result.json") }
 
 // Words are the end of a first boot for somebody who watched it.
-func Words(status firstboot.Status) string {
-	switch status.State {
-	case "done", "clone":
+func Words(stands status.Status) string {
+	switch stands.State {
+	case status.Done, status.Clone:
 		return "The setup of this Droplet is done."
-	case "degraded":
+	case status.Degraded:
 		return "The setup of this Droplet is done, but something optional failed. See: oneclick-agent status"
-	case "failed":
-		return "The setup of this Droplet FAILED: " + problem.OneLine(status.Message) + "\nNext: " + problem.OneLine(status.Next)
+	case status.Failed:
+		return "The setup of this Droplet FAILED: " + problem.OneLine(stands.Message) + "\nNext: " + problem.OneLine(stands.Next)
 	}
-	return strings.TrimSpace("The setup of this Droplet waits: "+problem.OneLine(status.Message)) + "\nNext: " + problem.OneLine(status.Next)
+	return strings.TrimSpace("The setup of this Droplet waits: "+problem.OneLine(stands.Message)) + "\nNext: " + problem.OneLine(stands.Next)
 }

@@ -15,12 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/state"
 )
 
 const (
-	lockPath   = "/run/oneclick/first-login.lock"
-	socketPath = "/run/oneclick/first-login.sock"
-
 	// answerWithin is how long a holder may take to answer; after that it is ended.
 	answerWithin = 3 * time.Second
 	// freeWithin is how long the lock may take to come free once its holder was told to leave.
@@ -63,11 +61,11 @@ func Take(h *host.Host, lost func()) (*Hold, error) {
 	if err := h.Files.MakeDirectory("/run/oneclick", host.Mode(0o755)); err != nil {
 		return nil, err
 	}
-	lock, err := h.Files.Lock(lockPath)
+	lock, err := h.Files.Lock(state.WizardLock)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := h.ListenUnix(socketPath)
+	listener, err := h.ListenUnix(state.WizardSocket)
 	if err != nil {
 		lock.Close()
 		return nil, err
@@ -88,7 +86,7 @@ func (h *Hold) Idle() time.Duration { return time.Since(time.Unix(0, h.active.Lo
 
 // Release lets go of the lock.
 func (h *Hold) Release() {
-	h.host.Files.Remove(socketPath)
+	h.host.Files.Remove(state.WizardSocket)
 	h.listener.Close()
 	h.lock.Close()
 }
@@ -144,7 +142,7 @@ func TakeOver(ctx context.Context, h *host.Host, lost func()) (*Hold, error) {
 }
 
 func ask(ctx context.Context, h *host.Host, what string) (holder Holder, process int, err error) {
-	conn, err := h.DialUnix(socketPath, nil)
+	conn, err := h.DialUnix(state.WizardSocket, nil)
 	if err != nil {
 		return holder, 0, err
 	}

@@ -8,10 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/motd"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/state"
+	"oneclick-agent/agent/status"
 )
 
 // IdleAfter is how long nobody may touch the wizard before it saves and leaves, where nothing else is said.
@@ -32,7 +36,7 @@ func (e idleError) Error() string {
 
 // Session is one person at one terminal.
 type Session struct {
-	Setup    *firstboot.Setup
+	Setup    *facts.Facts
 	Terminal *Terminal
 	In, Out  *os.File
 	// Plain asks line by line.
@@ -46,7 +50,7 @@ type Session struct {
 }
 
 // NewSession is a session at the terminal of this process.
-func NewSession(s *firstboot.Setup, plain bool) (*Session, error) {
+func NewSession(s *facts.Facts, plain bool) (*Session, error) {
 	terminal, err := OpenTerminal(os.Stdin)
 	if err != nil {
 		return nil, err
@@ -55,14 +59,14 @@ func NewSession(s *firstboot.Setup, plain bool) (*Session, error) {
 }
 
 // Watch shows a first boot at work until it ends, or until a key is pressed.
-func (s *Session) Watch(ctx context.Context) (firstboot.Status, bool, error) {
+func (s *Session) Watch(ctx context.Context) (status.Status, bool, error) {
 	fmt.Fprintf(s.Out, "%s is being set up on this Droplet.\n", problem.OneLine(s.Setup.Manifest.App.Name))
-	return s.follower(func(status firstboot.Status) bool {
-		return status.State != "running" && (status.State != "fresh" || cloudInitIsDone(s.Setup.Host))
+	return s.follower(func(stands status.Status) bool {
+		return stands.State != status.Running && (stands.State != status.Fresh || cloudInitIsDone(s.Setup.Host))
 	}).Follow(ctx)
 }
 
-func (s *Session) follower(over func(firstboot.Status) bool) *Follower {
+func (s *Session) follower(over func(status.Status) bool) *Follower {
 	return &Follower{Host: s.Setup.Host, Setup: s.Setup, Terminal: s.Terminal, Plain: s.Plain, Over: over}
 }
 
@@ -79,15 +83,15 @@ func (s *Session) Run(ctx context.Context, offer bool) (over bool, err error) {
 	if err := s.Setup.Refresh(); err != nil {
 		return false, err
 	}
-	state, err := firstboot.LoginState(s.Setup.Host.Files)
+	record, err := journal.Read(s.Setup.Host.Files, state.LoginJournal)
 	if err != nil {
 		return false, err
 	}
-	if state.Phase == "" || state.Phase == "failed" {
+	if record.Phase == journal.Fresh || record.Phase == journal.Failed {
 		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront}
-		apply, err := wizard.Ask(ctx, offer && state.Phase == "")
+		apply, err := wizard.Ask(ctx, offer && record.Phase == journal.Fresh)
 		if err != nil || !apply {
-			return s.Setup.Answers.Choice == firstboot.Never, s.leave(err)
+			return s.Setup.Answers.Choice == facts.Never, s.leave(err)
 		}
 	}
 	return s.apply(ctx)
@@ -143,7 +147,7 @@ func (s *Session) leave(err error) error {
 		fmt.Fprintf(s.Out, "\r\n%s. Your answers are kept.\r\n", capital(err.Error()))
 		return nil
 	case err == nil, errors.Is(err, ErrLeave), errors.Is(err, ErrBack), errors.Is(err, context.Canceled):
-		if s.Setup.Answers.Choice != firstboot.Never {
+		if s.Setup.Answers.Choice != facts.Never {
 			fmt.Fprint(s.Out, "\r\nYour answers are kept. Go on at the next login, or with: oneclick-agent first-login\r\n")
 		}
 		return nil
@@ -163,11 +167,11 @@ func (s *Session) apply(ctx context.Context) (over bool, err error) {
 		if err := s.runUnit(ctx); err != nil {
 			return false, s.leave(err)
 		}
-		state, err := firstboot.LoginState(h.Files)
+		record, err := journal.Read(h.Files, state.LoginJournal)
 		if err != nil {
 			return false, err
 		}
-		if state.Phase != "pending" || !firstboot.WantsTerminal(s.Setup, state) {
+		if record.Phase != journal.Pending || !firstboot.WantsTerminal(s.Setup, record) {
 			return s.told()
 		}
 		h.Terminal = s.In
@@ -184,7 +188,7 @@ func (s *Session) apply(ctx context.Context) (over bool, err error) {
 // runUnit starts the unit and follows it to its end. In a tree there is no systemd, so the steps run here.
 func (s *Session) runUnit(ctx context.Context) error {
 	if !s.Setup.Host.Live() {
-		if outcome, err := firstboot.ApplyLogin(ctx, s.Setup); outcome != firstboot.Waiting && outcome != firstboot.Broken {
+		if phase, err := firstboot.ApplyAnswers(ctx, s.Setup); phase.Complete() {
 			return err
 		}
 		return nil // its record says how it stands
@@ -193,7 +197,7 @@ func (s *Session) runUnit(ctx context.Context) error {
 	go func() { started <- s.Setup.Host.Units.Do(context.WithoutCancel(ctx), host.Start, firstboot.LoginUnit) }()
 	ended := false
 	var startError error
-	_, left, err := s.follower(func(firstboot.Status) bool {
+	_, left, err := s.follower(func(status.Status) bool {
 		select {
 		case startError = <-started:
 			ended = true
@@ -207,7 +211,7 @@ func (s *Session) runUnit(ctx context.Context) error {
 	if err != nil || startError == nil {
 		return err
 	}
-	if state, err := firstboot.LoginState(s.Setup.Host.Files); err == nil && state.Phase == "failed" {
+	if record, err := journal.Read(s.Setup.Host.Files, state.LoginJournal); err == nil && record.Phase == journal.Failed {
 		return nil // its record says how it stands
 	}
 	return startError
@@ -215,13 +219,13 @@ func (s *Session) runUnit(ctx context.Context) error {
 
 // told says how it ended.
 func (s *Session) told() (over bool, err error) {
-	status, err := firstboot.ReadStatus(s.Setup.Host, s.Setup)
+	stands, err := status.Read(s.Setup.Host, s.Setup)
 	if err != nil {
 		return false, err
 	}
-	fmt.Fprintln(s.Out, Words(status))
-	if status.Outcome() == firstboot.Finished || status.Outcome() == firstboot.Degraded {
+	fmt.Fprintln(s.Out, Words(stands))
+	if stands.State.Complete() {
 		fmt.Fprint(s.Out, "\n"+problem.Printable(motd.Read(s.Setup.Host.Files)))
 	}
-	return status.State == "done" || status.State == "degraded" || status.State == "clone", nil
+	return stands.State.Complete(), nil
 }

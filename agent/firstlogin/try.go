@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"oneclick-agent/agent/droplet"
-	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/facts"
+	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 )
 
@@ -20,7 +21,7 @@ const tryWithin = 10 * time.Second
 
 // Try tries an answer out where it can be, and says what it found that a person should know before going on; "" when
 // all is well, or when there is nothing to try.
-func Try(ctx context.Context, s *firstboot.Setup, q manifest.Question, answer string) string {
+func Try(ctx context.Context, s *facts.Facts, q manifest.Question, answer string) string {
 	if answer == "" || !s.Host.Live() {
 		return ""
 	}
@@ -32,12 +33,12 @@ func Try(ctx context.Context, s *firstboot.Setup, q manifest.Question, answer st
 	if q.Check == nil {
 		return ""
 	}
-	value := map[string]any{"value": answer}
-	address, err := s.Evaluate(q.Check.HTTP, value)
+	filling := s.Trying(ctx, answer, q.Hidden())
+	address, err := filling.Text(q.Check.HTTP)
 	if err != nil {
 		return "The answer cannot be tried out: " + err.Error()
 	}
-	header, err := s.Evaluate(q.Check.Header, value)
+	header, err := filling.Text(q.Check.Header)
 	if err != nil {
 		return "The answer cannot be tried out: " + err.Error()
 	}
@@ -55,7 +56,7 @@ func Try(ctx context.Context, s *firstboot.Setup, q manifest.Question, answer st
 }
 
 // tryDomain compares where a name leads with what is this Droplet's, reserved addresses included, from fresh metadata.
-func tryDomain(ctx context.Context, s *firstboot.Setup, name string) string {
+func tryDomain(ctx context.Context, s *facts.Facts, name string) string {
 	d := s.Droplet
 	if fresh, err := droplet.Identify(ctx, s.Host, s.Metadata); err == nil {
 		d = fresh
@@ -106,3 +107,21 @@ func list(addresses []netip.Addr) string {
 	}
 	return strings.Join(texts, ", ")
 }
+
+// output runs a command of the manifest and returns what it printed.
+func output(ctx context.Context, s *facts.Facts, command manifest.Command) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, outputWithin)
+	defer cancel()
+	argv, err := s.Filling(ctx).Texts(command)
+	if err != nil {
+		return "", err
+	}
+	out, err := s.Host.Run(ctx, host.Command{Argv: argv})
+	if err != nil {
+		return "", errors.New(s.Redact.Redact(err.Error()))
+	}
+	return string(out), nil
+}
+
+// outputWithin is how long a command that lists choices may take.
+const outputWithin = 30 * time.Second

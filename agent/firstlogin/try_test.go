@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/manifest"
 )
 
 // liveSetup is this machine as a Droplet with these public addresses, told by a metadata service on loopback.
-func liveSetup(t *testing.T, ipv4 string) *firstboot.Setup {
+func liveSetup(t *testing.T, ipv4 string) *facts.Facts {
 	t.Helper()
 	h, err := host.Open("/")
 	if err != nil {
@@ -24,11 +25,11 @@ func liveSetup(t *testing.T, ipv4 string) *firstboot.Setup {
 		fmt.Fprintf(w, `{"droplet_id": 1, "interfaces": {"public": [{"ipv4": {"ip_address": %q}}]}}`, ipv4)
 	}))
 	t.Cleanup(metadata.Close)
-	m, problems := manifest.Parse([]byte("version: 1\napp: {name: Sample}\n"), "app.yaml")
+	m, problems := lint.Parse([]byte("version: 1\napp: {name: Sample}\n"), "app.yaml")
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	setup, err := firstboot.Prepare(t.Context(), h, m, "/etc/oneclick/app.yaml", metadata.URL)
+	setup, err := facts.Gather(t.Context(), h, m, "/etc/oneclick/app.yaml", metadata.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestAKeyIsTriedOut(t *testing.T) {
 		{server.URL, "broken", "answered with status 500."},
 		{gone.URL, "right", "could not be asked whether the answer is right."},
 	} {
-		q := manifest.Question{Type: "secret", Check: &manifest.Check{HTTP: manifest.Template(test.address), Header: "Authorization: Bearer {{ .value }}"}}
+		q := manifest.Question{Type: "secret", Check: &manifest.Check{HTTP: manifest.Template{Text: test.address, For: manifest.Address}, Header: manifest.Template{Text: "Authorization: Bearer {{ .value }}", For: manifest.Header}}}
 		want := test.want
 		if want != "" {
 			want = strings.TrimPrefix(test.address, "http://") + " " + want

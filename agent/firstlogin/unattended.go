@@ -7,16 +7,13 @@ import (
 	"io/fs"
 	"strings"
 
-	"oneclick-agent/agent/database"
-	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/secret"
+	"oneclick-agent/agent/state"
 )
-
-// AnswersPath is where a customer puts answers by cloud-init's write_files.
-const AnswersPath = "/etc/oneclick/answers.yaml"
 
 // caAnswer is the one answer that is no question's: the CA certificate of the managed database, in PEM.
 const caAnswer = "database_ca"
@@ -29,7 +26,7 @@ const (
 // Read reads a file of answers and keeps those that are right. All problems are returned at once, and then nothing is
 // kept. Complete reports whether every question that applies has its answer; with all set, one that has none is a
 // problem.
-func Read(ctx context.Context, s *firstboot.Setup, file string, all bool) (complete bool, err error) {
+func Read(ctx context.Context, s *facts.Facts, file string, all bool) (complete bool, err error) {
 	data, err := s.Host.Files.ReadFile(file, manifest.MaxAnswers+1)
 	if err != nil {
 		return false, err
@@ -49,7 +46,7 @@ func Read(ctx context.Context, s *firstboot.Setup, file string, all bool) (compl
 	for _, q := range s.Manifest.FirstLogin.Questions {
 		value, ok := r.answer(ctx, q, all)
 		switch {
-		case ok && firstboot.Hidden(q):
+		case ok && q.Hidden():
 			hidden[q.Name] = value
 		case ok:
 			s.Answers.Values[q.Name] = value // the questions behind it may depend on it
@@ -70,7 +67,7 @@ func Read(ctx context.Context, s *firstboot.Setup, file string, all bool) (compl
 
 // reading is one file of answers, being read.
 type reading struct {
-	setup    *firstboot.Setup
+	setup    *facts.Facts
 	file     string
 	byName   map[string]manifest.GivenAnswer
 	problems problem.List
@@ -102,7 +99,7 @@ func (r *reading) unknown(given []manifest.GivenAnswer) {
 
 // answer is the valid answer to a question, from the file, from what was answered before, or by default.
 func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (string, bool) {
-	if applies, err := r.setup.Asked(q); err != nil || !applies {
+	if applies, err := r.setup.Asked(ctx, q); err != nil || !applies {
 		return "", false
 	}
 	given, ok := r.byName[q.Name]
@@ -168,7 +165,7 @@ func TakeCA(h *host.Host, file string) error {
 	given, _ := manifest.ParseAnswers(data, file) // what is wrong with it is told when the answers are read
 	for _, answer := range given {
 		if answer.Name == caAnswer && strings.Contains(answer.Value, "-----BEGIN CERTIFICATE-----") {
-			_, err := h.Files.WriteFile(database.CAPath, []byte(answer.Value), host.Mode(0o644))
+			_, err := h.Files.WriteFile(state.DatabaseCA, []byte(answer.Value), host.Mode(0o644))
 			return err
 		}
 	}
@@ -176,7 +173,7 @@ func TakeCA(h *host.Host, file string) error {
 }
 
 // FromEnvironment answers the questions that name a variable of /etc/environment, where that is set and valid.
-func FromEnvironment(s *firstboot.Setup) error {
+func FromEnvironment(s *facts.Facts) error {
 	data, err := s.Host.Files.ReadFile(environmentPath, maxEnvironment)
 	if err != nil {
 		return nil // there is nothing to take

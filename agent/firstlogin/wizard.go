@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/secret"
@@ -15,7 +16,7 @@ import (
 
 // Wizard asks the questions of one manifest.
 type Wizard struct {
-	Setup *firstboot.Setup
+	Setup *facts.Facts
 	Front Front
 	// Small gives the front for a window that is too small for Front.
 	Small func() Front
@@ -43,9 +44,9 @@ func (w *Wizard) Ask(ctx context.Context, offer bool) (apply bool, err error) {
 		case err != nil:
 			return false, err
 		case answer == "apply":
-			return true, w.Setup.Decide(firstboot.Ready)
+			return true, firstboot.Decide(w.Setup, facts.Ready)
 		default:
-			return false, w.Setup.Decide(firstboot.Later)
+			return false, firstboot.Decide(w.Setup, facts.Later)
 		}
 	}
 }
@@ -80,9 +81,9 @@ func (w *Wizard) offer(ctx context.Context) (goOn bool, err error) {
 		return false, err
 	case answer == "never":
 		w.Front.Say("You will not be asked again. To be asked after all: oneclick-agent first-login --reset")
-		return false, w.Setup.Decide(firstboot.Never)
+		return false, firstboot.Decide(w.Setup, facts.Never)
 	case answer == "later":
-		return false, w.Setup.Decide(firstboot.Later)
+		return false, firstboot.Decide(w.Setup, facts.Later)
 	}
 	return true, nil
 }
@@ -91,7 +92,7 @@ func (w *Wizard) offer(ctx context.Context) (goOn bool, err error) {
 func (w *Wizard) questions() []manifest.Question {
 	var asked []manifest.Question
 	for _, q := range w.Setup.Manifest.FirstLogin.Questions {
-		if applies, err := w.Setup.Asked(q); err == nil && applies {
+		if applies, err := w.Setup.Asked(context.Background(), q); err == nil && applies {
 			asked = append(asked, q)
 		}
 	}
@@ -181,7 +182,7 @@ func (w *Wizard) question(ctx context.Context, q manifest.Question, at, of int) 
 // prompt is a question as it is shown.
 func (w *Wizard) prompt(q manifest.Question, options []string, at, of int) Prompt {
 	p := Prompt{Title: fmt.Sprintf("%s (%d of %d)", q.Ask, at+1, of), Help: q.Help, CanGoBack: at > 0}
-	if answer, ok := w.Setup.Answer(q); ok && !firstboot.Hidden(q) {
+	if answer, ok := w.Setup.Answer(q); ok && !q.Hidden() {
 		p.Value = answer
 	} else if !ok {
 		p.Value = defaultOf(q)
@@ -194,7 +195,7 @@ func (w *Wizard) prompt(q manifest.Question, options []string, at, of int) Promp
 		return err
 	}
 	switch {
-	case firstboot.Hidden(q):
+	case q.Hidden():
 		p.Kind = Hidden
 	case q.Type == "choice":
 		p.Kind = Choose
@@ -240,7 +241,7 @@ func (w *Wizard) summary() Prompt {
 		switch {
 		case answer == "":
 			answer = "(empty)"
-		case firstboot.Hidden(q):
+		case q.Hidden():
 			answer = "(set)"
 		case q.Type == "confirm":
 			answer = map[string]string{"true": "yes", "false": "no"}[answer]
@@ -253,11 +254,11 @@ func (w *Wizard) summary() Prompt {
 }
 
 // Options are the choices of a question: the manifest's, or what a command of it prints, one a line.
-func Options(ctx context.Context, s *firstboot.Setup, q manifest.Question) ([]string, error) {
+func Options(ctx context.Context, s *facts.Facts, q manifest.Question) ([]string, error) {
 	if len(q.OptionsFrom) == 0 {
 		return q.Options, nil
 	}
-	printed, err := s.Output(ctx, q.OptionsFrom)
+	printed, err := output(ctx, s, q.OptionsFrom)
 	if err != nil {
 		return nil, err
 	}

@@ -13,49 +13,51 @@ import (
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/state"
 )
 
 const (
-	// Path is where the journal of first boot stands, LoginPath that of the steps of first login.
-	Path      = "/var/lib/oneclick/journal.jsonl"
-	LoginPath = "/var/lib/oneclick/login.jsonl"
-	// Directory holds everything durable of ours.
-	Directory = "/var/lib/oneclick"
 	// format is the version of a line; a journal with a newer one is not touched.
 	format     = 1
 	maxJournal = 64 << 20
 )
 
-// The events. A run begins with Started; each step has a Begin and an end; a run ends with Finished, Pending or
-// Failed.
+// Kind is what an event says.
+type Kind string
+
+// The kinds of events. A run begins with Started and ends with Completed, Postponed or GaveUp. In between each step
+// has a Begun, and one of Accomplished, Skipped, GaveWay and Failure.
 const (
-	Started   = "started"   // a run begins; Droplet says on which
-	Clone     = "clone"     // the finished state of another Droplet was found
-	Renewed   = "renewed"   // a finished setup took up a change; Message says which
-	Rotated   = "rotated"   // every secret got a new value; a copy is one no longer
-	Made      = "made"      // secrets were made; Message names them
-	Begin     = "begin"     // a step begins
-	Note      = "note"      // what a step is waiting for
-	Done      = "done"      // a step is done
-	Skipped   = "skipped"   // a step did not apply; Message says why
-	Degraded  = "degraded"  // an optional step failed
-	StepFail  = "step"      // a step failed and may be tried again by a later run
-	Pending   = "pending"   // the run waits for something outside; Next says when it is tried again
-	Failed    = "failed"    // the run gave up
-	Completed = "completed" // first boot is complete
+	Started      Kind = "started"   // a run begins; Droplet says on which
+	Completed    Kind = "completed" // the setup is complete
+	Postponed    Kind = "pending"   // the run waits for something outside; Next says when it is tried again
+	GaveUp       Kind = "failed"    // the run failed
+	Cloned       Kind = "clone"     // the finished state of another Droplet was taken over
+	Renewed      Kind = "renewed"   // a complete setup took up a change; Message says which
+	Rotated      Kind = "rotated"   // every secret got a new value, so that a copy is one no longer
+	Troubled     Kind = "troubled"  // a change of a complete setup did not reach everything; Message says why
+	Made         Kind = "made"      // secrets were made or captured; Names says which
+	Begun        Kind = "begin"     // a step begins
+	Noted        Kind = "note"      // a step that runs says what it is waiting for
+	Accomplished Kind = "done"      // a step is done
+	Skipped      Kind = "skipped"   // a step does not apply; Message says why
+	GaveWay      Kind = "degraded"  // an optional step failed
+	Failure      Kind = "step"      // a step failed, and may be tried again by a later run
 )
 
 // Event is one line.
 type Event struct {
 	Format  int       `json:"v"`
 	Time    time.Time `json:"time"`
-	Event   string    `json:"event"`
+	Event   Kind      `json:"event"`
 	Droplet string    `json:"droplet,omitempty"`
 	Address string    `json:"address,omitempty"`
 	Step    string    `json:"step,omitempty"`
 	Digest  string    `json:"digest,omitempty"`
+	Created bool      `json:"created,omitempty"`
 	Seconds float64   `json:"seconds,omitempty"`
 	Message string    `json:"message,omitempty"`
+	Names   []string  `json:"names,omitempty"`
 	Next    time.Time `json:"next,omitzero"`
 }
 
@@ -70,7 +72,7 @@ type Journal struct {
 
 // Open opens the journal at path for adding to it, and repairs what a power cut left: a torn last line is taken off.
 func Open(h *host.Host, path string) (*Journal, error) {
-	if err := h.Files.MakeDirectory(Directory, host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}); err != nil {
+	if err := state.MakeDirectory(h.Files); err != nil {
 		return nil, err
 	}
 	state, good, err := read(h.Files, path)

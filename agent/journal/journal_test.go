@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/state"
 )
 
 func open(t testing.TB) (*host.Host, string) {
@@ -21,12 +22,12 @@ func open(t testing.TB) (*host.Host, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	return h, filepath.Join(dir, Path)
+	return h, filepath.Join(dir, state.Journal)
 }
 
 func write(t testing.TB, h *host.Host, events ...Event) {
 	t.Helper()
-	j, err := Open(h, Path)
+	j, err := Open(h, state.Journal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,33 +41,33 @@ func write(t testing.TB, h *host.Host, events ...Event) {
 
 var story = []Event{
 	{Event: Started, Droplet: "1"},
-	{Event: Begin, Step: "a", Digest: "x"},
-	{Event: Done, Step: "a", Digest: "x", Seconds: 2},
-	{Event: Begin, Step: "b", Digest: "y"},
-	{Event: Pending, Message: "waiting", Next: time.Unix(2000000000, 0)},
+	{Event: Begun, Step: "a", Digest: "x"},
+	{Event: Accomplished, Step: "a", Digest: "x", Seconds: 2},
+	{Event: Begun, Step: "b", Digest: "y"},
+	{Event: Postponed, Message: "waiting", Next: time.Unix(2000000000, 0)},
 }
 
 func TestTheStateIsWhatTheEventsAmountTo(t *testing.T) {
 	t.Parallel()
 	h, _ := open(t)
 	write(t, h, story...)
-	state, err := Read(h.Files, Path)
+	record, err := Read(h.Files, state.Journal)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if state.Phase != "pending" || state.Droplet != "1" || state.Message != "waiting" || state.Attempts != 1 || len(state.Steps) != 2 {
-		t.Errorf("%+v", state)
+	if record.Phase != "pending" || record.Droplet != "1" || record.Message != "waiting" || record.Attempts != 1 || len(record.Steps) != 2 {
+		t.Errorf("%+v", record)
 	}
-	if !state.IsDone("a", "x") || state.IsDone("a", "other") || state.IsDone("b", "y") {
+	if !record.IsDone("a", "x") || record.IsDone("a", "other") || record.IsDone("b", "y") {
 		t.Error("what is done and what is not is mixed up")
 	}
-	write(t, h, Event{Event: Done, Step: "b", Digest: "y"}, Event{Event: Completed})
-	if state, _ := Read(h.Files, Path); !state.Finished() || state.Attempts != 0 {
-		t.Errorf("%+v", state)
+	write(t, h, Event{Event: Accomplished, Step: "b", Digest: "y"}, Event{Event: Completed})
+	if record, _ := Read(h.Files, state.Journal); !record.Phase.Complete() || record.Attempts != 0 {
+		t.Errorf("%+v", record)
 	}
-	write(t, h, Event{Event: Clone, Droplet: "2"})
-	if state, _ := Read(h.Files, Path); !state.Finished() || state.ClonedFrom != "1" || state.Droplet != "2" {
-		t.Errorf("%+v", state)
+	write(t, h, Event{Event: Cloned, Droplet: "2"})
+	if record, _ := Read(h.Files, state.Journal); !record.Phase.Complete() || record.ClonedFrom != "1" || record.Droplet != "2" {
+		t.Errorf("%+v", record)
 	}
 }
 
@@ -74,8 +75,8 @@ func TestACopyOfAnUnfinishedDropletBeginsAgain(t *testing.T) {
 	t.Parallel()
 	h, _ := open(t)
 	write(t, h, append(story, Event{Event: Started, Droplet: "2"})...)
-	if state, _ := Read(h.Files, Path); state.IsDone("a", "x") || len(state.Steps) != 0 || state.Phase != "running" {
-		t.Errorf("%+v", state)
+	if record, _ := Read(h.Files, state.Journal); record.IsDone("a", "x") || len(record.Steps) != 0 || record.Phase != "running" {
+		t.Errorf("%+v", record)
 	}
 }
 
@@ -91,9 +92,9 @@ func TestAJournalCutAtAnyByteGoesOn(t *testing.T) {
 	for n := range len(whole) + 1 {
 		for _, tail := range []string{"", "\x00\x00\x00\n"} {
 			os.WriteFile(file, append(append([]byte{}, whole[:n]...), tail...), 0o600)
-			write(t, h, Event{Event: Done, Step: "c", Digest: "z"})
-			state, err := Read(h.Files, Path)
-			if err != nil || !state.IsDone("c", "z") {
+			write(t, h, Event{Event: Accomplished, Step: "c", Digest: "z"})
+			record, err := Read(h.Files, state.Journal)
+			if err != nil || !record.IsDone("c", "z") {
 				t.Fatalf("cut at byte %d with %q: %v", n, tail, err)
 			}
 		}
@@ -111,7 +112,7 @@ func TestDamageInTheMiddleIsAnErrorWithItsLine(t *testing.T) {
 		`{"v": 2, "event": "x"}` + "\n": "cannot read /var/lib/oneclick/journal.jsonl:2: it was written by a newer oneclick-agent; install that version again",
 	} {
 		os.WriteFile(file, []byte(lines[0]+damage+strings.Join(lines[2:], "")), 0o600)
-		if _, err := Open(h, Path); err == nil || err.Error() != want {
+		if _, err := Open(h, state.Journal); err == nil || err.Error() != want {
 			t.Errorf("got %v\nwant %s", err, want)
 		}
 	}
@@ -120,7 +121,7 @@ func TestDamageInTheMiddleIsAnErrorWithItsLine(t *testing.T) {
 func TestAnEventThatCannotBeWrittenIsAnError(t *testing.T) {
 	t.Parallel()
 	h, _ := open(t)
-	j, err := Open(h, Path)
+	j, err := Open(h, state.Journal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,14 +137,14 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(fmt.Sprintf(`{"v":1,"event":%q,"step":"s%d"}`+"\n", e.Event, n)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, good, err := parse(Path, data)
+		_, good, err := parse(state.Journal, data)
 		if good > len(data) {
 			t.Errorf("%d whole bytes of %d", good, len(data))
 		}
 		if err != nil {
 			return
 		}
-		if _, again, err := parse(Path, data[:good]); err != nil || again != good {
+		if _, again, err := parse(state.Journal, data[:good]); err != nil || again != good {
 			t.Errorf("the whole lines alone: %d, %v", again, err)
 		}
 	})

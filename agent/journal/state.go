@@ -6,10 +6,38 @@ import (
 	"time"
 )
 
+// Phase is how a setup stands, the word that people and programs read.
+type Phase string
+
+// The phases of a setup.
+const (
+	Fresh    Phase = ""         // nothing was begun
+	Running  Phase = "running"  // a run began, and did not end
+	Pending  Phase = "pending"  // it waits for something outside, or for a person
+	Failed   Phase = "failed"   // it gave up
+	Degraded Phase = "degraded" // it is complete, but for something optional
+	Done     Phase = "done"     // it is complete
+)
+
+// Complete reports whether nothing is left to do.
+func (p Phase) Complete() bool { return p == Done || p == Degraded }
+
+// StepState is how one step stands.
+type StepState string
+
+// The states of a step.
+const (
+	StepWaiting  StepState = "waiting" // its turn did not come yet
+	StepRunning  StepState = "running"
+	StepDone     StepState = "done"
+	StepSkipped  StepState = "skipped"  // it does not apply
+	StepDegraded StepState = "degraded" // it is optional, and failed
+	StepFailed   StepState = "failed"
+)
+
 // State is what the events of a journal amount to.
 type State struct {
-	// Phase is the last word on first boot: "" before it, then "running", "pending", "failed", "degraded", "done".
-	Phase string
+	Phase Phase
 	// Droplet is the id of the Droplet that it is about; Address its address at the last run.
 	Droplet, Address string
 	// ClonedFrom is the Droplet whose finished state this one took over.
@@ -18,6 +46,8 @@ type State struct {
 	Steps []Step
 	// Message is why it is pending or failed.
 	Message string
+	// Trouble is why a change of a complete setup did not reach everything; "" where there is none.
+	Trouble string
 	// Next is when a pending run is tried again.
 	Next time.Time
 	// Since is when the state became pending for its present reason; Attempts counts the runs that ended so.
@@ -25,102 +55,139 @@ type State struct {
 	Attempts int
 	// Began and Ended are the first run's start and the last run's end.
 	Began, Ended time.Time
-	digests      map[string]string
+	// Made names the secrets that were made or captured, and never may be made again unasked.
+	Made    []string
+	digests map[string]string
 }
 
 // Step is what became of one step.
 type Step struct {
-	ID, State string // running, done, skipped, degraded, failed
-	Message   string
-	Began     time.Time
-	Seconds   float64
+	ID      string
+	State   StepState
+	Message string
+	Began   time.Time
+	Seconds float64
+	// Created tells that what the step made was not there before.
+	Created bool
 }
 
 func (s State) clone() State {
 	s.Steps = slices.Clone(s.Steps)
+	s.Made = slices.Clone(s.Made)
 	s.digests = maps.Clone(s.digests)
 	return s
 }
 
+// Step returns what became of a step.
+func (s *State) Step(id string) (Step, bool) {
+	if i := s.index(id); i >= 0 {
+		return s.Steps[i], true
+	}
+	return Step{}, false
+}
+
 // IsDone reports whether the step with this digest needs no further run.
 func (s *State) IsDone(id, digest string) bool {
-	i := s.index(id)
-	return i >= 0 && s.digests[id] == digest && s.Steps[i].State == "done"
+	step, ok := s.Step(id)
+	return ok && s.digests[id] == digest && step.State == StepDone
 }
 
 // IsOver reports whether a run has nothing more to do for the step with this digest: it is done, did not apply, or was
 // optional and failed.
 func (s *State) IsOver(id, digest string) bool {
-	i := s.index(id)
-	return s.IsDone(id, digest) || i >= 0 && (s.Steps[i].State == "skipped" || s.Steps[i].State == "degraded")
+	step, ok := s.Step(id)
+	return s.IsDone(id, digest) || ok && (step.State == StepSkipped || step.State == StepDegraded)
 }
-
-// WasBegun reports whether the step with this digest was begun by an earlier run and did not end.
-func (s *State) WasBegun(id, digest string) bool {
-	i := s.index(id)
-	return i >= 0 && s.digests[id] == digest && s.Steps[i].State != "done"
-}
-
-// Finished reports whether first boot is complete.
-func (s *State) Finished() bool { return s.Phase == "done" || s.Phase == "degraded" }
 
 func (s *State) index(id string) int {
 	return slices.IndexFunc(s.Steps, func(step Step) bool { return step.ID == id })
 }
 
-// phases are what a step's last event makes of it.
-var phases = map[string]string{Begin: "running", Done: "done", Skipped: "skipped", Degraded: "degraded", StepFail: "failed", Note: "running"}
+// stepStates are what an event makes of its step.
+var stepStates = map[Kind]StepState{
+	Begun: StepRunning, Noted: StepRunning, Accomplished: StepDone, Skipped: StepSkipped, GaveWay: StepDegraded, Failure: StepFailed,
+}
 
 func (s *State) add(e Event) {
 	if s.digests == nil {
 		s.digests = map[string]string{}
 	}
-	if phase, isStep := phases[e.Event]; isStep {
-		s.addStep(e, phase)
+	if state, isStep := stepStates[e.Event]; isStep {
+		s.addStep(e, state)
 		return
 	}
 	switch e.Event {
 	case Started:
-		if s.Droplet != "" && s.Droplet != e.Droplet {
-			// A copy of an unfinished Droplet: what was done there was done for another address.
-			s.Steps, s.digests, s.Began, s.Attempts = nil, map[string]string{}, time.Time{}, 0
-		}
-		if s.Began.IsZero() {
-			s.Began = e.Time
-		}
-		s.Phase, s.Droplet, s.Address, s.Next = "running", e.Droplet, e.Address, time.Time{}
-	case Clone:
+		s.start(e)
+	case Cloned:
 		s.ClonedFrom, s.Droplet, s.Address = s.Droplet, e.Droplet, e.Address
-		s.Began, s.Ended = e.Time, e.Time
+		s.Began, s.Ended, s.Trouble = e.Time, e.Time, ""
 	case Renewed:
-		s.Ended = e.Time
+		s.Ended, s.Trouble = e.Time, ""
+		s.judge()
 	case Rotated:
-		s.Ended, s.ClonedFrom = e.Time, ""
-	case Pending:
+		s.Ended, s.ClonedFrom, s.Trouble = e.Time, "", ""
+		s.judge()
+	case Troubled:
+		s.Ended, s.Trouble, s.Next = e.Time, e.Message, e.Next
+	case Made:
+		for _, name := range e.Names {
+			if !slices.Contains(s.Made, name) {
+				s.Made = append(s.Made, name)
+			}
+		}
+	case Postponed:
 		if s.Message != e.Message {
 			s.Since = e.Time
 		}
 		s.Attempts++
-		s.Phase, s.Message, s.Next, s.Ended = "pending", e.Message, e.Next, e.Time
-	case Failed:
-		s.Phase, s.Message, s.Ended = "failed", e.Message, e.Time
+		s.Phase, s.Message, s.Next, s.Ended = Pending, e.Message, e.Next, e.Time
+	case GaveUp:
+		s.Phase, s.Message, s.Ended = Failed, e.Message, e.Time
 	case Completed:
-		s.Phase, s.Message, s.Attempts, s.Ended = "done", "", 0, e.Time
-		if slices.ContainsFunc(s.Steps, func(step Step) bool { return step.State == "degraded" }) {
-			s.Phase = "degraded"
-		}
+		s.Phase, s.Message, s.Attempts, s.Ended = Done, "", 0, e.Time
+		s.judge()
 	}
 }
 
-func (s *State) addStep(e Event, phase string) {
+// start begins a run: what failed before has its turn again, and why it failed is no news any more.
+func (s *State) start(e Event) {
+	if s.Droplet != "" && s.Droplet != e.Droplet {
+		// A copy of an unfinished Droplet: what was done there was done for another address.
+		s.Steps, s.digests, s.Began, s.Attempts = nil, map[string]string{}, time.Time{}, 0
+	}
+	if s.Began.IsZero() {
+		s.Began = e.Time
+	}
+	for i := range s.Steps {
+		if s.Steps[i].State == StepFailed || s.Steps[i].State == StepRunning {
+			s.Steps[i].State, s.Steps[i].Message = StepWaiting, ""
+		}
+	}
+	s.Phase, s.Droplet, s.Address, s.Next = Running, e.Droplet, e.Address, time.Time{}
+}
+
+// judge tells a complete setup from one with something optional missing.
+func (s *State) judge() {
+	if !s.Phase.Complete() {
+		return
+	}
+	s.Phase = Done
+	if slices.ContainsFunc(s.Steps, func(step Step) bool { return step.State == StepDegraded }) {
+		s.Phase = Degraded
+	}
+}
+
+func (s *State) addStep(e Event, state StepState) {
 	i := s.index(e.Step)
 	if i < 0 {
 		i = len(s.Steps)
 		s.Steps = append(s.Steps, Step{ID: e.Step})
 	}
 	step := &s.Steps[i]
-	step.State, step.Message = phase, e.Message
-	if e.Event == Begin {
+	step.State, step.Message = state, e.Message
+	step.Created = step.Created || e.Created
+	if e.Event == Begun {
 		step.Began = e.Time
 	}
 	if e.Digest != "" {

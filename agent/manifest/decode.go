@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -24,11 +25,11 @@ const (
 	maxEntries = 2000 // of one list or mapping
 )
 
-// Parse reads a manifest. File is the name that problems carry. The Manifest is returned even when there are
-// problems, as far as it could be read; problems are complete and sorted.
-func Parse(data []byte, file string) (*Manifest, problem.List) {
-	m := &Manifest{file: file, positions: map[string]problem.Position{}, digests: map[string]string{}}
-	d := &decoder{manifest: m, present: map[string]bool{}, misspelled: map[string]bool{}}
+// Parse reads a manifest. File is the name that problems carry; kinds are the kinds of steps there are. The Manifest
+// is returned even when there are problems, as far as it could be read; problems are complete and sorted.
+func Parse(data []byte, file string, kinds []Kind) (*Manifest, problem.List) {
+	m := &Manifest{file: file, positions: map[string]problem.Position{}}
+	d := &decoder{manifest: m, kinds: kindsByKey(kinds), present: map[string]bool{}, misspelled: map[string]bool{}}
 	if len(data) > MaxSize {
 		d.problems = append(d.problems, problem.Problem{Position: problem.Position{File: file},
 			Message: fmt.Sprintf("the file is larger than %d bytes", MaxSize)})
@@ -51,10 +52,12 @@ func Parse(data []byte, file string) (*Manifest, problem.List) {
 // decoder fills a Manifest from YAML nodes and collects what is wrong on the way.
 type decoder struct {
 	manifest *Manifest
+	kinds    []namedKind
 	problems problem.List
 	aliases  int
-	// templates are all templates met, to be checked once everything is read.
-	templates []templateAt
+	// scope is the part of the manifest that is being read, and holders are what its templates are added to.
+	scope   scope
+	holders []*holder
 	// present holds the paths of the mappings' keys that were written, empty values included.
 	present map[string]bool
 	// misspelled holds the paths of keys that an unknown key probably stands for: that they are missing is not
@@ -62,9 +65,17 @@ type decoder struct {
 	misspelled map[string]bool
 }
 
-type templateAt struct {
-	path string
-	text string
+// template makes a template of a text, and lets everything know that is being read.
+func (d *decoder) template(node *yaml.Node, path string, tag reflect.StructTag) Template {
+	t := Template{node.Value, Purpose(tag.Get("for")), path, d.position(node), d.scope}
+	for _, holder := range d.holders {
+		holder.hold(t)
+	}
+	return t
+}
+
+func (d *decoder) position(node *yaml.Node) problem.Position {
+	return problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column}
 }
 
 // loadErrorPlace matches how the library writes where an error stands.
@@ -106,8 +117,7 @@ func (d *decoder) report(path, hint, format string, arguments ...any) {
 
 func (d *decoder) reportAt(node *yaml.Node, path, hint, format string, arguments ...any) {
 	d.problems = append(d.problems, problem.Problem{
-		Position: problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column},
-		Path:     path, Message: fmt.Sprintf(format, arguments...), Hint: hint,
+		Position: d.position(node), Path: path, Message: fmt.Sprintf(format, arguments...), Hint: hint,
 	})
 }
 
@@ -120,9 +130,9 @@ func join(path, key string) string {
 
 func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
-// value fills v from node. Enum is the words that a text at this place may be.
-func (d *decoder) value(node *yaml.Node, v reflect.Value, path, enum string) {
-	d.manifest.positions[path] = problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column}
+// value fills v from node. Tag is that of the field that it belongs to.
+func (d *decoder) value(node *yaml.Node, v reflect.Value, path string, tag reflect.StructTag) {
+	d.manifest.positions[path] = d.position(node)
 	if node.Kind == yaml.AliasNode {
 		if d.aliases++; d.aliases > maxAliases {
 			if d.aliases == maxAliases+1 {
@@ -138,10 +148,10 @@ func (d *decoder) value(node *yaml.Node, v reflect.Value, path, enum string) {
 	}
 	switch target := v.Addr().Interface().(type) {
 	case *Value:
-		target.Any = d.any(node, path)
+		target.Any = d.any(node, path, tag)
 		return
 	case *Words:
-		d.words(node, target, path, enum)
+		d.words(node, target, path, tag)
 		return
 	case *Duration:
 		d.duration(node, target, path)
@@ -151,22 +161,26 @@ func (d *decoder) value(node *yaml.Node, v reflect.Value, path, enum string) {
 		return
 	case *Template:
 		if d.scalar(node, path, "text") {
-			*target = Template(node.Value)
-			d.templates = append(d.templates, templateAt{path, node.Value})
+			*target = d.template(node, path, tag)
 		}
 		return
+	case *Step:
+		d.step(node, target, path)
+		return
+	case *Question:
+		target.Path = path
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		d.mapping(node, v, path)
+		d.held(v, func() { d.mapping(node, path, v) })
 	case reflect.Map:
-		d.table(node, v, path)
+		d.table(node, v, path, tag)
 	case reflect.Slice:
-		d.list(node, v, path, enum)
+		d.list(node, v, path, tag)
 	case reflect.String:
 		if d.scalar(node, path, "text") {
 			v.SetString(node.Value)
-			d.enum(node, path, enum)
+			d.enum(node, path, tag.Get("enum"))
 		}
 	case reflect.Int:
 		if number, err := strconv.Atoi(node.Value); err == nil && node.Tag == "!!int" {
@@ -214,27 +228,55 @@ func (d *decoder) enum(node *yaml.Node, path, enum string) {
 	d.reportAt(node, path, hint, "must be one of %s, not %q", strings.Join(words, ", "), node.Value)
 }
 
-// mapping fills a struct: unknown and repeated keys are problems, required ones must be there.
-func (d *decoder) mapping(node *yaml.Node, v reflect.Value, path string) {
+// held reads with v among those who hold templates, where it is one.
+func (d *decoder) held(v reflect.Value, read func()) {
+	if field := v.FieldByName("holder"); field.IsValid() {
+		d.holders = append(d.holders, v.Addr().Interface().(interface{ self() *holder }).self())
+		defer func() { d.holders = d.holders[:len(d.holders)-1] }()
+	}
+	read()
+}
+
+// field is one key of a mapping and the value that it fills.
+type field struct {
+	value reflect.Value
+	tag   reflect.StructTag
+}
+
+// fieldsOf lists the keys of structs, those of inlined ones included, in their order.
+func fieldsOf(structs ...reflect.Value) (fields map[string]field, names []string) {
+	fields = map[string]field{}
+	for _, v := range structs {
+		for i := range v.NumField() {
+			tag := v.Type().Field(i).Tag
+			switch name := tag.Get("yaml"); name {
+			case "":
+			case ",inline":
+				inlined, more := fieldsOf(v.Field(i))
+				maps.Copy(fields, inlined)
+				names = append(names, more...)
+			default:
+				fields[name] = field{v.Field(i), tag}
+				names = append(names, name)
+			}
+		}
+	}
+	return fields, names
+}
+
+// mapping fills structs from one mapping: unknown and repeated keys are problems, required ones must be there.
+func (d *decoder) mapping(node *yaml.Node, path string, structs ...reflect.Value) {
 	if node.Kind != yaml.MappingNode {
 		d.reportAt(node, path, "", "must be a mapping of keys to values, not %s", describe(node))
 		return
 	}
-	fields := map[string]reflect.StructField{}
-	var names []string
-	for i := range v.NumField() {
-		if field := v.Type().Field(i); field.Tag.Get("yaml") != "" {
-			fields[field.Tag.Get("yaml")] = field
-			names = append(names, field.Tag.Get("yaml"))
-		}
-	}
+	fields, names := fieldsOf(structs...)
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		field, known := fields[key.Value]
-		if !known {
-			d.reportAt(key, path, problem.DidYouMean(key.Value, names), "unknown key %q", key.Value)
-			d.misspelled[join(path, problem.Nearest(key.Value, names))] = true
+		known, ok := fields[key.Value]
+		if !ok {
+			d.unknown(key, path, names)
 			continue
 		}
 		if d.repeated(key, path, seen) {
@@ -242,14 +284,30 @@ func (d *decoder) mapping(node *yaml.Node, v reflect.Value, path string) {
 		}
 		here := join(path, key.Value)
 		d.present[here] = true
-		d.value(value, v.FieldByIndex(field.Index), here, field.Tag.Get("enum"))
-		d.manifest.digests[here] = digest(value)
+		d.entering(here, func() { d.value(value, known.value, here, known.tag) })
 	}
 	for _, name := range names {
-		if fields[name].Tag.Get("required") != "" && !seen[name] && !d.misspelled[join(path, name)] {
+		if fields[name].tag.Get("required") != "" && !seen[name] && !d.misspelled[join(path, name)] {
 			d.reportAt(node, path, "", "the key %q is missing", name)
 		}
 	}
+}
+
+func (d *decoder) unknown(key *yaml.Node, path string, names []string) {
+	d.reportAt(key, path, problem.DidYouMean(key.Value, names), "unknown key %q", key.Value)
+	d.misspelled[join(path, problem.Nearest(key.Value, names))] = true
+}
+
+// parts says which part of the manifest begins at a path.
+var parts = map[string]part{"first_boot": firstBoot, "first_login.questions": asking, "first_login.steps": firstLogin, "secrets": making}
+
+// entering reads what is at path as the part of the manifest that it is.
+func (d *decoder) entering(path string, read func()) {
+	if part, ok := parts[path]; ok {
+		d.scope = scope{part: part}
+		defer func() { d.scope = scope{} }()
+	}
+	read()
 }
 
 func (d *decoder) repeated(key *yaml.Node, path string, seen map[string]bool) bool {
@@ -262,7 +320,7 @@ func (d *decoder) repeated(key *yaml.Node, path string, seen map[string]bool) bo
 }
 
 // table fills a map with names of the vendor's own.
-func (d *decoder) table(node *yaml.Node, v reflect.Value, path string) {
+func (d *decoder) table(node *yaml.Node, v reflect.Value, path string, tag reflect.StructTag) {
 	if node.Kind != yaml.MappingNode {
 		d.reportAt(node, path, "", "must be a mapping of names to values, not %s", describe(node))
 		return
@@ -278,13 +336,12 @@ func (d *decoder) table(node *yaml.Node, v reflect.Value, path string) {
 			continue
 		}
 		entry := reflect.New(v.Type().Elem()).Elem()
-		d.value(value, entry, join(path, key.Value), "")
-		d.manifest.digests[join(path, key.Value)] = digest(value)
+		d.value(value, entry, join(path, key.Value), tag)
 		v.SetMapIndex(reflect.ValueOf(key.Value), entry)
 	}
 }
 
-func (d *decoder) list(node *yaml.Node, v reflect.Value, path, enum string) {
+func (d *decoder) list(node *yaml.Node, v reflect.Value, path string, tag reflect.StructTag) {
 	if node.Kind != yaml.SequenceNode {
 		d.reportAt(node, path, "", "must be a list, not %s", describe(node))
 		return
@@ -294,8 +351,10 @@ func (d *decoder) list(node *yaml.Node, v reflect.Value, path, enum string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, item := range node.Content {
-		d.value(item, v.Index(i), index(path, i), enum)
-		d.manifest.digests[index(path, i)] = digest(item)
+		if _, begins := parts[path]; begins {
+			d.scope.number = i
+		}
+		d.value(item, v.Index(i), index(path, i), tag)
 	}
 }
 

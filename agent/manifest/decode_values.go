@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strconv"
 	"time"
@@ -9,19 +10,18 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"oneclick-agent/agent/pattern"
-	"oneclick-agent/agent/problem"
 )
 
-func (d *decoder) words(node *yaml.Node, target *Words, path, enum string) {
+func (d *decoder) words(node *yaml.Node, target *Words, path string, tag reflect.StructTag) {
 	if node.Kind == yaml.SequenceNode {
 		list := []string{}
-		d.list(node, reflect.ValueOf(&list).Elem(), path, enum)
+		d.list(node, reflect.ValueOf(&list).Elem(), path, tag)
 		*target = list
 		return
 	}
 	if d.scalar(node, path, "a word or a list of words") {
 		*target = Words{node.Value}
-		d.enum(node, path, enum)
+		d.enum(node, path, tag.Get("enum"))
 	}
 }
 
@@ -54,8 +54,8 @@ func (d *decoder) mode(node *yaml.Node, target *Mode, path string) {
 }
 
 // any reads a value of another program's file: scalars keep their type, strings are templates.
-func (d *decoder) any(node *yaml.Node, path string) any {
-	d.manifest.positions[path] = problem.Position{File: d.manifest.file, Line: node.Line, Column: node.Column}
+func (d *decoder) any(node *yaml.Node, path string, tag reflect.StructTag) any {
+	d.manifest.positions[path] = d.position(node)
 	switch node.Kind {
 	case yaml.MappingNode:
 		out := map[string]any{}
@@ -64,13 +64,13 @@ func (d *decoder) any(node *yaml.Node, path string) any {
 			if _, twice := out[key]; twice {
 				d.reportAt(node.Content[i], path, "", "the key %q is here twice", key)
 			}
-			out[key] = d.any(node.Content[i+1], join(path, key))
+			out[key] = d.any(node.Content[i+1], join(path, key), tag)
 		}
 		return out
 	case yaml.SequenceNode:
 		out := []any{}
 		for i, item := range node.Content {
-			out = append(out, d.any(item, index(path, i)))
+			out = append(out, d.any(item, index(path, i), tag))
 		}
 		return out
 	case yaml.AliasNode:
@@ -87,8 +87,15 @@ func (d *decoder) any(node *yaml.Node, path string) any {
 			return number
 		}
 	}
-	d.templates = append(d.templates, templateAt{path, node.Value})
-	return Template(node.Value)
+	return d.template(node, path, tag)
+}
+
+// Text is a single value as it was written.
+func (v Value) Text() string {
+	if template, ok := v.Any.(Template); ok {
+		return template.Text
+	}
+	return fmt.Sprint(v.Any)
 }
 
 // Fill returns the value with its templates executed.

@@ -1,4 +1,4 @@
-package manifest
+package manifest_test
 
 import (
 	"bytes"
@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"oneclick-agent/agent/lint"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/step"
 )
 
 func read(t testing.TB, file string) []byte {
@@ -22,7 +25,7 @@ func read(t testing.TB, file string) []byte {
 
 func TestTheManifestOfTheContractHasNoProblems(t *testing.T) {
 	t.Parallel()
-	m, problems := Parse(read(t, "testdata/contract.yaml"), "app.yaml")
+	m, problems := lint.Parse(read(t, "testdata/contract.yaml"), "app.yaml")
 	for _, p := range problems {
 		t.Errorf("%s (%s)", p, p.Hint)
 	}
@@ -41,7 +44,7 @@ func TestEveryExampleHasNoProblems(t *testing.T) {
 		t.Fatalf("there are no examples: %v", err)
 	}
 	for _, example := range examples {
-		_, problems := Parse(read(t, example), example)
+		_, problems := lint.Parse(read(t, example), example)
 		for _, p := range problems {
 			t.Error(p)
 		}
@@ -51,7 +54,7 @@ func TestEveryExampleHasNoProblems(t *testing.T) {
 // All mistakes come at once, each with its place.
 func TestTenMistakesGiveTheirMessages(t *testing.T) {
 	t.Parallel()
-	_, problems := Parse(read(t, "testdata/ten-mistakes.yaml"), "app.yaml")
+	_, problems := lint.Parse(read(t, "testdata/ten-mistakes.yaml"), "app.yaml")
 	var got strings.Builder
 	problems.WriteText(&got)
 	want := `app.yaml:3:3: app: unknown key "nmae"
@@ -94,7 +97,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"an address without its scheme", "first_boot:\n- {wait: {http: '127.0.0.1:3000'}}\n", `app.yaml:4:17: first_boot[0].wait.http: is no address of the web: "127.0.0.1:3000"`},
 		{"a working directory that depends on another", "first_boot:\n- {run: [/b], dir: app}\n", `app.yaml:4:20: first_boot[0].dir: must be an absolute path, not "app"`},
 		{"a default that is no option", "first_login: {questions: [{name: e, ask: E, type: choice, options: [free, pro], default: por}]}\n", `app.yaml:3:90: first_login.questions[0].default: is not one of the options: "por"`},
-		{"a default that is no number", "first_login: {questions: [{name: e, ask: E, type: number, default: many}]}\n", `app.yaml:3:68: first_login.questions[0].default: is not a number: "many"`},
+		{"a default that is no number", "first_login: {questions: [{name: e, ask: E, type: number, default: many}]}\n", `app.yaml:3:68: first_login.questions[0].default: is not a whole number: "many"`},
 		{"a condition on a later answer", "first_login: {questions: [{name: a, ask: A, when: '{{ .answers.b }}'}, {name: b, ask: B}]}\n", `app.yaml:3:51: first_login.questions[0].when: the answer "b" is not known yet where this question is asked`},
 		{"a whole directory of the system", "pre_snapshot: {remove: [/opt/app/cache, /usr]}\n", `app.yaml:3:41: pre_snapshot.remove[1]: would remove a whole directory of the system: "/usr"`},
 		{"one by a star", "pre_snapshot: {remove: ['/etc/**']}\n", `app.yaml:3:25: pre_snapshot.remove[0]: would remove a whole directory of the system: "/etc/**"`},
@@ -105,7 +108,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"an edit of a written file", "first_boot:\n- {file: /a.env, content: x}\n- {edit: /a.env, set: {A: 1}}\n", `app.yaml:5:3: first_boot[1]: /a.env is edited here and written as a whole by first_boot[0]`},
 		{"an edit that is undone", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {file: /a.env, content: x}\n", `app.yaml:5:3: first_boot[1]: /a.env would undo the edit of first_boot[0]`},
 		{"a key edited twice", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {edit: /a.env, unset: [A]}\n", `app.yaml:5:3: first_boot[1]: A of /a.env is changed already by first_boot[0]`},
-		{"no kind", "first_boot:\n- {mode: '0644'}\n", `app.yaml:4:3: first_boot[0]: says nothing to do; a step is one of file, edit, directory, link, remove, run, service, wait, firewall, tty`},
+		{"no kind", "first_boot:\n- {mode: '0644'}\n", `app.yaml:4:3: first_boot[0]: says nothing to do; a step is one of directory, edit, file, firewall, link, remove, run, service, tty, wait`},
 		{"two kinds", "first_boot:\n- {file: /a, link: /b}\n", `app.yaml:4:3: first_boot[0]: is more than one step: file and link`},
 		{"a terminal at first boot", "first_boot:\n- {tty: [/a]}\n", `app.yaml:4:3: first_boot[0]: nobody is at a terminal during first boot`},
 		{"an answer at first boot", "first_boot:\n- {file: /a, content: '{{ .answers.b }}'}\nfirst_login: {questions: [{name: b, ask: B}]}\n", `app.yaml:4:23: first_boot[0].content: the answer "b" is known only at first login`},
@@ -117,7 +120,7 @@ func TestMistakesAreNamed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, problems := Parse([]byte(head+test.rest), "app.yaml")
+			_, problems := lint.Parse([]byte(head+test.rest), "app.yaml")
 			if len(problems) != 1 || problems[0].String() != test.want {
 				t.Errorf("got  %v\nwant %s", problems, test.want)
 			}
@@ -127,7 +130,7 @@ func TestMistakesAreNamed(t *testing.T) {
 
 func TestTheShippedSchemaIsTheTypes(t *testing.T) {
 	t.Parallel()
-	schema, err := Schema()
+	schema, err := manifest.Schema(step.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,11 +146,11 @@ func TestTheShippedSchemaIsTheTypes(t *testing.T) {
 func TestAManifestIsLimited(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"the file is larger than 1048576 bytes":              strings.Repeat("#", MaxSize+1),
+		"the file is larger than 1048576 bytes":              strings.Repeat("#", manifest.MaxSize+1),
 		"cannot read this as YAML: exceeded max depth of 32": "a: " + strings.Repeat("[", 40),
 		"more than 200 aliases are used":                     "x: &x {name: y}\napp: *x\nfirst_boot: [" + strings.Repeat("*x, ", 300) + "]\nversion: 1\n",
 	} {
-		_, problems := Parse([]byte(text), "app.yaml")
+		_, problems := lint.Parse([]byte(text), "app.yaml")
 		found := false
 		for _, p := range problems {
 			found = found || p.Message == name
@@ -168,7 +171,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(read(f, seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, problems := Parse(data, "app.yaml")
+		_, problems := lint.Parse(data, "app.yaml")
 		lines := bytes.Count(data, []byte("\n")) + 1
 		for _, p := range problems {
 			if p.Line < 0 || p.Line > lines+1 || p.Column < 0 {
@@ -188,7 +191,7 @@ func FuzzParseAnswers(f *testing.F) {
 		f.Fatal("the seeds are missing")
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, problems := ParseAnswers(append([]byte("password: s3cret-s3cret\n"), data...), "answers.yaml")
+		_, problems := manifest.ParseAnswers(append([]byte("password: s3cret-s3cret\n"), data...), "answers.yaml")
 		for _, p := range problems {
 			if p.Line < 0 || p.Line > bytes.Count(data, []byte("\n"))+3 || p.Column < 0 {
 				t.Errorf("%v lies outside the file", p)
@@ -210,7 +213,7 @@ func TestTheManifestsOfTheDocumentsAreRight(t *testing.T) {
 			if !strings.HasPrefix(text, "version:") { // a part, which stands in a whole one here
 				text = "version: 1\napp: {name: Sample}\n" + text
 			}
-			if _, problems := Parse([]byte(text), file); len(problems) > 0 && !strings.Contains(text, "captured: true") {
+			if _, problems := lint.Parse([]byte(text), file); len(problems) > 0 && !strings.Contains(text, "captured: true") {
 				t.Errorf("block %d of %s: %v", n+1, file, problems)
 			}
 			found++

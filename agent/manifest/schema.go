@@ -23,8 +23,9 @@ func FileMode(bits uint64) fs.FileMode {
 }
 
 // Schema is the JSON Schema of a manifest, for editors, made from the types that Parse fills.
-func Schema() ([]byte, error) {
-	schema := describeType(reflect.TypeFor[Manifest](), "")
+func Schema(kinds []Kind) ([]byte, error) {
+	d := describer{kindsByKey(kinds)}
+	schema := d.value(reflect.TypeFor[Manifest](), "")
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "oneclick-agent image manifest, /etc/oneclick/app.yaml"
 	encoded, err := json.MarshalIndent(schema, "", "  ")
@@ -33,7 +34,10 @@ func Schema() ([]byte, error) {
 
 type object = map[string]any
 
-func describeType(t reflect.Type, enum string) object {
+// describer writes the types down as a JSON Schema.
+type describer struct{ kinds []namedKind }
+
+func (d describer) value(t reflect.Type, enum string) object {
 	switch t {
 	case reflect.TypeFor[Template]():
 		return object{"type": []string{"string", "number", "boolean"}}
@@ -43,19 +47,21 @@ func describeType(t reflect.Type, enum string) object {
 		return object{"type": []string{"string", "integer"}, "pattern": octal().String()}
 	case reflect.TypeFor[Value]():
 		return object{}
+	case reflect.TypeFor[Step]():
+		return d.step()
 	case reflect.TypeFor[Words]():
-		word := describeType(reflect.TypeFor[string](), enum)
+		word := d.value(reflect.TypeFor[string](), enum)
 		return object{"oneOf": []any{word, object{"type": "array", "items": word}}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return describeType(t.Elem(), enum)
+		return d.value(t.Elem(), enum)
 	case reflect.Struct:
-		return describeStruct(t)
+		return d.mapping(reflect.New(t).Elem())
 	case reflect.Map:
-		return object{"type": "object", "additionalProperties": describeType(t.Elem(), "")}
+		return object{"type": "object", "additionalProperties": d.value(t.Elem(), "")}
 	case reflect.Slice:
-		return object{"type": "array", "items": describeType(t.Elem(), enum)}
+		return object{"type": "array", "items": d.value(t.Elem(), enum)}
 	case reflect.Int:
 		return object{"type": "integer"}
 	case reflect.Bool:
@@ -67,30 +73,36 @@ func describeType(t reflect.Type, enum string) object {
 	return object{"type": []string{"string", "number"}}
 }
 
-func describeStruct(t reflect.Type) object {
-	properties, required, kinds := object{}, []string{}, []any{}
-	for i := range t.NumField() {
-		field := t.Field(i)
-		name := field.Tag.Get("yaml")
-		if name == "" {
-			continue
-		}
-		property := describeType(field.Type, field.Tag.Get("enum"))
-		property["description"] = field.Tag.Get("doc")
+// step is one of the kinds, each with what all steps share.
+func (d describer) step() object {
+	kinds := []any{}
+	for _, kind := range d.kinds {
+		described := d.mapping(reflect.ValueOf(Step{}), reflect.ValueOf(kind.New()).Elem())
+		described["required"] = append([]string{kind.key}, required(described)...)
+		kinds = append(kinds, described)
+	}
+	return object{"oneOf": kinds}
+}
+
+func required(described object) []string {
+	names, _ := described["required"].([]string)
+	return names
+}
+
+func (d describer) mapping(structs ...reflect.Value) object {
+	properties, required := object{}, []string{}
+	fields, names := fieldsOf(structs...)
+	for _, name := range names {
+		property := d.value(fields[name].value.Type(), fields[name].tag.Get("enum"))
+		property["description"] = fields[name].tag.Get("doc")
 		properties[name] = property
-		if field.Tag.Get("required") != "" {
+		if fields[name].tag.Get("required") != "" {
 			required = append(required, name)
-		}
-		if field.Tag.Get("kind") != "" {
-			kinds = append(kinds, object{"required": []string{name}})
 		}
 	}
 	out := object{"type": "object", "properties": properties, "additionalProperties": false}
 	if len(required) > 0 {
 		out["required"] = required
-	}
-	if len(kinds) > 0 {
-		out["oneOf"] = kinds
 	}
 	return out
 }

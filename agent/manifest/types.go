@@ -3,10 +3,11 @@
 //
 // The struct tags are the whole description of the format. yaml is the key; doc is what the JSON Schema says of
 // it; enum lists the words it takes; required marks what must be there; kind marks the key that makes a step
-// what it is; for lists the kinds of step (or the formats of secret) that a key belongs to.
+// what it is; for says what the templates in it are used for; of lists the formats of secret that a key belongs to.
 package manifest
 
 import (
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -15,19 +16,20 @@ import (
 
 // Manifest describes one Marketplace image.
 type Manifest struct {
-	Version     int               `yaml:"version" required:"true" doc:"Version of this format: 1."`
-	App         App               `yaml:"app" required:"true" doc:"What the image offers."`
-	Secrets     map[string]Secret `yaml:"secrets" doc:"Values made once for each Droplet, before anything uses them."`
-	Database    *Database         `yaml:"database" doc:"The database that the app uses."`
-	FirstBoot   []Step            `yaml:"first_boot" doc:"What happens once on each new Droplet, in this order."`
-	Gate        *Gate             `yaml:"gate" doc:"Services held back until setup is done."`
-	FirstLogin  *FirstLogin       `yaml:"first_login" doc:"What the customer is asked at the first SSH login."`
-	MOTD        Template          `yaml:"motd" doc:"Text for the message of the day. Every local user can read it."`
-	PreSnapshot *PreSnapshot      `yaml:"pre_snapshot" doc:"What the image cleaning and check should know."`
+	Version     int                `yaml:"version" required:"true" doc:"Version of this format: 1."`
+	App         App                `yaml:"app" required:"true" doc:"What the image offers."`
+	Secrets     map[string]*Secret `yaml:"secrets" doc:"Values made once for each Droplet, before anything uses them."`
+	Database    *Database          `yaml:"database" doc:"The database that the app uses."`
+	FirstBoot   []Step             `yaml:"first_boot" doc:"What happens once on each new Droplet, in this order."`
+	Gate        *Gate              `yaml:"gate" doc:"Services held back until setup is done."`
+	FirstLogin  *FirstLogin        `yaml:"first_login" doc:"What the customer is asked at the first SSH login."`
+	MOTD        Template           `yaml:"motd" for:"message" doc:"Text for the message of the day. Every local user can read it."`
+	PreSnapshot *PreSnapshot       `yaml:"pre_snapshot" doc:"What the image cleaning and check should know."`
 
 	file      string
 	positions map[string]problem.Position
-	digests   map[string]string
+	graph     map[string]secretNeeds
+	holder
 }
 
 // Position is where the value at path ("first_boot[3].mode") stands.
@@ -38,9 +40,6 @@ func (m *Manifest) Position(path string) problem.Position {
 	return problem.Position{File: m.file}
 }
 
-// Digest identifies the text of the value at path, so that a changed step can be told from a done one.
-func (m *Manifest) Digest(path string) string { return m.digests[path] }
-
 // Engine is the one database engine that SQL is quoted for, or "".
 func (m *Manifest) Engine() string {
 	if m.Database == nil || len(m.Database.Engine) == 0 {
@@ -49,14 +48,23 @@ func (m *Manifest) Engine() string {
 	return m.Database.Engine[0]
 }
 
-// Template is text in which {{ }} refers to the Droplet's data.
-type Template string
-
 // Duration is a time span: 90s, 15m, 2h, 825d, 10y.
 type Duration time.Duration
 
 // Mode is a file's permission bits, written in octal.
 type Mode fs.FileMode
+
+// String is the mode as chmod takes it.
+func (m Mode) String() string {
+	mode := fs.FileMode(m)
+	bits := uint32(mode.Perm())
+	for flag, bit := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&flag != 0 {
+			bits |= bit
+		}
+	}
+	return fmt.Sprintf("%04o", bits)
+}
 
 // Words is one word or a list of words.
 type Words []string
@@ -74,26 +82,28 @@ type App struct {
 // Secret is one value, key pair or certificate that is made on the Droplet.
 type Secret struct {
 	Format   string           `yaml:"format" enum:"alphanumeric,hex,base64,password,uuid,ed25519,rsa,ca,certificate" doc:"What is generated; alphanumeric where nothing is said."`
-	Length   int              `yaml:"length" for:"alphanumeric password" doc:"Characters."`
-	Bytes    int              `yaml:"bytes" for:"hex base64" doc:"Random bytes before encoding; 32 where nothing is said."`
-	Upper    int              `yaml:"upper" for:"password" doc:"At least this many capital letters."`
-	Digits   int              `yaml:"digits" for:"password" doc:"This many digits."`
-	Symbols  int              `yaml:"symbols" for:"password" doc:"This many symbols."`
-	Set      string           `yaml:"symbol_set" for:"password" doc:"The symbols to choose from."`
-	Bits     int              `yaml:"bits" for:"rsa" doc:"Key size in bits; 3072 where nothing is said."`
-	Name     string           `yaml:"name" for:"ca certificate" doc:"Common name of the certificate."`
-	SignedBy string           `yaml:"signed_by" for:"certificate" doc:"The secret of format ca that signs it."`
-	Hosts    []Template       `yaml:"hosts" for:"certificate" doc:"Host names and addresses it is valid for."`
-	Valid    Duration         `yaml:"valid" for:"ca certificate jwt-hs256" doc:"How long it is valid."`
+	Length   int              `yaml:"length" of:"alphanumeric password" doc:"Characters."`
+	Bytes    int              `yaml:"bytes" of:"hex base64" doc:"Random bytes before encoding; 32 where nothing is said."`
+	Upper    int              `yaml:"upper" of:"password" doc:"At least this many capital letters."`
+	Digits   int              `yaml:"digits" of:"password" doc:"This many digits."`
+	Symbols  int              `yaml:"symbols" of:"password" doc:"This many symbols."`
+	Set      string           `yaml:"symbol_set" of:"password" doc:"The symbols to choose from."`
+	Bits     int              `yaml:"bits" of:"rsa" doc:"Key size in bits; 3072 where nothing is said."`
+	Name     Template         `yaml:"name" for:"material" of:"ca certificate" doc:"Common name of the certificate."`
+	SignedBy string           `yaml:"signed_by" of:"certificate" doc:"The secret of format ca that signs it."`
+	Hosts    []Template       `yaml:"hosts" for:"material" of:"certificate" doc:"Host names and addresses it is valid for."`
+	Valid    Duration         `yaml:"valid" of:"ca certificate jwt-hs256" doc:"How long it is valid."`
 	Derive   string           `yaml:"derive" enum:"bcrypt,argon2id,sha256,sha512-crypt,htpasswd,jwt-hs256" doc:"How it is computed from another secret."`
-	From     string           `yaml:"from" for:"bcrypt argon2id sha256 sha512-crypt htpasswd jwt-hs256" doc:"The secret it is computed from."`
-	User     string           `yaml:"user" for:"htpasswd" doc:"User name in the htpasswd line; admin where nothing is said."`
-	Claims   map[string]Value `yaml:"claims" for:"jwt-hs256" doc:"Claims of the token."`
+	From     string           `yaml:"from" of:"bcrypt argon2id sha256 sha512-crypt htpasswd jwt-hs256" doc:"The secret it is computed from."`
+	User     Template         `yaml:"user" for:"material" of:"htpasswd" doc:"User name in the htpasswd line; admin where nothing is said."`
+	Claims   map[string]Value `yaml:"claims" for:"material" of:"jwt-hs256" doc:"Claims of the token."`
 	Captured bool             `yaml:"captured" doc:"Filled by the capture of a run step."`
+
+	holder
 }
 
 // Kind is the secret's format or derivation, or "captured".
-func (s Secret) Kind() string {
+func (s *Secret) Kind() string {
 	switch {
 	case s.Captured:
 		return "captured"
@@ -106,7 +116,7 @@ func (s Secret) Kind() string {
 }
 
 // Fields are what a reference may name behind the secret: {{ .secrets.server.key }}. Empty means a plain value.
-func (s Secret) Fields() []string {
+func (s *Secret) Fields() []string {
 	switch s.Kind() {
 	case "ed25519", "rsa":
 		return []string{"private", "public", "ssh_private", "ssh_public"}
@@ -139,76 +149,8 @@ type Account struct {
 	Password string `yaml:"password" required:"true" doc:"Name of the secret that is its password."`
 }
 
-// Step is one thing to do; exactly one of the keys marked kind says what.
-type Step struct {
-	File      Template `yaml:"file" kind:"file" doc:"Writes this file."`
-	Edit      Template `yaml:"edit" kind:"edit" doc:"Changes values in this file and keeps the rest."`
-	Directory Template `yaml:"directory" kind:"directory" doc:"Makes this directory."`
-	Link      Template `yaml:"link" kind:"link" doc:"Makes this symbolic link."`
-	Remove    Template `yaml:"remove" kind:"remove" doc:"Removes this file or directory."`
-	Run       Command  `yaml:"run" kind:"run" doc:"Runs this command, without a shell."`
-	Service   string   `yaml:"service" kind:"service" doc:"Acts on this systemd unit."`
-	Wait      *Wait    `yaml:"wait" kind:"wait" doc:"Waits until this is true."`
-	Firewall  []string `yaml:"firewall" kind:"firewall" doc:"Opens these ports (80/tcp, 22/tcp limit) and turns the firewall on."`
-	TTY       Command  `yaml:"tty" kind:"tty" doc:"Hands the terminal to this program; only at first login."`
-
-	Template string    `yaml:"template" for:"file" doc:"File beside the manifest whose template is the content."`
-	Content  *Template `yaml:"content" for:"file" doc:"The content."`
-	Copy     string    `yaml:"copy" for:"file" doc:"File of the image whose bytes are the content."`
-	Owner    string    `yaml:"owner" for:"file directory" doc:"user:group."`
-	Mode     *Mode     `yaml:"mode" for:"file directory" doc:"Permissions, in octal; a new file gets 0644, or 0600 when it holds a secret."`
-
-	Format string           `yaml:"format" for:"edit" enum:"dotenv,ini,yaml,json,toml,php,text" doc:"How the file is read, where its name does not tell."`
-	Set    map[string]Value `yaml:"set" for:"edit" doc:"Values to set, by key; a dot goes down a level."`
-	Unset  []string         `yaml:"unset" for:"edit" doc:"Keys to take out."`
-	Line   *Line            `yaml:"line" for:"edit" doc:"Replaces the one line that matches."`
-	Block  *Template        `yaml:"block" for:"edit" doc:"Text kept between two marker lines of ours."`
-
-	To        Template `yaml:"to" for:"link" doc:"What the link points to."`
-	Recursive bool     `yaml:"recursive" for:"directory" doc:"Gives everything below the same owner; links are not followed."`
-
-	As      string              `yaml:"as" for:"run tty" doc:"User to run as."`
-	Dir     Template            `yaml:"dir" for:"run tty" doc:"Working directory."`
-	Env     map[string]Template `yaml:"env" for:"run tty" doc:"Environment beside PATH, HOME, USER and LANG."`
-	Stdin   *Template           `yaml:"stdin" for:"run" doc:"Standard input; the place for a secret."`
-	Creates Template            `yaml:"creates" for:"run tty" doc:"Not run where this path exists."`
-	Unless  Command             `yaml:"unless" for:"run tty" doc:"Not run where this command succeeds."`
-	Capture []Capture           `yaml:"capture" for:"run" doc:"Secrets read from what the command prints."`
-
-	Do Words `yaml:"do" for:"service" enum:"enable,disable,start,stop,restart,reload,mask" doc:"What to do with the unit, in this order."`
-
-	Within   Duration `yaml:"within" doc:"How long the step may take."`
-	When     Template `yaml:"when" doc:"Done only where this is true."`
-	Optional bool     `yaml:"optional" doc:"Its failure degrades the setup, and does not fail it."`
-}
-
-// Command is a program and its arguments; each argument is a template.
-type Command []Template
-
-// Line is the replacement of one line.
-type Line struct {
-	Match string   `yaml:"match" required:"true" doc:"Regular expression, beginning with ^, that matches exactly one line."`
-	Set   Template `yaml:"set" required:"true" doc:"The whole new line."`
-}
-
-// Capture reads one secret from a command's output.
-type Capture struct {
-	Secret  string `yaml:"secret" required:"true" doc:"The captured secret that it fills."`
-	Pattern string `yaml:"pattern" doc:"Regular expression; its first group is the value."`
-	JSON    string `yaml:"json" doc:"Path in a JSON output: .key.0.key"`
-}
-
-// Wait is one condition to wait for.
-type Wait struct {
-	HTTP      Template `yaml:"http" doc:"This address answers with a status below 400."`
-	TCP       Template `yaml:"tcp" doc:"Something listens at host:port."`
-	Unix      Template `yaml:"unix" doc:"Something listens at this socket."`
-	Unit      string   `yaml:"unit" doc:"This unit is active."`
-	Command   Command  `yaml:"command" doc:"This command succeeds."`
-	DNS       Template `yaml:"dns" doc:"This name resolves."`
-	Is        Template `yaml:"is" doc:"The address that dns must give."`
-	Container string   `yaml:"container" doc:"This Docker container runs and is healthy."`
-}
+// untilFirstLogin is the gate that first login opens.
+const untilFirstLogin = "first_login"
 
 // Gate holds services back.
 type Gate struct {
@@ -234,17 +176,21 @@ type Question struct {
 	Pattern     string   `yaml:"pattern" doc:"Regular expression that the whole answer must match."`
 	Generate    bool     `yaml:"generate" doc:"A password can be generated."`
 	Options     []string `yaml:"options" doc:"The choices."`
-	OptionsFrom Command  `yaml:"options_from" doc:"Command that prints the choices, one a line."`
-	Default     *Value   `yaml:"default" doc:"Taken when nothing is entered."`
+	OptionsFrom Command  `yaml:"options_from" for:"argument" doc:"Command that prints the choices, one a line."`
+	Default     *Value   `yaml:"default" for:"proposal" doc:"Taken when nothing is entered."`
 	FromEnv     string   `yaml:"from_env" doc:"Name in /etc/environment that answers in advance."`
 	Check       *Check   `yaml:"check" doc:"Tries the answer out."`
-	When        Template `yaml:"when" doc:"Asked only where this is true."`
+	When        Template `yaml:"when" for:"condition" doc:"Asked only where this is true."`
+
+	// Path is where the question stands in the manifest.
+	Path string
+	holder
 }
 
 // Check tries an answer out over HTTP.
 type Check struct {
-	HTTP   Template `yaml:"http" required:"true" doc:"Address that must answer with a status below 400."`
-	Header Template `yaml:"header" doc:"Header to send; {{ .value }} is the answer."`
+	HTTP   Template `yaml:"http" for:"address" required:"true" doc:"Address that must answer with a status below 400."`
+	Header Template `yaml:"header" for:"header" doc:"Header to send; {{ .value }} is the answer."`
 }
 
 // PreSnapshot adds to the image cleaning and check.

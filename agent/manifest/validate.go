@@ -1,9 +1,6 @@
 package manifest
 
 import (
-	"fmt"
-	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,23 +31,22 @@ func (m *Manifest) validate(d *decoder) {
 	if d.present["app.name"] && strings.TrimSpace(m.App.Name) == "" {
 		d.report("app.name", "", "must not be empty")
 	}
+	cycles := m.link()
+	m.validateCycles(d, cycles)
 	for _, name := range sortedKeys(m.Secrets) {
 		m.validateSecret(d, name)
 	}
 	m.validateDatabase(d)
-	for i := range m.FirstBoot {
-		m.validateStep(d, &m.FirstBoot[i], index("first_boot", i), false)
+	for step := range m.Steps() {
+		m.validateStep(d, step)
 	}
 	if m.FirstLogin != nil {
 		m.validateQuestions(d)
-		for i := range m.FirstLogin.Steps {
-			m.validateStep(d, &m.FirstLogin.Steps[i], index("first_login.steps", i), true)
-		}
 	}
 	m.validateGate(d)
 	m.validatePreSnapshot(d)
 	m.validateConflicts(d)
-	m.validateReferences(d)
+	d.problems = append(d.problems, m.Check(m.Templates()...)...)
 }
 
 func (m *Manifest) validateDatabase(d *decoder) {
@@ -85,10 +81,10 @@ func (m *Manifest) validateDatabase(d *decoder) {
 	}
 	m.validateAccount(d, db.Local, "database.local")
 	m.validateAccount(d, db.Role, "database.role")
-	m.validateUnits(d, db.DisableLocal, "database.disable_local")
-	m.validateUnits(d, db.Services, "database.services")
+	d.units(db.DisableLocal, "database.disable_local")
+	d.units(db.Services, "database.services")
 	if db.CA != "" {
-		m.validatePath(d, db.CA, "database.ca")
+		d.path(db.CA, "database.ca")
 	}
 }
 
@@ -111,73 +107,26 @@ func (m *Manifest) validateAccount(d *decoder, account *Account, at string) {
 	}
 }
 
-func (m *Manifest) validateUnits(d *decoder, units []string, at string) {
-	for i, unit := range units {
-		m.validateUnit(d, unit, index(at, i))
-		if slices.Index(units, unit) < i {
-			d.report(index(at, i), "", "%s is here twice", unit)
-		}
-	}
-}
-
-func (m *Manifest) validateUnit(d *decoder, unit, at string) {
-	if unitPattern().MatchString(unit) {
-		return
-	}
-	hint := ""
-	if !strings.Contains(unit, ".") {
-		hint = "write its type too: " + unit + ".service"
-	}
-	d.report(at, hint, "is not the name of a systemd unit: %q", unit)
-}
-
-// validatePath wants a path of the image, absolute and with nothing to tidy. Templates are left to the run.
-func (m *Manifest) validatePath(d *decoder, text, at string) {
-	switch {
-	case strings.Contains(text, "{{"):
-	case !strings.HasPrefix(text, "/"):
-		d.report(at, "", "must be an absolute path, not %q", text)
-	case path.Clean(text) != text:
-		d.report(at, "write "+path.Clean(text), "is not a plain path: %q", text)
-	case text == "/":
-		d.report(at, "", "must not be the root directory")
-	}
-}
-
-// validateRelative wants a file beside the manifest, or an absolute path.
-func (m *Manifest) validateRelative(d *decoder, text, at string) {
-	if strings.HasPrefix(path.Clean(text), "..") {
-		d.report(at, "put the file into the manifest's directory", "must not lead out of the manifest's directory: %q", text)
-	}
-}
-
 func (m *Manifest) validateGate(d *decoder) {
 	if m.Gate == nil {
 		return
 	}
-	m.validateUnits(d, m.Gate.Services, "gate.services")
+	d.units(m.Gate.Services, "gate.services")
 	if d.present["gate.services"] && len(m.Gate.Services) == 0 {
 		d.report("gate.services", "", "must name at least one unit")
 	}
-	if m.Gate.Until != "first_login" {
-		return
-	}
-	if m.FirstLogin == nil {
+	if m.Gate.Until == untilFirstLogin && m.FirstLogin == nil {
 		d.report("gate.until", "write until: first_boot, or describe first_login", "first_login never comes: the manifest has none")
-	}
-	for i, step := range m.FirstBoot {
-		starts := slices.Contains(step.Do, "start") || slices.Contains(step.Do, "restart")
-		if starts && slices.Contains(m.Gate.Services, step.Service) {
-			d.report(index("first_boot", i)+".do", "move this step to first_login.steps",
-				"%s is held back by the gate until first login, so it cannot start here", step.Service)
-		}
 	}
 }
 
 func (m *Manifest) validateQuestions(d *decoder) {
 	seen := map[string]bool{}
-	for i, q := range m.FirstLogin.Questions {
-		at := index("first_login.questions", i)
+	for _, q := range m.FirstLogin.Questions {
+		at := q.Path
+		if _, both := m.Secrets[q.Name]; both {
+			d.report(at+".name", "give one of them another name", "there is a secret of the name %q too, and both stand in /root/.digitalocean_passwords by it", q.Name)
+		}
 		if q.Name != "" && (!namePattern().MatchString(q.Name) || len(q.Name) > longestName) {
 			d.report(at+".name", nameHint, "cannot be a name: %q", q.Name)
 		}
@@ -194,7 +143,7 @@ func (m *Manifest) validateQuestions(d *decoder) {
 		if q.Generate && q.Type != "password" {
 			d.report(at+".generate", "", "only a password can be generated")
 		}
-		m.validateWhen(d, q.When, at+".when")
+		validateWhen(d, q.When)
 		m.validateDefault(d, q, at+".default")
 		if q.Max > 0 && q.Min > q.Max {
 			d.report(at+".min", "", "is greater than max")
@@ -202,7 +151,7 @@ func (m *Manifest) validateQuestions(d *decoder) {
 		if q.FromEnv != "" && !environmentName().MatchString(q.FromEnv) {
 			d.report(at+".from_env", "", "is not the name of an environment variable: %q", q.FromEnv)
 		}
-		m.validateRegexp(d, q.Pattern, at+".pattern")
+		d.regexp(q.Pattern, at+".pattern")
 	}
 }
 
@@ -211,27 +160,18 @@ func (m *Manifest) validateDefault(d *decoder, q Question, at string) {
 	if q.Default == nil {
 		return
 	}
-	text := fmt.Sprint(q.Default.Any)
+	text := q.Default.Text()
 	switch {
 	case strings.Contains(text, "{{"):
 	case q.Type == "choice" && len(q.Options) > 0 && !slices.Contains(q.Options, text):
 		d.report(at, problem.DidYouMean(text, q.Options), "is not one of the options: %q", text)
 	case q.Type == "number":
-		if _, err := strconv.ParseFloat(text, 64); err != nil {
-			d.report(at, "", "is not a number: %q", text)
+		if _, err := strconv.Atoi(text); err != nil {
+			d.report(at, "", "is not a whole number: %q", text)
 		}
 	case q.Type == "confirm" && text != "true" && text != "false":
 		d.report(at, "write true or false", "is neither true nor false: %q", text)
 	}
-}
-
-func (m *Manifest) validateRegexp(d *decoder, pattern, at string) *regexp.Regexp {
-	compiled, err := regexp.Compile(pattern)
-	if err != nil {
-		d.report(at, "", "is not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		return nil
-	}
-	return compiled
 }
 
 func (m *Manifest) validatePreSnapshot(d *decoder) {
@@ -240,7 +180,7 @@ func (m *Manifest) validatePreSnapshot(d *decoder) {
 	}
 	for i, remove := range m.PreSnapshot.Remove {
 		at := index("pre_snapshot.remove", i)
-		m.validatePath(d, remove, at)
+		d.path(remove, at)
 		if fixed, _, _ := strings.Cut(remove, "*"); strings.Count(strings.TrimSuffix(fixed, "/"), "/") < 2 {
 			d.report(at, "name what the build left, like /opt/app/build-cache or /var/lib/app/*.tmp", "would remove a whole directory of the system: %q", remove)
 		}

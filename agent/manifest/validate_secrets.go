@@ -37,7 +37,7 @@ func (m *Manifest) validateSecret(d *decoder, name string) {
 		d.report(at, "keep one of format, derive and captured", "is made in more than one way")
 		return
 	}
-	keysBelong(d, reflect.ValueOf(s), at, s.Kind(), "a secret of kind")
+	keysBelong(d, reflect.ValueOf(*s), at, s.Kind(), "a secret of kind")
 	negative := s.Length < 0 || s.Bytes < 0 || s.Upper < 0 || s.Digits < 0 || s.Symbols < 0 || s.Bits < 0
 	if negative {
 		d.report(at, "", "counts must not be negative")
@@ -71,13 +71,12 @@ func (m *Manifest) validateSecret(d *decoder, name string) {
 		} else if m.secretExists(d, s.From, at+".from") && m.Secrets[s.From].Fields() != nil {
 			d.report(at+".from", "", "the secret %q is not a single value", s.From)
 		}
-		if strings.ContainsAny(s.User, ":\n\r") {
+		if strings.ContainsAny(s.User.Text, ":\n\r") && !strings.Contains(s.User.Text, "{{") {
 			d.report(at+".user", "", "must not hold a colon or a line break")
 		}
 	case "captured":
 		m.validateCaptured(d, name, at)
 	}
-	m.validateCycle(d, name, at)
 }
 
 func (m *Manifest) secretExists(d *decoder, name, at string) bool {
@@ -90,7 +89,7 @@ func (m *Manifest) secretExists(d *decoder, name, at string) bool {
 
 // validatePolicy computes how much chance a password of this policy holds: go-password places exactly so many
 // digits and symbols among letters.
-func validatePolicy(d *decoder, s Secret, at string) {
+func validatePolicy(d *decoder, s *Secret, at string) {
 	length := s.PasswordLength()
 	symbols := s.SymbolSet()
 	letters := length - s.Digits - s.Symbols
@@ -117,7 +116,7 @@ func validatePolicy(d *decoder, s Secret, at string) {
 }
 
 // PasswordLength is the length of a password, in characters.
-func (s Secret) PasswordLength() int {
+func (s *Secret) PasswordLength() int {
 	if s.Length == 0 {
 		return 32
 	}
@@ -125,7 +124,7 @@ func (s Secret) PasswordLength() int {
 }
 
 // SymbolSet is the symbols that a password is made with.
-func (s Secret) SymbolSet() string {
+func (s *Secret) SymbolSet() string {
 	if s.Set == "" {
 		return DefaultSymbols
 	}
@@ -134,13 +133,13 @@ func (s Secret) SymbolSet() string {
 
 func (m *Manifest) validateCaptured(d *decoder, name, at string) {
 	var places []string
-	m.eachStep(func(at string, step *Step, _ bool) {
-		for i, capture := range step.Capture {
-			if capture.Secret == name {
-				places = append(places, index(at+".capture", i))
+	for step := range m.Steps() {
+		for i, captured := range step.Spec.Effects().Captures {
+			if captured == name {
+				places = append(places, index(step.Path+".capture", i))
 			}
 		}
-	})
+	}
 	switch {
 	case len(places) == 0:
 		d.report(at, "add capture: [{secret: "+name+", pattern: …}] to a run step", "no run step captures it")
@@ -149,112 +148,18 @@ func (m *Manifest) validateCaptured(d *decoder, name, at string) {
 	}
 }
 
-// eachStep visits all steps in the order in which they run; login tells those of first login.
-func (m *Manifest) eachStep(visit func(at string, step *Step, login bool)) {
-	for i := range m.FirstBoot {
-		visit(index("first_boot", i), &m.FirstBoot[i], false)
-	}
-	if m.FirstLogin != nil {
-		for i := range m.FirstLogin.Steps {
-			visit(index("first_login.steps", i), &m.FirstLogin.Steps[i], true)
+// keysBelong reports keys that were written but do not go with the kind of a secret.
+func keysBelong(d *decoder, v reflect.Value, at, kind, what string) {
+	fields, names := fieldsOf(v)
+	takes := func(name string) bool { return slices.Contains(strings.Fields(fields[name].tag.Get("of")), kind) }
+	for _, name := range names {
+		if fields[name].tag.Get("of") == "" || !d.present[join(at, name)] || takes(name) {
+			continue
 		}
-	}
-}
-
-// SecretDependencies are the secrets that must be there before this one can be made.
-func (m *Manifest) SecretDependencies(name string) []string {
-	s := m.Secrets[name]
-	var needs []string
-	for _, need := range []string{s.From, s.SignedBy} {
-		if need != "" {
-			needs = append(needs, need)
+		hint := ""
+		if same := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !takes(name) }); len(same) > 0 {
+			hint = "it takes: " + strings.Join(same, ", ")
 		}
-	}
-	for _, text := range s.templates() {
-		for _, reference := range references(text) {
-			if len(reference.Path) > 1 && reference.Path[0] == "secrets" {
-				needs = append(needs, reference.Path[1])
-			}
-		}
-	}
-	return needs
-}
-
-// templates are the templates within a secret's own description.
-func (s Secret) templates() []string {
-	var all []string
-	for _, host := range s.Hosts {
-		all = append(all, string(host))
-	}
-	for _, key := range sortedKeys(s.Claims) {
-		all = append(all, templatesIn(s.Claims[key].Any)...)
-	}
-	return all
-}
-
-func templatesIn(value any) (all []string) {
-	switch v := value.(type) {
-	case Template:
-		return []string{string(v)}
-	case []any:
-		for _, item := range v {
-			all = append(all, templatesIn(item)...)
-		}
-	case map[string]any:
-		for _, key := range sortedKeys(v) {
-			all = append(all, templatesIn(v[key])...)
-		}
-	}
-	return all
-}
-
-// Templates are the templates inside a value.
-func (v Value) Templates() []string { return templatesIn(v.Any) }
-
-// NeedsAnswers reports whether a secret waits for the answers of first login, itself or by what it is made from.
-func (m *Manifest) NeedsAnswers(name string) bool { return m.secretNeeds(name, "answers", nil) }
-
-// NeedsCapture reports whether a secret waits for a run step's output.
-func (m *Manifest) NeedsCapture(name string) bool { return m.secretNeeds(name, "captured", nil) }
-
-func (m *Manifest) secretNeeds(name, what string, above []string) bool {
-	s, ok := m.Secrets[name]
-	if !ok || slices.Contains(above, name) {
-		return false
-	}
-	if what == "captured" && s.Captured {
-		return true
-	}
-	for _, text := range s.templates() {
-		for _, reference := range references(text) {
-			if reference.Path[0] == what {
-				return true
-			}
-		}
-	}
-	for _, need := range m.SecretDependencies(name) {
-		if m.secretNeeds(need, what, append(above, name)) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *Manifest) validateCycle(d *decoder, name, at string) {
-	var walk func(current string, trail []string) []string
-	walk = func(current string, trail []string) []string {
-		if slices.Contains(trail, current) {
-			return append(trail, current)
-		}
-		for _, need := range m.SecretDependencies(current) {
-			if cycle := walk(need, append(slices.Clip(trail), current)); cycle != nil {
-				return cycle
-			}
-		}
-		return nil
-	}
-	// A cycle is told once, at the first of its names.
-	if cycle := walk(name, nil); cycle != nil && cycle[len(cycle)-1] == name && slices.Min(cycle) == name {
-		d.report(at, "", "is made from itself: %s", strings.Join(cycle, " from "))
+		d.report(join(at, name), hint, "does not belong to %s %s", what, kind)
 	}
 }

@@ -4,22 +4,52 @@ package render
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"oneclick-agent/agent/pattern"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
 	"text/template/parse"
+
+	"oneclick-agent/agent/pattern"
 )
 
-// maxRendered is the most text that one template may produce, in bytes.
-const maxRendered = 16 << 20
+const (
+	// maxRendered is the most text that one template, or one of its functions, may produce, in bytes.
+	maxRendered = 16 << 20
+	// MaxActions is how many turns of loops and calls of templates one filling in may take. A template of a
+	// configuration file takes a handful; one that takes more than this does not end.
+	MaxActions = 1_000_000
+	// actionsPerLook is how many actions pass between two looks at the context.
+	actionsPerLook = 1024
+)
 
-// Template is a parsed template of the manifest, or of a file that it names.
+// Template is a parsed template of the manifest, or of a file that it names. It is filled in by one goroutine at a time.
 type Template struct {
 	text     string
 	template *template.Template
+	meter    *meter
+}
+
+// meter bounds what one filling in may do.
+type meter struct {
+	ctx  context.Context
+	left int
+}
+
+// ErrEndless says that a template takes more actions than it may.
+var ErrEndless = errors.New("it does not end: a loop or a call of itself goes on for too long")
+
+func (m *meter) tick() (string, error) {
+	if m.left--; m.left < 0 {
+		return "", ErrEndless
+	}
+	if m.left%actionsPerLook == 0 {
+		return "", m.ctx.Err()
+	}
+	return "", nil
 }
 
 // SyntaxError says where in a template a mistake stands; Line and Column count from 1 in the template's own
@@ -33,11 +63,87 @@ func (e *SyntaxError) Error() string { return e.Message }
 
 // Parse reads a template. Engine is the manifest's database engine, which decides how sql quotes.
 func Parse(text, engine string) (*Template, error) {
-	parsed, err := template.New("template").Option("missingkey=error").Funcs(functions(engine)).Parse(text)
+	t := &Template{text: text, meter: &meter{}}
+	if t.Static() {
+		return t, nil
+	}
+	functions := functions(engine)
+	functions[tickName] = t.meter.tick
+	parsed, err := template.New("template").Option("missingkey=error").Funcs(functions).Parse(text)
 	if err != nil {
 		return nil, syntaxError(err)
 	}
-	return &Template{text: text, template: parsed}, nil
+	if err := undefined(parsed, text); err != nil {
+		return nil, err
+	}
+	if err := count(parsed); err != nil {
+		return nil, syntaxError(err)
+	}
+	t.template = parsed
+	return t, nil
+}
+
+// undefined finds a call of a template that nothing defines, which text/template itself tells only when it gets there.
+func undefined(parsed *template.Template, text string) (err error) {
+	for _, defined := range parsed.Templates() {
+		visit(defined.Root, func(node parse.Node) {
+			call, ok := node.(*parse.TemplateNode)
+			if !ok || err != nil {
+				return
+			}
+			if target := parsed.Lookup(call.Name); target == nil || target.Tree == nil {
+				err = &SyntaxError{Line: 1 + strings.Count(text[:call.Pos], "\n"), Message: fmt.Sprintf("template %q is not defined", call.Name)}
+			}
+		})
+	}
+	return err
+}
+
+const tickName = "oneclick_tick"
+
+// count puts an action that counts at the beginning of each loop's and each template's text, so that a filling in that
+// does not end can be ended: text/template itself knows no bound.
+func count(parsed *template.Template) error {
+	ticking, err := template.New("").Funcs(template.FuncMap{tickName: func() string { return "" }}).Parse("{{" + tickName + "}}")
+	if err != nil {
+		return err
+	}
+	tick := ticking.Root.Nodes[0]
+	prepend := func(list *parse.ListNode) {
+		if list != nil {
+			list.Nodes = append([]parse.Node{tick.Copy()}, list.Nodes...)
+		}
+	}
+	for _, defined := range parsed.Templates() {
+		visit(defined.Root, func(node parse.Node) {
+			if loop, ok := node.(*parse.RangeNode); ok {
+				prepend(loop.List)
+			}
+		})
+		prepend(defined.Root)
+	}
+	return nil
+}
+
+// visit calls see for each node below list that has text of its own below it, or calls another template.
+func visit(list *parse.ListNode, see func(parse.Node)) {
+	if list == nil {
+		return
+	}
+	for _, node := range list.Nodes {
+		see(node)
+		switch n := node.(type) {
+		case *parse.IfNode:
+			visit(n.List, see)
+			visit(n.ElseList, see)
+		case *parse.RangeNode:
+			visit(n.List, see)
+			visit(n.ElseList, see)
+		case *parse.WithNode:
+			visit(n.List, see)
+			visit(n.ElseList, see)
+		}
+	}
 }
 
 // located matches the place that text/template puts before its messages.
@@ -60,17 +166,28 @@ func syntaxError(err error) error {
 // Static reports whether the template holds no action, so that its text is its result.
 func (t *Template) Static() bool { return !strings.Contains(t.text, "{{") }
 
-// Execute fills the template in. An error names the place and the reference, never a value.
-func (t *Template) Execute(data map[string]any) (string, error) {
+// Execute fills the template in, within so many actions. It ends with the context. An error names the place and the
+// reference, never a value.
+func (t *Template) Execute(ctx context.Context, data map[string]any, actions int) (string, error) {
 	if t.Static() {
 		return t.text, nil
 	}
+	t.meter.ctx, t.meter.left = ctx, actions
 	var out limitedBuffer
 	if err := t.template.Execute(&out, data); err != nil {
+		switch {
+		case errors.Is(err, ErrEndless):
+			return "", ErrEndless
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		}
 		return "", syntaxError(err)
 	}
 	return out.String(), nil
 }
+
+// Actions is how many actions the last filling in left of those it was given.
+func (t *Template) Actions() int { return t.meter.left }
 
 type limitedBuffer struct{ bytes.Buffer }
 
@@ -95,7 +212,9 @@ func (t *Template) References() []Reference {
 		return nil
 	}
 	collector := collector{text: t.text}
-	for _, defined := range t.template.Templates() {
+	templates := t.template.Templates()
+	slices.SortFunc(templates, func(a, b *template.Template) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, defined := range templates {
 		if defined.Tree != nil {
 			collector.node(defined.Root, defined.Name() == "template")
 		}
@@ -157,47 +276,4 @@ func (c *collector) branch(n *parse.BranchNode, top, body bool) {
 	c.node(n.Pipe, top)
 	c.node(n.List, body)
 	c.node(n.ElseList, top)
-}
-
-// functions are what a template can call beside text/template's own.
-func functions(engine string) template.FuncMap {
-	return template.FuncMap{
-		"sh": Shell, "dotenv": Dotenv, "json": JSON, "yaml": YAML, "ini": INI, "php": PHP, "nginx": Nginx, "xml": XML,
-		"sql": func(value any) (string, error) { return SQL(value, engine) },
-		"add": func(a, b any) (int64, error) {
-			return count(a, b, func(x, y int64) (int64, error) { return x + y, nil })
-		},
-		"sub": func(a, b any) (int64, error) {
-			return count(a, b, func(x, y int64) (int64, error) { return x - y, nil })
-		},
-		"mul": func(a, b any) (int64, error) {
-			return count(a, b, func(x, y int64) (int64, error) { return x * y, nil })
-		},
-		"min": func(a, b any) (int64, error) {
-			return count(a, b, func(x, y int64) (int64, error) { return min(x, y), nil })
-		},
-		"max": func(a, b any) (int64, error) {
-			return count(a, b, func(x, y int64) (int64, error) { return max(x, y), nil })
-		},
-		"div": func(a, b any) (int64, error) {
-			return count(a, b, func(x, y int64) (int64, error) {
-				if y == 0 {
-					return 0, errors.New("division by zero")
-				}
-				return x / y, nil
-			})
-		},
-	}
-}
-
-func count(a, b any, operation func(x, y int64) (int64, error)) (int64, error) {
-	x, err := strconv.ParseInt(fmt.Sprint(a), 10, 64)
-	if err != nil {
-		return 0, errors.New("the first value is not a whole number")
-	}
-	y, err := strconv.ParseInt(fmt.Sprint(b), 10, 64)
-	if err != nil {
-		return 0, errors.New("the second value is not a whole number")
-	}
-	return operation(x, y)
 }

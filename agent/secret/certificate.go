@@ -34,11 +34,8 @@ func template(name string, valid, fallback time.Duration, now time.Time) (*x509.
 }
 
 // authority makes a certificate authority of the Droplet's own.
-func authority(spec manifest.Secret, name string, now time.Time) (Fields, error) {
-	if spec.Name != "" {
-		name = spec.Name
-	}
-	certificate, err := template(name, spec.Valid.Duration(), defaultAuthorityValid, now)
+func authority(spec *manifest.Secret, text filled, now time.Time) (Fields, error) {
+	certificate, err := template(text.name, spec.Valid.Duration(), defaultAuthorityValid, now)
 	if err != nil {
 		return nil, err
 	}
@@ -55,17 +52,17 @@ func authority(spec manifest.Secret, name string, now time.Time) (Fields, error)
 }
 
 // certificate makes a server certificate for hosts, signed by ca or, where that is nil, by itself.
-func certificate(spec manifest.Secret, hosts []string, ca Fields, now time.Time) (Fields, error) {
-	name := spec.Name
-	if name == "" && len(hosts) > 0 {
-		name = hosts[0]
+func certificate(spec *manifest.Secret, text filled, ca Fields, now time.Time) (Fields, error) {
+	name := text.name
+	if name == "" && len(text.hosts) > 0 {
+		name = text.hosts[0]
 	}
 	leaf, err := template(name, spec.Valid.Duration(), defaultCertificateValid, now)
 	if err != nil {
 		return nil, err
 	}
 	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	for _, host := range hosts {
+	for _, host := range text.hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			leaf.IPAddresses = append(leaf.IPAddresses, ip)
 		} else if host != "" {

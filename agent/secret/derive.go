@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -29,17 +30,13 @@ const (
 )
 
 // derive computes a secret from the value of another.
-func derive(spec manifest.Secret, from string, claims map[string]any, now time.Time) (Fields, error) {
+func derive(spec *manifest.Secret, text filled, from string, now time.Time) (Fields, error) {
 	switch spec.Derive {
 	case "bcrypt":
 		return plain(bcryptHash(from))
 	case "htpasswd":
 		hash, err := bcryptHash(from)
-		user := spec.User
-		if user == "" {
-			user = "admin"
-		}
-		return plain(user+":"+hash, err)
+		return plain(cmp.Or(text.user, "admin")+":"+hash, err)
 	case "argon2id":
 		salt, err := randomBytes(16)
 		key := argon2.IDKey([]byte(from), salt, argonTime, argonMemory, argonThreads, argonKey)
@@ -54,7 +51,7 @@ func derive(spec manifest.Secret, from string, claims map[string]any, now time.T
 		key := crypt.KeySHACrypt(sha512.New, []byte(from), []byte(salt), sha512Rounds)
 		return plain("$6$"+salt+"$"+string(key), err)
 	case "jwt-hs256":
-		return token(spec, from, claims, now)
+		return token(spec, from, text.claims, now)
 	}
 	return nil, fmt.Errorf("cannot derive a secret as %q", spec.Derive)
 }
@@ -68,7 +65,7 @@ func bcryptHash(from string) (string, error) {
 }
 
 // token is a JSON Web Token signed with HMAC SHA-256 (RFC 7519). The key is the text of the other secret.
-func token(spec manifest.Secret, key string, claims map[string]any, now time.Time) (Fields, error) {
+func token(spec *manifest.Secret, key string, claims map[string]any, now time.Time) (Fields, error) {
 	valid := spec.Valid.Duration()
 	if valid == 0 {
 		valid = defaultTokenLife

@@ -28,7 +28,7 @@ const (
 )
 
 // generate makes a secret that depends on no other.
-func generate(spec manifest.Secret) (Fields, error) {
+func generate(spec *manifest.Secret) (Fields, error) {
 	switch spec.Kind() {
 	case "alphanumeric":
 		return plain(alphanumeric(spec.Length))
@@ -89,7 +89,7 @@ func alphanumeric(length int) (string, error) {
 }
 
 // policyPassword draws until there are enough capital letters; go-password itself counts only digits and symbols.
-func policyPassword(spec manifest.Secret) (string, error) {
+func policyPassword(spec *manifest.Secret) (string, error) {
 	generator, err := password.NewGenerator(&password.GeneratorInput{Symbols: spec.SymbolSet(), Reader: rand.Reader})
 	if err != nil {
 		return "", err

@@ -22,6 +22,7 @@ import (
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/state"
 )
 
 func TestASecretCannotBePrintedByAccident(t *testing.T) {
@@ -91,7 +92,7 @@ func ensured(t *testing.T) (*Store, *manifest.Manifest, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { files.Close() })
-	m, problems := manifest.Parse([]byte(everyFormat), "app.yaml")
+	m, problems := manifest.Parse([]byte(everyFormat), "app.yaml", nil)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -99,10 +100,15 @@ func ensured(t *testing.T) (*Store, *manifest.Manifest, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Ensure(m, map[string]any{"droplet": map[string]any{"ipv4": "203.0.113.10"}}, false, time.Now()); err != nil {
+	if _, err := store.Ensure(m, false, time.Now(), fill); err != nil {
 		t.Fatal(err)
 	}
 	return store, m, root
+}
+
+// fill fills in the one template that everyFormat has.
+func fill(t manifest.Template) (string, error) {
+	return strings.ReplaceAll(t.Text, "{{ .droplet.ipv4 }}", "203.0.113.10"), nil
 }
 
 func (s *Store) plain(name string) string { return s.secrets[name][""].Reveal() }
@@ -192,7 +198,7 @@ func TestSecretsAreMadeOnceAndStayPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := again.Ensure(m, map[string]any{}, false, time.Now())
+	made, err := again.Ensure(m, false, time.Now(), fill)
 	if err != nil || len(made) > 0 {
 		t.Fatalf("the second time made %v, %v", made, err)
 	}
@@ -203,7 +209,7 @@ func TestSecretsAreMadeOnceAndStayPrivate(t *testing.T) {
 			}
 		}
 	}
-	for _, file := range []string{storePath, PasswordsPath} {
+	for _, file := range []string{state.Secrets, PasswordsPath} {
 		info, err := os.Stat(filepath.Join(root, file))
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", file, info.Mode(), err)
@@ -227,14 +233,14 @@ func TestAReaderOfTheDamagedStoreSeesNoSecret(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	os.MkdirAll(filepath.Join(root, "var/lib/oneclick"), 0o755)
-	os.WriteFile(filepath.Join(root, storePath), []byte(`{"a": {"": "hunter2-hunter2"`), 0o600)
+	os.WriteFile(filepath.Join(root, state.Secrets), []byte(`{"a": {"": "hunter2-hunter2"`), 0o600)
 	files, err := host.OpenRoot(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer files.Close()
 	_, err = Open(files)
-	want := "cannot read /var/lib/oneclick/secrets.json: it is damaged; restore it from a backup, or remove it to make new secrets"
+	want := "cannot read /var/lib/oneclick/secrets.json: it is damaged; bring the plain values back with: oneclick-agent secrets restore"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
@@ -257,12 +263,12 @@ func TestShReadsPasswordsBack(t *testing.T) {
 		every.WriteByte(c)
 	}
 	every.WriteString("ü€😀$(id)`id`\\")
-	m, _ := manifest.Parse([]byte("version: 1\napp: {name: x}\nsecrets: {odd: {captured: true}}\n"), "app.yaml")
+	m, _ := manifest.Parse([]byte("version: 1\napp: {name: x}\nsecrets: {odd: {captured: true}}\n"), "app.yaml", nil)
 	store, _ := Open(files)
 	if err := store.Capture(map[string]string{"odd": every.String()}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Ensure(m, map[string]any{}, false, time.Now()); err != nil {
+	if _, err := store.Ensure(m, false, time.Now(), fill); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(context.Background(), "sh", "-c", ". "+filepath.Join(root, PasswordsPath)+`; printf '%s|%s' "$ODD" "$THEIRS"`).Output()

@@ -1,11 +1,7 @@
 package secret
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -14,65 +10,96 @@ import (
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/render"
+	"oneclick-agent/agent/state"
 )
 
 const (
-	storePath = "/var/lib/oneclick/secrets.json"
-	// PasswordsPath is where people, and scripts that source it, find the plain values.
-	PasswordsPath = "/root/.digitalocean_passwords"
-	maxStore      = 4 << 20
-
-	lockPath   = "/var/lib/oneclick/secrets.lock"
 	lockWithin = 10 * time.Second
+	// remedy is what to do about a store that cannot be read.
+	remedy = "bring the plain values back with: oneclick-agent secrets restore"
+	// answerPrefix begins the names under which the answers are kept that nobody may see.
+	answerPrefix = "answers."
 )
 
-// Store holds the secrets of one Droplet, on disk and private to root.
+// Store holds the secrets of one Droplet, on disk and private to root, sealed by a checksum and kept twice.
 type Store struct {
 	files   *host.Root
 	secrets map[string]Fields
+	// previous are the values from before a change that did not reach everything yet.
+	previous map[string]Fields
 }
 
-// Open reads the store; one that does not exist yet is empty.
+// document is the store on disk.
+type document struct {
+	Version  int                          `json:"version"`
+	Secrets  map[string]map[string]string `json:"secrets"`
+	Previous map[string]map[string]string `json:"previous,omitempty"`
+}
+
+const documentVersion = 1
+
+// Open reads the store; one that does not exist yet is empty. It changes nothing.
 func Open(files *host.Root) (*Store, error) {
 	store := &Store{files: files}
-	return store, store.reload()
+	return store, store.Reload()
 }
 
-// reload reads what is on disk, which another process may have changed: every change begins with it.
-func (store *Store) reload() error {
-	store.secrets = map[string]Fields{}
-	data, err := store.files.ReadFile(storePath, maxStore)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// Reload takes up what other processes changed.
+func (s *Store) Reload() error {
+	var d document
+	_, _, err := state.ReadSealed(s.files, state.Secrets, &d, remedy)
+	if err == nil && d.Version > documentVersion {
+		err = fmt.Errorf("cannot read %s: it was written by a newer oneclick-agent; install that version again", state.Secrets)
 	}
 	if err != nil {
 		return err
 	}
-	var stored map[string]map[string]string
-	if json.Unmarshal(data, &stored) != nil {
-		// The decoder's own message could quote a secret.
-		return fmt.Errorf("cannot read %s: it is damaged; restore it from a backup, or remove it to make new secrets", storePath)
+	if s.secrets, err = hide(d.Secrets); err == nil {
+		s.previous, err = hide(d.Previous)
 	}
-	for name, fields := range stored {
-		store.secrets[name] = Fields{}
-		for field, value := range fields {
-			store.secrets[name][field] = New(value)
-		}
-	}
-	return nil
+	return err
 }
 
-// Reload takes up what other processes made.
-func (store *Store) Reload() error { return store.reload() }
+func hide(values map[string]map[string]string) (map[string]Fields, error) {
+	hidden := map[string]Fields{}
+	for name, fields := range values {
+		if name == "" || len(fields) == 0 {
+			return nil, fmt.Errorf("cannot read %s: it holds a secret without a name or a value; %s", state.Secrets, remedy)
+		}
+		hidden[name] = Fields{}
+		for field, value := range fields {
+			hidden[name][field] = New(value)
+		}
+	}
+	return hidden, nil
+}
+
+func reveal(secrets map[string]Fields) map[string]map[string]string {
+	revealed := map[string]map[string]string{}
+	for name, fields := range secrets {
+		revealed[name] = map[string]string{}
+		for field, value := range fields {
+			revealed[name][field] = value.Reveal()
+		}
+	}
+	return revealed
+}
+
+func (s *Store) save() error {
+	return state.WriteSealed(s.files, state.Secrets, document{documentVersion, reveal(s.secrets), reveal(s.previous)})
+}
 
 // change makes one change to what is on disk, while no other process can.
 func (s *Store) change(make func() error) error {
-	lock, err := s.files.LockWithin(lockPath, lockWithin)
+	if err := state.MakeDirectory(s.files); err != nil {
+		return err
+	}
+	lock, err := s.files.LockWithin(state.SecretsLock, lockWithin)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if err := s.reload(); err != nil {
+	if err := s.Reload(); err != nil {
 		return err
 	}
 	return make()
@@ -87,17 +114,32 @@ func (s *Store) Get(name string) (Fields, bool) {
 	return fields, ok
 }
 
-// Data is the secrets as templates see them. It reveals them all.
-func (s *Store) Data() map[string]any {
+// Has reports whether a secret is there.
+func (s *Store) Has(name string) bool {
+	_, ok := s.secrets[name]
+	return ok
+}
+
+// Data is the secrets as templates see them. Asked is called with the name of a secret whose text is asked for.
+func (s *Store) Data(asked func(name string)) map[string]any {
 	data := map[string]any{}
 	for name, fields := range s.secrets {
-		if value, ok := fields[""]; ok {
-			data[name] = value.Reveal()
+		if strings.HasPrefix(name, answerPrefix) {
+			continue
+		}
+		show := func(field string) any {
+			if slices.Contains(manifest.PublicFields, field) {
+				return fields[field].Reveal()
+			}
+			return render.NewValue(fields[field].Reveal(), func() { asked(name) })
+		}
+		if _, ok := fields[""]; ok {
+			data[name] = show("")
 			continue
 		}
 		parts := map[string]any{}
-		for field, value := range fields {
-			parts[field] = value.Reveal()
+		for field := range fields {
+			parts[field] = show(field)
 		}
 		data[name] = parts
 	}
@@ -108,18 +150,21 @@ func (s *Store) Data() map[string]any {
 // must be made. Answered tells whether the answers of first login are complete.
 func (s *Store) Missing(m *manifest.Manifest, answered bool) []string {
 	var order []string
-	var visit func(name string)
-	visit = func(name string) {
-		if _, made := s.secrets[name]; made || slices.Contains(order, name) || m.Secrets[name].Captured {
-			return
+	var visit func(name string) (possible bool)
+	visit = func(name string) bool {
+		if s.Has(name) || slices.Contains(order, name) {
+			return true
 		}
-		if !answered && m.NeedsAnswers(name) || !s.capturesThere(m, name) {
-			return
+		if m.Secrets[name] == nil || m.Secrets[name].Captured || !answered && m.NeedsAnswers(name) {
+			return false
 		}
 		for _, need := range m.SecretDependencies(name) {
-			visit(need)
+			if !visit(need) {
+				return false
+			}
 		}
 		order = append(order, name)
+		return true
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Secrets)) {
 		visit(name)
@@ -127,37 +172,28 @@ func (s *Store) Missing(m *manifest.Manifest, answered bool) []string {
 	return order
 }
 
-func (s *Store) capturesThere(m *manifest.Manifest, name string) bool {
-	for _, need := range m.SecretDependencies(name) {
-		if _, made := s.secrets[need]; !made && m.Secrets[need].Captured || !s.capturesThere(m, need) {
-			return false
-		}
-	}
-	return true
-}
+// Fill fills a template of the manifest in. It sees the secrets that the store has at that moment.
+type Fill func(manifest.Template) (string, error)
 
-// Ensure makes what is missing, all in one write, so that a secret is either durable or was never used. Data
-// is what templates in the manifest's secrets see; Ensure adds the secrets to it.
-func (s *Store) Ensure(m *manifest.Manifest, data map[string]any, answered bool, now time.Time) (made []string, err error) {
+// Ensure makes what is missing, all in one write, so that a secret is either durable or was never used.
+func (s *Store) Ensure(m *manifest.Manifest, answered bool, now time.Time, fill Fill) (made []string, err error) {
 	err = s.change(func() error {
-		made, err = s.ensure(m, data, answered, now)
+		made, err = s.ensure(m, answered, now, fill)
 		return err
 	})
 	return made, err
 }
 
-func (s *Store) ensure(m *manifest.Manifest, data map[string]any, answered bool, now time.Time) (made []string, err error) {
+func (s *Store) ensure(m *manifest.Manifest, answered bool, now time.Time, fill Fill) (made []string, err error) {
 	missing := s.Missing(m, answered)
 	for _, name := range missing {
-		data["secrets"] = s.Data()
-		fields, err := s.make(m, name, data, now)
+		fields, err := s.make(m, name, now, fill)
 		if err != nil {
 			return nil, fmt.Errorf("cannot make the secret %s: %w", name, err)
 		}
 		s.secrets[name] = fields
 	}
-	data["secrets"] = s.Data()
-	if len(missing) > 0 {
+	if len(s.secrets) > 0 { // also where nothing is missing: a power cut may have left only one of the two copies
 		if err := s.save(); err != nil {
 			return nil, err
 		}
@@ -165,85 +201,95 @@ func (s *Store) ensure(m *manifest.Manifest, data map[string]any, answered bool,
 	return missing, s.writePasswords(m)
 }
 
-func (s *Store) make(m *manifest.Manifest, name string, data map[string]any, now time.Time) (Fields, error) {
+// make makes one secret from its description, with the templates in that filled in.
+func (s *Store) make(m *manifest.Manifest, name string, now time.Time, fill Fill) (Fields, error) {
 	spec := m.Secrets[name]
+	var text filled
+	var err error
+	if text.name, err = fill(spec.Name); err != nil {
+		return nil, err
+	}
+	if text.user, err = fill(spec.User); err != nil {
+		return nil, err
+	}
+	for _, host := range spec.Hosts {
+		one, err := fill(host)
+		if err != nil {
+			return nil, err
+		}
+		text.hosts = append(text.hosts, strings.TrimSpace(one))
+	}
+	text.claims = map[string]any{}
+	for key, value := range spec.Claims {
+		if text.claims[key], err = value.Fill(fill); err != nil {
+			return nil, err
+		}
+	}
 	switch spec.Kind() {
 	case "ca":
-		return authority(spec, m.App.Name+" CA", now)
-	case "certificate":
-		hosts := make([]string, len(spec.Hosts))
-		for i, host := range spec.Hosts {
-			text, err := execute(string(host), m.Engine(), data)
-			if err != nil {
-				return nil, err
-			}
-			hosts[i] = strings.TrimSpace(text)
+		if text.name == "" {
+			text.name = m.App.Name + " CA"
 		}
-		return certificate(spec, hosts, s.secrets[spec.SignedBy], now)
+		return authority(spec, text, now)
+	case "certificate":
+		return certificate(spec, text, s.secrets[spec.SignedBy], now)
 	}
 	if spec.Derive == "" {
 		return generate(spec)
 	}
-	claims := map[string]any{}
-	for key, value := range spec.Claims {
-		filled, err := value.Fill(func(t manifest.Template) (string, error) { return execute(string(t), m.Engine(), data) })
-		if err != nil {
-			return nil, err
-		}
-		claims[key] = filled
-	}
-	return derive(spec, s.secrets[spec.From][""].Reveal(), claims, now)
+	return derive(spec, text, s.secrets[spec.From][""].Reveal(), now)
 }
 
-func execute(text, engine string, data map[string]any) (string, error) {
-	parsed, err := render.Parse(text, engine)
-	if err != nil {
-		return "", err
-	}
-	return parsed.Execute(data)
+// filled is the text of a secret's description.
+type filled struct {
+	name, user string
+	hosts      []string
+	claims     map[string]any
 }
 
-// With is a store of the same secrets, but with these values; it is only to be read.
-func (s *Store) With(values map[string]map[string]string) *Store {
-	other := &Store{secrets: maps.Clone(s.secrets)}
-	for name, fields := range values {
-		other.secrets[name] = Fields{}
-		for field, value := range fields {
-			other.secrets[name][field] = New(value)
-		}
-	}
-	return other
-}
-
-// Holds reports whether the store still has exactly these values.
-func (s *Store) Holds(values map[string]map[string]string) bool {
-	for name, fields := range values {
-		have, ok := s.secrets[name]
-		if !ok || len(have) != len(fields) {
-			return false
-		}
-		for field, value := range fields {
-			if have[field].Reveal() != value {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// Replace makes new values for these secrets, all in one write.
-func (s *Store) Replace(m *manifest.Manifest, data map[string]any, names []string, answered bool, now time.Time) error {
+// Replace makes new values for these secrets. The old ones stay as the previous ones, in the same write, until Settle
+// forgets them.
+func (s *Store) Replace(m *manifest.Manifest, names []string, answered bool, now time.Time, fill Fill) error {
 	return s.change(func() error {
 		for _, name := range names {
-			delete(s.secrets, name)
+			if fields, ok := s.secrets[name]; ok {
+				s.previous[name] = fields
+				delete(s.secrets, name)
+			}
 		}
-		_, err := s.ensure(m, data, answered, now)
+		_, err := s.ensure(m, answered, now, fill)
 		return err
+	})
+}
+
+// Changing lists the secrets whose new value did not reach everything yet.
+func (s *Store) Changing() []string { return slices.Sorted(maps.Keys(s.previous)) }
+
+// Before is a store of the values from before the change that is under way; it is only to be read.
+func (s *Store) Before() *Store {
+	before := &Store{secrets: maps.Clone(s.secrets)}
+	maps.Copy(before.secrets, s.previous)
+	return before
+}
+
+// Settle forgets the previous values, because the new ones stand everywhere, and brings the list for people up to date.
+func (s *Store) Settle(m *manifest.Manifest) error {
+	return s.change(func() error {
+		if err := s.writePasswords(m); err != nil || len(s.previous) == 0 {
+			return err
+		}
+		s.previous = map[string]Fields{}
+		return s.save()
 	})
 }
 
 // Capture adds secrets that a command printed, in one write.
 func (s *Store) Capture(values map[string]string) error {
+	for name, value := range values {
+		if value == "" {
+			return fmt.Errorf("cannot keep the secret %s: it is empty", name)
+		}
+	}
 	return s.change(func() error {
 		for name, value := range values {
 			s.secrets[name] = Fields{"": New(value)}
@@ -252,70 +298,33 @@ func (s *Store) Capture(values map[string]string) error {
 	})
 }
 
-// Forget takes a secret away; one that is not there is no error.
-func (s *Store) Forget(name string) error {
+// Answer returns the answer to a question whose answers nobody may see.
+func (s *Store) Answer(question string) (Secret, bool) {
+	fields, ok := s.secrets[answerPrefix+question]
+	return fields[""], ok
+}
+
+// SetAnswer keeps such an answer. The one before stays as the previous one, where keep is set.
+func (s *Store) SetAnswer(question, value string, keep bool) error {
 	return s.change(func() error {
-		if _, ok := s.secrets[name]; !ok {
-			return nil
+		name := answerPrefix + question
+		if old, ok := s.secrets[name]; ok && keep && old[""].Reveal() != value {
+			if _, kept := s.previous[name]; !kept {
+				s.previous[name] = old
+			}
 		}
-		delete(s.secrets, name)
+		s.secrets[name] = Fields{"": New(value)}
 		return s.save()
 	})
 }
 
-func (s *Store) save() error {
-	revealed := map[string]map[string]string{}
-	for name, fields := range s.secrets {
-		revealed[name] = map[string]string{}
-		for field, value := range fields {
-			revealed[name][field] = value.Reveal()
+// ForgetAnswer takes an answer away; one that is not there is no error.
+func (s *Store) ForgetAnswer(question string) error {
+	return s.change(func() error {
+		if name := answerPrefix + question; s.Has(name) {
+			delete(s.secrets, name)
+			return s.save()
 		}
-	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(revealed); err != nil {
-		return fmt.Errorf("cannot write %s: %w", storePath, err)
-	}
-	_, err := s.files.WriteFile(storePath, out.Bytes(), host.Attributes{Mode: new(fs.FileMode(0o600)), Owner: &host.Owner{}})
-	return err
-}
-
-// writePasswords lists the plain, not derived values for people and for sh. Lines of others in it are kept.
-func (s *Store) writePasswords(m *manifest.Manifest) error {
-	lines := map[string]string{}
-	for name, spec := range m.Secrets {
-		if value, ok := s.secrets[name][""]; ok && spec.Derive == "" {
-			upper := strings.ToUpper(name)
-			lines[upper] = upper + "=" + render.DoubleQuoted(value.Reveal())
-		}
-	}
-	if m.FirstLogin != nil {
-		for _, q := range m.FirstLogin.Questions {
-			if fields, ok := s.secrets["answers."+q.Name]; ok && q.Type == "password" {
-				upper := strings.ToUpper(q.Name)
-				lines[upper] = upper + "=" + render.DoubleQuoted(fields[""].Reveal())
-			}
-		}
-	}
-	if len(lines) == 0 {
 		return nil
-	}
-	have, err := s.files.ReadFile(PasswordsPath, maxStore)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	var out strings.Builder
-	for line := range strings.Lines(string(have)) {
-		name, _, _ := strings.Cut(line, "=")
-		if _, ours := lines[name]; !ours {
-			out.WriteString(strings.TrimSuffix(line, "\n") + "\n")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(lines)) {
-		out.WriteString(lines[name] + "\n")
-	}
-	_, err = s.files.WriteFile(PasswordsPath, []byte(out.String()), host.Attributes{Mode: new(fs.FileMode(0o600)), Owner: &host.Owner{}})
-	return err
+	})
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"oneclick-agent/agent/manifest"
 )
 
 // systemTable is the systems that the Marketplace takes, with the end of their free support, and whether the
@@ -176,7 +178,7 @@ func (i *Image) firewall() string {
 	}
 	if i.Manifest != nil {
 		for _, step := range i.Manifest.FirstBoot {
-			if len(step.Firewall) > 0 {
+			if _, ok := step.Spec.(*manifest.Firewall); ok {
 				return "the manifest's firewall step"
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/state"
 )
 
 // DatabaseCredentials waits for credentials that are not there, or not complete.
@@ -35,7 +36,7 @@ type writtenFile struct {
 
 func (d *DatabaseEnvironment) files() []writtenFile {
 	files := []writtenFile{
-		{database.EnvironmentPath, database.Environment(d.Connection, d.Keystore), 0o600},
+		{state.DatabaseEnvironment, database.Environment(d.Connection, d.Keystore), 0o600},
 		{database.ProfilePath, database.Profile(), 0o644},
 	}
 	for _, unit := range d.Services {

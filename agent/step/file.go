@@ -1,19 +1,44 @@
 package step
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 
-	"oneclick-agent/agent/edit"
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
 )
 
-// maxEdited is the largest file that is edited, in bytes.
-const maxEdited = 16 << 20
+// File is the kind that writes a whole file.
+func (kinds) File() Kind { return as(Traits{Within: QuickWithin, Tries: 1}, newFile) }
+
+func newFile(spec *manifest.File, f *facts.Filling) (Step, error) {
+	target, err := f.Text(spec.Path)
+	if err != nil {
+		return nil, err
+	}
+	file := &File{Path: target, Owner: spec.Owner, Mode: (*fs.FileMode)(spec.Mode)}
+	if spec.Copy != "" {
+		file.Content, err = f.Facts().File(spec.Copy)
+		f.Mix(spec.Copy, string(file.Content))
+		return file, err
+	}
+	content := manifest.Template{}
+	if spec.Content != nil {
+		content = *spec.Content
+	} else if content, err = f.Facts().Source(spec.Template, spec.Path.Path); err != nil {
+		return nil, err
+	}
+	text, secrets, err := f.Tell(content)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", target, err)
+	}
+	file.Content, file.Private = []byte(text), len(secrets) > 0
+	return file, nil
+}
 
 // File writes a whole file.
 type File struct {
@@ -21,8 +46,9 @@ type File struct {
 	Content []byte
 	Owner   string // "user:group"; "" keeps it, or root's
 	Mode    *fs.FileMode
-	// NewMode is the mode of a file that is not there yet, where Mode is nil.
-	NewMode fs.FileMode
+	// Private tells that a secret is in it: where Mode is nil, nobody but its owner may read it.
+	Private bool
+	created bool
 }
 
 func attributes(h *host.Host, owner string, mode *fs.FileMode) (host.Attributes, error) {
@@ -41,21 +67,30 @@ func (f *File) attributes(h *host.Host) (host.Attributes, error) {
 	mode := f.Mode
 	if mode == nil {
 		var err error
-		if mode, err = modeIfNew(h, f.Path, f.NewMode); err != nil {
+		if mode, err = quietMode(h, f.Path, f.Private); err != nil {
 			return host.Attributes{}, err
 		}
 	}
 	return attributes(h, f.Owner, mode)
 }
 
-// modeIfNew is mode where nothing is at file, and nil, which keeps its mode, where something is. Not to know is an
-// error: a guess could make a secret readable by everyone.
-func modeIfNew(h *host.Host, file string, mode fs.FileMode) (*fs.FileMode, error) {
-	_, err := h.Files.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &mode, nil
+// quietMode is the mode of a file where the manifest says none. A new one gets 0644, and 0600 where a secret is in it; one
+// that is there keeps its mode, but a file that a secret comes into is closed to everybody who is neither its owner
+// nor in its group. Not to know is an error: a guess could make a secret readable by everyone.
+func quietMode(h *host.Host, file string, private bool) (*fs.FileMode, error) {
+	const everybody = 0o007
+	info, err := h.Files.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && private:
+		return new(fs.FileMode(0o600)), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return new(fs.FileMode(0o644)), nil
+	case err != nil:
+		return nil, err
+	case private && info.Mode()&everybody != 0:
+		return new(info.Mode() &^ everybody), nil
 	}
-	return nil, err
+	return nil, nil
 }
 
 // Check compares content, owner and mode.
@@ -76,8 +111,18 @@ func (f *File) Apply(_ context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
+	f.created = h.Files.Missing(f.Path)
 	return write(h, f.Path, f.Content, want)
 }
+
+// Created reports whether nothing was there before.
+func (f *File) Created() bool { return f.created }
+
+// Target is the file.
+func (f *File) Target() string { return f.Path }
+
+// Rewrite is the content, whatever was there.
+func (f *File) Rewrite([]byte) ([]byte, error) { return f.Content, nil }
 
 func write(h *host.Host, file string, content []byte, want host.Attributes) error {
 	if h.Files.Missing(path.Dir(file)) {
@@ -89,59 +134,17 @@ func write(h *host.Host, file string, content []byte, want host.Attributes) erro
 	return err
 }
 
-// Edit changes values in a file and keeps the rest. Exactly one of Change, Pattern and Block is used.
-type Edit struct {
-	Path    string
-	Format  string
-	Change  edit.Change
-	Pattern *regexp.Regexp // the line to replace …
-	Line    string         // … by this one
-	Block   *string
-	// NewMode is the mode of a file that is not there yet.
-	NewMode fs.FileMode
-}
-
-// edited is the file as it should be, and as it is.
-func (e *Edit) edited(h *host.Host) (want, have []byte, err error) {
-	have, err = h.Files.ReadFile(e.Path, maxEdited)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
+// Before is the file as it is once later steps changed it, so that one write brings about what all of them do.
+func (f *File) Before(later []Rewriter) (*File, error) {
+	whole := *f
+	for _, step := range later {
+		var err error
+		if whole.Content, err = step.Rewrite(whole.Content); err != nil {
+			return nil, err
+		}
+		if edit, ok := step.(*Edit); ok {
+			whole.Private = whole.Private || edit.Private
+		}
 	}
-	switch {
-	case e.Pattern != nil:
-		want, err = edit.Line(have, e.Pattern, e.Line)
-	case e.Block != nil:
-		want, err = edit.Block(have, e.Path, *e.Block)
-	default:
-		want, err = edit.Apply(e.Format, have, e.Change)
-	}
-	if err != nil {
-		return nil, nil, lasting("cannot edit %s: %w", e.Path, err)
-	}
-	return want, have, nil
-}
-
-// Check reports whether editing would change nothing.
-func (e *Edit) Check(_ context.Context, h *host.Host) (State, error) {
-	want, have, err := e.edited(h)
-	if err != nil {
-		return Unmet, err
-	}
-	if bytes.Equal(want, have) && h.Files.Exists(e.Path) {
-		return Met, nil
-	}
-	return Unmet, nil
-}
-
-// Apply edits the file.
-func (e *Edit) Apply(_ context.Context, h *host.Host) error {
-	want, _, err := e.edited(h)
-	if err != nil {
-		return err
-	}
-	mode, err := modeIfNew(h, e.Path, e.NewMode)
-	if err != nil {
-		return err
-	}
-	return write(h, e.Path, want, host.Attributes{Mode: mode})
+	return &whole, nil
 }

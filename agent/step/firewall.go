@@ -6,10 +6,27 @@ import (
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/pattern"
 )
+
+// Firewall is the kind that opens ports.
+func (kinds) Firewall() Kind { return as(Traits{Within: ServiceWithin, Tries: 3}, newFirewall) }
+
+func newFirewall(spec *manifest.Firewall, f *facts.Filling) (Step, error) {
+	firewall := &Firewall{}
+	for _, text := range spec.Rules {
+		rule, err := manifest.ParseRule(text)
+		if err != nil {
+			return nil, err
+		}
+		f.Mix("rule", text)
+		firewall.Rules = append(firewall.Rules, rule)
+	}
+	return firewall, nil
+}
 
 // Firewall opens ports and turns the firewall on: ufw or firewalld, whichever the image has.
 type Firewall struct{ Rules []manifest.Rule }

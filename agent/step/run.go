@@ -7,15 +7,72 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/state"
 )
 
-// outputDirectory keeps what commands print, for the person who looks into a failure. It is private to root.
-const outputDirectory = "/var/lib/oneclick/output"
+// Run is the kind that runs a command.
+func (kinds) Run() Kind { return as(Traits{Within: RunWithin, Tries: 3}, newRun) }
+
+func newRun(spec *manifest.Run, f *facts.Filling) (Step, error) {
+	r, err := newProcess(spec.Command, &spec.Process, f)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Stdin != nil {
+		text, err := f.Text(*spec.Stdin)
+		if err != nil {
+			return nil, err
+		}
+		r.Command.Stdin = []byte(text)
+	}
+	store := f.Facts().Store
+	r.Captured = store.Capture
+	for _, capture := range spec.Capture {
+		c := Capture{Secret: capture.Secret, JSON: capture.JSON, Have: store.Has(capture.Secret)}
+		if capture.Pattern != "" {
+			if c.Pattern, err = regexp.Compile(capture.Pattern); err != nil {
+				return nil, err
+			}
+		}
+		r.Capture = append(r.Capture, c)
+	}
+	return r, nil
+}
+
+// newProcess is what run and tty steps share.
+func newProcess(command manifest.Command, process *manifest.Process, f *facts.Filling) (*Run, error) {
+	r := &Run{As: process.As}
+	var err error
+	if r.Command.Argv, err = f.Texts(command); err != nil {
+		return nil, err
+	}
+	r.ID = "run " + strings.Join(r.Command.Argv, " ")
+	if r.Unless, err = f.Texts(process.Unless); err != nil {
+		return nil, err
+	}
+	if r.Creates, err = f.Text(process.Creates); err != nil {
+		return nil, err
+	}
+	if r.Command.Dir, err = f.Text(process.Dir); err != nil {
+		return nil, err
+	}
+	r.Command.Env = map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(process.Env)) {
+		if r.Command.Env[name], err = f.Text(process.Env[name]); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
 
 // Run runs a command.
 type Run struct {
@@ -79,6 +136,14 @@ func (r *Run) guard(ctx context.Context, h *host.Host) (State, error) {
 	return Unmet, err
 }
 
+// WhyUnmet says what the command was to bring about, and did not.
+func (r *Run) WhyUnmet() error {
+	if r.Creates != "" {
+		return fmt.Errorf("%s ended well, but did not make %s; see creates: in the manifest", r.Command.Argv[0], r.Creates)
+	}
+	return fmt.Errorf("%s ended well, but %s still does not; see unless: in the manifest", r.Command.Argv[0], strings.Join(r.Unless, " "))
+}
+
 func (r *Run) prepare(h *host.Host, argv []string) (host.Command, error) {
 	command := r.Command
 	command.Argv = argv
@@ -95,13 +160,13 @@ func (r *Run) prepare(h *host.Host, argv []string) (host.Command, error) {
 // Apply runs the command and stores what it captures. Its output goes to disk while it runs, so that a secret
 // that a program prints only once survives a crash between the program's end and the store.
 func (r *Run) Apply(ctx context.Context, h *host.Host) error {
-	file := path.Join(outputDirectory, outputName(r.ID))
+	file := path.Join(state.Output, outputName(r.ID))
 	if len(r.Capture) > 0 {
-		if state, err := r.guard(ctx, h); err == nil && state == Met {
+		if guarded, err := r.guard(ctx, h); err == nil && guarded == Met {
 			return r.recover(h, file)
 		}
 	}
-	if err := h.Files.MakeDirectory(outputDirectory, host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}); err != nil {
+	if err := h.Files.MakeDirectory(state.Output, host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}); err != nil {
 		return err
 	}
 	output, err := h.Files.Create(file)

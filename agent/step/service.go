@@ -2,19 +2,31 @@ package step
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path"
 	"slices"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
 )
 
-// GateDirectory holds one file for each gated unit that may start. The generator makes units wait for theirs.
-const GateDirectory = "/var/lib/oneclick/gate"
+// Service is the kind that acts on a unit.
+func (kinds) Service() Kind { return as(Traits{Within: ServiceWithin, Tries: 3}, newService) }
 
-// GateFile is what opens the gate of a unit.
-func GateFile(unit string) string { return path.Join(GateDirectory, unit) }
+func newService(spec *manifest.Service, f *facts.Filling) (Step, error) {
+	unit, err := f.Text(spec.Unit)
+	if err != nil {
+		return nil, err
+	}
+	service := &Service{Unit: unit}
+	for _, verb := range spec.Do {
+		service.Do = append(service.Do, host.Verb(verb))
+	}
+	if gate := f.Facts().Manifest.Gate; gate != nil {
+		service.Gated = slices.Contains(gate.Services, unit)
+	}
+	return service, nil
+}
 
 // Service acts on a unit.
 type Service struct {
@@ -94,52 +106,6 @@ func (s *Service) running(ctx context.Context, h *host.Host) error {
 		return nil
 	}
 	return fmt.Errorf("cannot start %s: it is %s (%s); see: journalctl -u %s", s.Unit, state.Active, state.Result, s.Unit)
-}
-
-// OpenGate lets a gated unit start from now on.
-func OpenGate(h *host.Host, unit string) error {
-	if err := h.Files.MakeDirectory(GateDirectory, host.Attributes{}); err != nil {
-		return err
-	}
-	_, err := h.Files.WriteFile(GateFile(unit), nil, host.Attributes{})
-	return err
-}
-
-// Gate opens the gate for what is still held back, and starts it.
-type Gate struct{ Units []string }
-
-// Check looks for the gate files.
-func (g *Gate) Check(_ context.Context, h *host.Host) (State, error) {
-	for _, unit := range g.Units {
-		if !h.Files.Exists(GateFile(unit)) {
-			return Unmet, nil
-		}
-	}
-	return Met, nil
-}
-
-// Apply opens and starts each unit that would have started at boot.
-func (g *Gate) Apply(ctx context.Context, h *host.Host) error {
-	var failures []error
-	for _, unit := range g.Units {
-		if h.Files.Exists(GateFile(unit)) {
-			continue
-		}
-		state, err := h.Units.State(ctx, unit)
-		if err != nil {
-			return err
-		}
-		verbs := []host.Verb{host.Start}
-		if state.AtBoot != "enabled" && state.AtBoot != "static" && state.AtBoot != "enabled-runtime" && state.AtBoot != "generated" {
-			verbs = nil // nothing would have started it, so the gate does not either
-		}
-		service := Service{Unit: unit, Do: verbs, Gated: true}
-		if err := OpenGate(h, unit); err != nil {
-			return err
-		}
-		failures = append(failures, service.Apply(ctx, h))
-	}
-	return errors.Join(failures...)
 }
 
 // Refresh restarts those of the units that run, so that they see a changed environment.

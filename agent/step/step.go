@@ -33,6 +33,18 @@ type Step interface {
 // Teller is a step that has something to tell once it is applied. It holds no secret.
 type Teller interface{ Told() string }
 
+// Explainer is a step that can say why it is not in effect although it was done.
+type Explainer interface{ WhyUnmet() error }
+
+// Creator is a step that knows whether what it made was not there before.
+type Creator interface{ Created() bool }
+
+// Rewriter is a step that decides what a file holds, from what the file held.
+type Rewriter interface {
+	Target() string
+	Rewrite(have []byte) ([]byte, error)
+}
+
 // Wait is the error of a step that waits for something outside the Droplet: a database, a file that the platform
 // writes. It is tried again later and holds nothing else up.
 type Wait struct {
@@ -68,6 +80,7 @@ const (
 	ServiceWithin = 5 * time.Minute  // units, firewall
 	WaitWithin    = 5 * time.Minute  // wait steps
 	RunWithin     = 15 * time.Minute // commands
+	TTYWithin     = 12 * time.Hour   // a person at a terminal takes the time that they need
 )
 
 // poll asks until ask is content, the context ends, or an error is lasting. It backs off from 100 ms to 2 s.

@@ -3,8 +3,21 @@ package step
 import (
 	"context"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
 )
+
+// TTY is the kind that hands the terminal to a program.
+func (kinds) TTY() Kind { return as(Traits{Within: TTYWithin, Tries: 1, Terminal: true}, newTTY) }
+
+func newTTY(spec *manifest.TTY, f *facts.Filling) (Step, error) {
+	r, err := newProcess(spec.Command, &spec.Process, f)
+	if err != nil {
+		return nil, err
+	}
+	return &TTY{Run: *r}, nil
+}
 
 // TTY hands the terminal over to a program; its exit status decides.
 type TTY struct{ Run }

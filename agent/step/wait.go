@@ -9,10 +9,34 @@ import (
 	"net/url"
 	"slices"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
 )
 
-// Wait until …: exactly one of the fields is used. The deadline is the context's.
+// Wait is the kind that waits until something is true.
+func (kinds) Wait() Kind { return as(Traits{Within: WaitWithin, Tries: 1}, newWait) }
+
+func newWait(spec *manifest.Wait, f *facts.Filling) (Step, error) {
+	w := &WaitFor{}
+	until := spec.Until
+	for _, field := range []struct {
+		to   *string
+		from manifest.Template
+	}{{&w.HTTP, until.HTTP}, {&w.TCP, until.TCP}, {&w.Unix, until.Unix}, {&w.Unit, until.Unit}, {&w.DNS, until.DNS}, {&w.Is, until.Is},
+		{&w.Container, until.Container}} {
+		text, err := f.Text(field.from)
+		if err != nil {
+			return nil, err
+		}
+		*field.to = text
+	}
+	var err error
+	w.Command, err = f.Texts(until.Command)
+	return w, err
+}
+
+// WaitFor waits until its condition is met: exactly one of the fields is used. The deadline is the context's.
 type WaitFor struct {
 	HTTP, TCP, Unix, Unit, DNS, Is, Container string
 	Command                                   []string

@@ -7,7 +7,6 @@ import (
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/droplet"
-	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/problem"
 )
@@ -27,11 +26,8 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
-	m, err := firstboot.ReadManifest(h, a.manifestPath())
-	if err != nil {
-		return a.fail(err)
-	}
-	setup, err := firstboot.Prepare(ctx, h, m, a.manifestPath(), droplet.NoMetadata)
+	a.metadata = droplet.NoMetadata
+	setup, err := a.gather(ctx, h)
 	if err != nil {
 		return a.fail(err)
 	}

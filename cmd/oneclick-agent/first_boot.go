@@ -5,17 +5,23 @@ import (
 	"fmt"
 	"os"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/firstlogin"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/lint"
+	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/state"
+	"oneclick-agent/agent/status"
 )
 
 func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 	dryRun := a.flags.Bool("dry-run", false, "print the plan and change nothing")
 	whenDue := a.flags.Bool("when-due", false, "do nothing unless cloud-init handed this Droplet over; for the unit")
 	kick := a.flags.Bool("kick", false, "start the unit and wait for it within a bound; for cloud-init's hook")
-	if _, code, ok := a.parse(arguments); !ok {
+	if code, ok := a.parseFlags(arguments); !ok {
 		return code
 	}
 	h, err := a.open()
@@ -24,12 +30,12 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 	}
 	defer h.Close()
 	a.logProgress(h)
-	if outcome, already := firstboot.AlreadyFinished(ctx, h); already && !*dryRun && !*kick && !a.json {
-		fmt.Fprintf(a.stdout, "first boot: %s\n", outcome)
-		return exitCode(outcome)
+	if phase, already := firstboot.AlreadyComplete(ctx, h); already && !*dryRun && !*kick && !a.json {
+		fmt.Fprintf(a.stdout, "first boot: %s\n", phase)
+		return exitCode(phase)
 	}
 	if !*dryRun {
-		if err := firstlogin.TakeCA(h, firstlogin.AnswersPath); err != nil {
+		if err := firstlogin.TakeCA(h, state.GivenAnswers); err != nil {
 			fmt.Fprintln(a.stderr, "warning: "+problem.OneLine(err.Error()))
 		}
 	}
@@ -39,29 +45,29 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 			fmt.Fprintln(a.stderr, "warning: "+err.Error())
 		}
 	}
-	setup, err := a.prepare(ctx, h)
+	gathered, err := a.gather(ctx, h)
 	if err != nil {
 		return a.fail(err)
 	}
 	switch {
 	case *dryRun:
-		if err := setup.WritePlan(a.stdout); err != nil {
+		if err := plan.Write(a.stdout, gathered.Filling(ctx), false); err != nil {
 			return a.fail(err)
 		}
 		return exitDone
 	case *kick:
-		line, failed := firstboot.Kick(ctx, setup)
+		line, failed := firstboot.Kick(ctx, gathered)
 		fmt.Fprintln(a.stdout, "oneclick-agent: "+problem.OneLine(line))
 		if failed {
 			return exitFailed
 		}
 		return exitDone
 	}
-	outcome, err := firstboot.Run(ctx, setup, *whenDue)
-	if outcome == firstboot.Finished || outcome == firstboot.Degraded {
-		a.presetAnswers(ctx, setup)
+	phase, err := firstboot.Run(ctx, gathered, *whenDue)
+	if phase.Complete() {
+		firstlogin.Preset(ctx, gathered)
 	}
-	return a.tellOutcome(h, setup, outcome, err)
+	return a.tellPhase(h, gathered, phase, err)
 }
 
 // logProgress sends progress to the systemd journal when systemd started us, else to standard error.
@@ -73,30 +79,30 @@ func (a *agent) logProgress(h *host.Host) {
 	}
 }
 
-// prepare reads the manifest and finds out which Droplet this is.
-func (a *agent) prepare(ctx context.Context, h *host.Host) (*firstboot.Setup, error) {
-	m, err := firstboot.ReadManifest(h, a.manifestPath())
+// gather reads the manifest and finds out what is true of this Droplet.
+func (a *agent) gather(ctx context.Context, h *host.Host) (*facts.Facts, error) {
+	m, err := lint.Read(h, a.manifestPath())
 	if err != nil {
 		return nil, err
 	}
-	return firstboot.Prepare(ctx, h, m, a.manifestPath(), a.metadata)
+	return facts.Gather(ctx, h, m, a.manifestPath(), a.metadata)
 }
 
-func (a *agent) tellOutcome(h *host.Host, setup *firstboot.Setup, outcome firstboot.Outcome, reason error) int {
+func (a *agent) tellPhase(h *host.Host, f *facts.Facts, phase journal.Phase, reason error) int {
 	if a.json {
-		status, err := firstboot.ReadStatus(h, setup)
+		stands, err := status.Read(h, f)
 		if err == nil {
-			err = status.WriteJSON(a.stdout)
+			err = stands.WriteJSON(a.stdout)
 		}
 		if err != nil {
 			return a.fail(err)
 		}
-		return exitCode(outcome)
+		return exitCode(phase)
 	}
-	line := "first boot: " + string(outcome)
+	line := "first boot: " + string(phase)
 	if reason != nil {
 		line += ": " + problem.Printable(reason.Error())
 	}
 	fmt.Fprintln(a.stdout, line)
-	return exitCode(outcome)
+	return exitCode(phase)
 }

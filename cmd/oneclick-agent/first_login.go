@@ -10,10 +10,12 @@ import (
 	"syscall"
 	"time"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/firstlogin"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/status"
 )
 
 // loginFlags are what first-login can be told.
@@ -35,7 +37,7 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	a.flags.BoolVar(&f.fromBashrc, "from-bashrc", false, "ask only where somebody has just logged in; for root's .bashrc")
 	a.flags.BoolVar(&f.apply, "apply", false, "carry out the steps with the answers that are there; for the unit")
 	a.flags.BoolVar(&f.watch, "watch", false, "show a first boot at work; for the shells of early logins")
-	if _, code, ok := a.parse(arguments); !ok {
+	if code, ok := a.parseFlags(arguments); !ok {
 		return code
 	}
 	asks := f.answers == "" && !f.later && !f.never && !f.reset && !f.apply
@@ -53,7 +55,7 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	if asks && f.fromBashrc && !firstlogin.IsOpen(h) {
 		return exitDone
 	}
-	setup, err := a.prepare(ctx, h)
+	setup, err := a.gather(ctx, h)
 	if err != nil {
 		return a.loginEnd(f, err)
 	}
@@ -95,7 +97,7 @@ func atTerminal(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP)
 }
 
-func (a *agent) watch(ctx context.Context, setup *firstboot.Setup, f loginFlags) int {
+func (a *agent) watch(ctx context.Context, setup *facts.Facts, f loginFlags) int {
 	if !firstlogin.AtWork(setup.Host, setup) {
 		return exitDone
 	}
@@ -106,13 +108,13 @@ func (a *agent) watch(ctx context.Context, setup *firstboot.Setup, f loginFlags)
 		return exitDone
 	}
 	defer session.Terminal.Restore()
-	if status, left, err := session.Watch(ctx); err == nil && !left {
-		fmt.Fprintln(a.stdout, firstlogin.Words(status))
+	if stands, left, err := session.Watch(ctx); err == nil && !left {
+		fmt.Fprintln(a.stdout, firstlogin.Words(stands))
 	}
 	return exitDone
 }
 
-func (a *agent) wizard(ctx context.Context, setup *firstboot.Setup, f loginFlags) int {
+func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) int {
 	ctx, stop := atTerminal(ctx)
 	defer stop()
 	session, err := firstlogin.NewSession(setup, f.plain)
@@ -120,19 +122,19 @@ func (a *agent) wizard(ctx context.Context, setup *firstboot.Setup, f loginFlags
 		return a.loginEnd(f, err)
 	}
 	defer session.Terminal.Restore()
-	status, err := firstboot.ReadStatus(setup.Host, setup)
+	stands, err := status.Read(setup.Host, setup)
 	if err != nil {
 		return a.loginEnd(f, err)
 	}
-	if status.State == "running" || status.State == "fresh" {
+	if stands.State == status.Running || stands.State == status.Fresh {
 		var left bool
-		if status, left, err = session.Watch(ctx); err != nil || left {
+		if stands, left, err = session.Watch(ctx); err != nil || left {
 			return exitDone
 		}
 	}
-	if !status.WaitsForPerson() && status.State != "failed" || !firstboot.BootFinished(setup.Host) {
-		fmt.Fprintln(a.stdout, firstlogin.Words(status))
-		return a.loginCode(f, exitCode(status.Outcome()))
+	if stands.Waits == "" && stands.State != status.Failed || !stands.BootComplete {
+		fmt.Fprintln(a.stdout, firstlogin.Words(stands))
+		return a.loginCode(f, statusCode(stands))
 	}
 	if err := firstlogin.FromEnvironment(setup); err != nil {
 		return a.loginEnd(f, err)
@@ -157,12 +159,12 @@ func (a *agent) loginCode(f loginFlags, code int) int {
 	return code
 }
 
-func (a *agent) decide(setup *firstboot.Setup, f loginFlags) int {
-	choice, words := firstboot.Later, "the questions come again at the next login"
+func (a *agent) decide(setup *facts.Facts, f loginFlags) int {
+	choice, words := facts.Later, "the questions come again at the next login"
 	if f.never {
-		choice, words = firstboot.Never, "the questions do not come again; to have them after all: oneclick-agent first-login --reset"
+		choice, words = facts.Never, "the questions do not come again; to have them after all: oneclick-agent first-login --reset"
 	}
-	if err := setup.Decide(choice); err != nil {
+	if err := firstboot.Decide(setup, choice); err != nil {
 		return a.fail(err)
 	}
 	fmt.Fprintln(a.stdout, words)
@@ -170,20 +172,20 @@ func (a *agent) decide(setup *firstboot.Setup, f loginFlags) int {
 }
 
 // applyLogin is what the unit runs.
-func (a *agent) applyLogin(ctx context.Context, h *host.Host, setup *firstboot.Setup) int {
+func (a *agent) applyLogin(ctx context.Context, h *host.Host, setup *facts.Facts) int {
 	a.logProgress(h)
-	outcome, err := firstboot.ApplyLogin(ctx, setup)
-	line := "first login: " + string(outcome)
+	phase, err := firstboot.ApplyAnswers(ctx, setup)
+	line := "first login: " + string(phase)
 	if err != nil {
 		line += ": " + problem.Printable(err.Error())
 	}
 	fmt.Fprintln(a.stdout, line)
-	return exitCode(outcome)
+	return exitCode(phase)
 }
 
 // answersFromFile does unattended what the wizard does: the same questions, validators and steps.
-func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *firstboot.Setup, file string) int {
-	status, err := firstboot.ReadStatus(h, setup)
+func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *facts.Facts, file string) int {
+	stands, err := status.Read(h, setup)
 	if err != nil {
 		return a.fail(err)
 	}
@@ -194,56 +196,12 @@ func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *firstb
 		}
 		return a.fail(err)
 	}
-	if err := setup.Decide(firstboot.Ready); err != nil {
+	if err := firstboot.Decide(setup, facts.Ready); err != nil {
 		return a.fail(err)
 	}
-	if !firstboot.BootFinished(h) {
-		fmt.Fprintf(a.stdout, "first login: the answers are kept, and applied once first boot is done; it is %s\n", status.State)
-		return exitCode(status.Outcome())
+	if !stands.BootComplete {
+		fmt.Fprintf(a.stdout, "first login: the answers are kept, and applied once first boot is done; it is %s\n", stands.State)
+		return statusCode(stands)
 	}
 	return a.applyLogin(ctx, h, setup)
-}
-
-// presetAnswers takes the answers that the customer gave by cloud-init into a first boot that has just finished. What
-// is wrong with them is told, and left to the wizard.
-func (a *agent) presetAnswers(ctx context.Context, setup *firstboot.Setup) {
-	if setup.Manifest.FirstLogin == nil {
-		return
-	}
-	state, err := firstboot.LoginState(setup.Host.Files)
-	if err != nil || state.Phase != "" || setup.Answers.Choice == firstboot.Never {
-		return
-	}
-	if setup.Answers.Choice == firstboot.Ready {
-		a.applyPreset(ctx, setup)
-		return
-	}
-	if !setup.Host.Files.Exists(firstlogin.AnswersPath) {
-		return
-	}
-	if err := firstlogin.FromEnvironment(setup); err != nil {
-		setup.Host.Report("warning: " + err.Error())
-	}
-	complete, err := firstlogin.Read(ctx, setup, firstlogin.AnswersPath, false)
-	if err != nil {
-		setup.Host.Report("warning: the answers given in advance are not used: " + err.Error())
-		return
-	}
-	if !complete {
-		return
-	}
-	if err := setup.Decide(firstboot.Ready); err != nil {
-		setup.Host.Report("warning: " + err.Error())
-		return
-	}
-	a.applyPreset(ctx, setup)
-}
-
-func (a *agent) applyPreset(ctx context.Context, setup *firstboot.Setup) {
-	outcome, err := firstboot.ApplyLogin(ctx, setup)
-	line := "first login: " + string(outcome)
-	if err != nil {
-		line += ": " + err.Error()
-	}
-	setup.Host.Report(line)
 }

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 
-	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/snapshot"
+	"oneclick-agent/agent/step"
 )
 
 func (a *agent) lint(_ context.Context, arguments []string) int {
@@ -26,7 +27,7 @@ func (a *agent) lint(_ context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
-	m, err := firstboot.ReadManifest(h, file)
+	m, err := lint.Read(h, file)
 	if m != nil {
 		if wrong := snapshot.CheckManifest(m); len(wrong) > 0 {
 			var problems problem.List
@@ -46,10 +47,10 @@ func (a *agent) lint(_ context.Context, arguments []string) int {
 }
 
 func (a *agent) schema(_ context.Context, arguments []string) int {
-	if _, code, ok := a.parse(arguments); !ok {
+	if code, ok := a.parseFlags(arguments); !ok {
 		return code
 	}
-	schema, err := manifest.Schema()
+	schema, err := manifest.Schema(step.Kinds())
 	if err != nil {
 		return a.fail(err)
 	}

@@ -18,7 +18,10 @@ import (
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/state"
+	"oneclick-agent/agent/status"
 )
 
 // memoryLimit is from where on garbage is collected as often as need be, in bytes: the smallest Droplet has 512 MB.
@@ -126,7 +129,7 @@ func (a *agent) flagSet(c command) *flag.FlagSet {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(a.stderr)
 	flags.StringVar(&a.root, "root", "/", "work on this directory tree as if it were /")
-	flags.StringVar(&a.manifest, "manifest", firstboot.ManifestPath, "the image's manifest")
+	flags.StringVar(&a.manifest, "manifest", state.Manifest, "the image's manifest")
 	flags.StringVar(&a.metadata, "metadata", "", "address of the metadata service, or none")
 	flags.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
 	flags.BoolVar(&a.noColor, "no-color", false, "print without colours")
@@ -154,10 +157,15 @@ func (a *agent) parse(arguments []string) (rest []string, code int, ok bool) {
 	}
 }
 
-// noArgument reports an argument that a command does not take.
-func (a *agent) noArgument(command, argument string) int {
-	fmt.Fprintf(a.stderr, "oneclick-agent: %s takes no argument %q; see %s --help\n", command, problem.OneLine(argument), command)
-	return exitInput
+// parseFlags reads the flags of a command that takes no arguments.
+func (a *agent) parseFlags(arguments []string) (code int, ok bool) {
+	rest, code, ok := a.parse(arguments)
+	if ok && len(rest) > 0 {
+		name := a.flags.Name()
+		fmt.Fprintf(a.stderr, "oneclick-agent: %s takes no argument %q; see: oneclick-agent %s --help\n", name, problem.OneLine(rest[0]), name)
+		return exitInput, false
+	}
+	return code, ok
 }
 
 // errInput is an error of what was typed: nothing was changed.
@@ -207,15 +215,28 @@ func (a *agent) fail(err error) int {
 	return exitFailed
 }
 
-// exitCode is the exit code of an outcome.
-func exitCode(outcome firstboot.Outcome) int {
-	switch outcome {
-	case firstboot.Finished, firstboot.NotDue:
+// exitCode is the exit code of the phase that a setup is in.
+func exitCode(phase journal.Phase) int {
+	switch phase {
+	case journal.Done, firstboot.NotDue:
 		return exitDone
-	case firstboot.Degraded:
+	case journal.Degraded:
 		return exitDegraded
-	case firstboot.Waiting:
+	case journal.Pending:
 		return exitPending
 	}
 	return exitFailed
+}
+
+// statusCode is the exit code of a status.
+func statusCode(s status.Status) int {
+	switch {
+	case s.State == status.Failed:
+		return exitFailed
+	case !s.State.Complete():
+		return exitPending
+	case s.Missing:
+		return exitDegraded
+	}
+	return exitDone
 }

@@ -7,6 +7,7 @@ import (
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/motd"
+	"oneclick-agent/agent/state"
 )
 
 // buildVersion and buildCommit are set by the build.
@@ -16,7 +17,7 @@ var (
 )
 
 func (a *agent) version(_ context.Context, arguments []string) int {
-	if _, code, ok := a.parse(arguments); !ok {
+	if code, ok := a.parseFlags(arguments); !ok {
 		return code
 	}
 	if a.json {
@@ -52,10 +53,10 @@ func (a *agent) generate(arguments []string) int {
 		return a.fail(err)
 	}
 	defer h.Close()
-	if !h.Files.Exists(firstboot.ManifestPath) {
+	if !h.Files.Exists(state.Manifest) {
 		return exitDone
 	}
-	if err := firstboot.WriteGates(h, firstboot.ManifestPath, arguments[0]); err != nil {
+	if err := firstboot.WriteGates(h, state.Manifest, arguments[0]); err != nil {
 		return a.fail(err)
 	}
 	return exitDone

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"os"
 
-	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/secret"
 	"oneclick-agent/agent/snapshot"
+	"oneclick-agent/agent/state"
 )
 
 func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
@@ -23,10 +24,8 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	strict := a.flags.Bool("strict", false, "exit with 1 on warnings and on what is unknown, too")
 	skip := a.flags.Bool("skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
 	final := a.flags.Bool("final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
-	if rest, code, ok := a.parse(arguments); !ok {
+	if code, ok := a.parseFlags(arguments); !ok {
 		return code
-	} else if len(rest) > 0 {
-		return a.noArgument("pre-snapshot", rest[0])
 	}
 	if o.CheckOnly && o.DryRun {
 		fmt.Fprintln(a.stderr, "oneclick-agent: --check and --dry-run are two different things; say one of them")
@@ -100,8 +99,8 @@ func (a *agent) lookAtImage(h *host.Host, checkOnly bool) (*snapshot.Image, erro
 	if err != nil {
 		return nil, err
 	}
-	if h.Files.Exists(a.manifestPath()) || a.manifest != firstboot.ManifestPath {
-		image.Manifest, err = firstboot.ReadManifest(h, a.manifestPath())
+	if h.Files.Exists(a.manifestPath()) || a.manifest != state.Manifest {
+		image.Manifest, err = lint.Read(h, a.manifestPath())
 		if image.Manifest != nil {
 			image.Problems = snapshot.CheckManifest(image.Manifest)
 		}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 
-	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/publish"
 )
@@ -27,12 +27,8 @@ func (a *agent) publish(ctx context.Context, arguments []string) int {
 	a.flags.StringVar(&s.OSVersion, "os-version", "", "the system and its version")
 	api := a.flags.String("api", publish.API, "address of the API")
 	dryRun := a.flags.Bool("dry-run", false, "print what would be sent, and send nothing")
-	rest, code, ok := a.parse(arguments)
-	if !ok {
+	if code, ok := a.parseFlags(arguments); !ok {
 		return code
-	}
-	if len(rest) > 0 {
-		return a.noArgument("publish", rest[0])
 	}
 	h, err := a.open()
 	if err != nil {
@@ -77,7 +73,7 @@ func (a *agent) completeSubmission(h *host.Host, s *publish.Submission, app, pac
 		s.Image = cmp.Or(s.Image, built.Image)
 		s.Version = cmp.Or(s.Version, built.Custom["application_version"])
 	}
-	if m, err := firstboot.ReadManifest(h, a.manifestPath()); err == nil {
+	if m, err := lint.Read(h, a.manifestPath()); err == nil {
 		s.Version = cmp.Or(s.Version, m.App.Version)
 	}
 	if app == "" {

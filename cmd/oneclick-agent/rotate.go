@@ -20,25 +20,25 @@ func (a *agent) rotate(ctx context.Context, arguments []string) int {
 	}
 	defer h.Close()
 	a.logProgress(h)
-	setup, err := a.prepare(ctx, h)
+	gathered, err := a.gather(ctx, h)
 	if err != nil {
 		return a.fail(err)
 	}
 	if *all {
-		names = setup.Rotatable()
+		names = firstboot.Rotatable(gathered)
 	}
 	if len(names) == 0 {
 		fmt.Fprintln(a.stderr, "oneclick-agent rotate: name the secrets to rotate, or say --all; see: oneclick-agent secrets list")
 		return exitInput
 	}
-	if err := setup.CheckRotation(names); err != nil {
+	if err := firstboot.CheckRotation(gathered, names); err != nil {
 		return a.fail(err)
 	}
-	outcome, err := firstboot.Rotate(ctx, setup, names)
+	phase, err := firstboot.Rotate(ctx, gathered, names)
 	if err != nil {
 		fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
 	} else {
-		fmt.Fprintf(a.stdout, "rotate: %s\n", outcome)
+		fmt.Fprintf(a.stdout, "rotate: %s\n", phase)
 	}
-	return exitCode(outcome)
+	return exitCode(phase)
 }

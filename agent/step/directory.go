@@ -6,8 +6,18 @@ import (
 	"io/fs"
 	"path"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
 )
+
+// Directory is the kind that makes a directory.
+func (kinds) Directory() Kind { return as(Traits{Within: QuickWithin, Tries: 1}, newDirectory) }
+
+func newDirectory(spec *manifest.Directory, f *facts.Filling) (Step, error) {
+	target, err := f.Text(spec.Path)
+	return &Directory{Path: target, Owner: spec.Owner, Mode: (*fs.FileMode)(spec.Mode), Recursive: spec.Recursive}, err
+}
 
 // Directory makes a directory.
 type Directory struct {
@@ -89,38 +99,3 @@ func below(ctx context.Context, h *host.Host, directory string, visit func(strin
 	}
 	return nil
 }
-
-// Link makes a symbolic link.
-type Link struct{ Path, To string }
-
-// Check compares where the link points.
-func (l *Link) Check(_ context.Context, h *host.Host) (State, error) {
-	if target, err := h.Files.Readlink(l.Path); err == nil && target == l.To {
-		return Met, nil
-	}
-	return Unmet, nil
-}
-
-// Apply makes the link in place of a link or file that is there.
-func (l *Link) Apply(_ context.Context, h *host.Host) error {
-	if h.Files.Missing(path.Dir(l.Path)) {
-		if err := h.Files.MakeDirectory(path.Dir(l.Path), host.Attributes{}); err != nil {
-			return err
-		}
-	}
-	return h.Files.Symlink(l.To, l.Path)
-}
-
-// Remove takes a file or directory away.
-type Remove struct{ Path string }
-
-// Check reports whether it is gone.
-func (r *Remove) Check(_ context.Context, h *host.Host) (State, error) {
-	if _, err := h.Files.Lstat(r.Path); errors.Is(err, fs.ErrNotExist) {
-		return Met, nil
-	}
-	return Unmet, nil
-}
-
-// Apply removes it, everything below included.
-func (r *Remove) Apply(_ context.Context, h *host.Host) error { return h.Files.Remove(r.Path) }

@@ -1,0 +1,304 @@
+// Package engine carries out a plan: in order, each step recorded, resumed where an earlier run ended.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"oneclick-agent/agent/facts"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/plan"
+	"oneclick-agent/agent/state"
+	"oneclick-agent/agent/step"
+)
+
+const (
+	firstPause   = time.Second
+	longestPause = 30 * time.Second
+	// sideBySide is how many file steps run at once. More than processors, because they wait for the disk.
+	sideBySide = 8
+	// longestReason is how much of what a command printed is told as the reason of its failure, in characters.
+	longestReason = 200
+)
+
+// Held is what the journal says of a step while the start of its unit waits for another unit, which may be cloud-init.
+const Held = "its start waits for another unit"
+
+// Engine carries out a plan.
+type Engine struct {
+	Facts   *facts.Facts
+	Journal *journal.Journal
+	Items   []plan.Item
+	// Answered tells whether the answers of first login are complete.
+	Answered bool
+	// TerminalOnly ends the run before the first step that needs no terminal.
+	TerminalOnly bool
+	// Again carries the items out although an earlier run did.
+	Again bool
+}
+
+// ErrOthersTurn ends a run at a step that is the unit's to carry out.
+var ErrOthersTurn = errors.New("the next step goes on without a terminal")
+
+// Pending ends a run that waits for the outside.
+type Pending struct {
+	Step string
+	Wait *step.Wait
+}
+
+func (p *Pending) Error() string { return p.Step + ": " + p.Wait.Error() }
+
+// Run carries the items out in their order. Two steps overlap only if neither reads or writes what the other writes; what
+// acts, or has a condition, runs alone. It returns nil, a Pending or the failure that ended it.
+func (e *Engine) Run(ctx context.Context) error {
+	e.Facts.Host.Held = func(string) {
+		e.Journal.Append(journal.Event{Event: journal.Noted, Step: e.currentStep(), Message: Held}, false)
+	}
+	for i := 0; i < len(e.Items); {
+		if item := e.Items[i]; e.TerminalOnly && !item.Terminal {
+			if record := e.Journal.State(); record.IsOver(item.ID, item.Digest) {
+				i++
+				continue
+			}
+			return ErrOthersTurn
+		}
+		e.Facts.Steps = e.ended()
+		count := e.batch(ctx, i)
+		if err := e.runBatch(ctx, i, count); err != nil {
+			return err
+		}
+		i += count
+	}
+	return nil
+}
+
+// currentStep is the step that runs alone at the moment.
+func (e *Engine) currentStep() string {
+	for _, step := range e.Journal.State().Steps {
+		if step.State == journal.StepRunning {
+			return step.ID
+		}
+	}
+	return ""
+}
+
+// ended is how the steps that have a name ended so far.
+func (e *Engine) ended() map[string]journal.StepState {
+	record := e.Journal.State()
+	ended := map[string]journal.StepState{}
+	for name, state := range e.Facts.Steps { // of first boot, when this is first login
+		ended[name] = state
+	}
+	for _, item := range e.Items {
+		if step, ok := record.Step(item.ID); ok && item.Name != "" {
+			ended[item.Name] = step.State
+		}
+	}
+	return ended
+}
+
+// batch is how many items from i on run side by side.
+func (e *Engine) batch(ctx context.Context, i int) int {
+	var taken []plan.Touched
+	for n, item := range e.Items[i:] {
+		touched, alone, err := item.Touches(e.Facts.Filling(ctx))
+		if alone || err != nil {
+			return max(n, 1)
+		}
+		for _, other := range taken {
+			if touched.Disturbs(other) {
+				return n
+			}
+		}
+		taken = append(taken, touched)
+	}
+	return len(e.Items) - i
+}
+
+// runBatch brings items side by side to their ends. The failure of the first of them in order is returned.
+func (e *Engine) runBatch(ctx context.Context, first, count int) error {
+	if count == 1 {
+		return e.runItem(ctx, first)
+	}
+	workers := make(chan struct{}, max(sideBySide, runtime.NumCPU()))
+	failures := make([]error, count)
+	var group sync.WaitGroup
+	for n := range count {
+		workers <- struct{}{}
+		group.Go(func() {
+			defer func() { <-workers }()
+			failures[n] = e.runItem(ctx, first+n)
+		})
+	}
+	group.Wait()
+	for _, failure := range failures {
+		if failure != nil {
+			return failure
+		}
+	}
+	return nil
+}
+
+// runItem brings one item to its end and records it.
+func (e *Engine) runItem(ctx context.Context, number int) error {
+	item := e.Items[number]
+	if record := e.Journal.State(); !item.Always && !e.Again && record.IsDone(item.ID, item.Digest) {
+		return nil
+	}
+	began := time.Now()
+	event, err := e.attempt(ctx, item)
+	event.Step, event.Digest, event.Seconds = item.ID, item.Digest, time.Since(began).Seconds()
+	var wait *step.Wait
+	var skip *step.Skip
+	switch {
+	case err == nil:
+		event.Event = journal.Accomplished
+	case errors.As(err, &skip):
+		event.Event, event.Message, err = journal.Skipped, skip.Reason, nil
+	case errors.As(err, &wait):
+		event.Event, event.Message = journal.Failure, wait.Error()
+		err = &Pending{item.ID, wait}
+	case item.Optional && !errors.Is(err, host.ErrPower) && ctx.Err() == nil:
+		event.Event, event.Message, err = journal.GaveWay, e.Explain(err), nil
+	default:
+		event.Event, event.Message = journal.Failure, e.Explain(err)
+		err = &failure{item.ID, event.Message, err}
+	}
+	if recordErr := e.Journal.Append(event, item.Acts()); recordErr != nil && err == nil {
+		err = recordErr
+	}
+	e.progress(number, event)
+	return err
+}
+
+// failure is the failure of a step: its text holds no secret.
+type failure struct {
+	step, reason string
+	cause        error
+}
+
+func (f *failure) Error() string { return f.step + ": " + f.reason }
+
+// Unwrap is the cause, whose own text may hold what a command printed.
+func (f *failure) Unwrap() error { return f.cause }
+
+// words are how the progress tells the end of a step.
+var words = map[journal.Kind]journal.StepState{
+	journal.Accomplished: journal.StepDone, journal.Skipped: journal.StepSkipped, journal.GaveWay: journal.StepDegraded, journal.Failure: journal.StepFailed,
+}
+
+// progress tells one line about the end of a step.
+func (e *Engine) progress(number int, event journal.Event) {
+	line := fmt.Sprintf("%d/%d %-8s %5.1fs  %s", number+1, len(e.Items), words[event.Event], event.Seconds, event.Step)
+	if event.Message != "" {
+		line += ": " + event.Message
+	}
+	e.Facts.Host.ReportStep(line, event.Step)
+}
+
+// attempt checks, applies and checks again, as often as the item allows.
+func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Event, err error) {
+	ctx, cancel := context.WithTimeout(ctx, item.Within)
+	defer cancel()
+	filling := e.Facts.Filling(ctx)
+	if applies, err := filling.Applies(item.When); err != nil {
+		return event, err
+	} else if !applies {
+		return event, &step.Skip{Reason: "it does not apply here"}
+	}
+	built, err := item.Build(filling)
+	if err != nil {
+		return event, err
+	}
+	h := e.Facts.Host
+	if met, err := built.Check(ctx, h); err != nil || met == step.Met {
+		return event, err
+	}
+	if err := e.Journal.Append(journal.Event{Event: journal.Begun, Step: item.ID, Digest: item.Digest}, false); err != nil {
+		return event, err
+	}
+	if err := e.persist(ctx, item, built); err != nil {
+		return event, err
+	}
+	if err := e.takeUp(ctx, item); err != nil {
+		return event, err
+	}
+	met, err := built.Check(ctx, h)
+	if err == nil && met == step.Unmet {
+		err = errors.New("it was done, but is not in effect; something else changed it back")
+		if explainer, ok := built.(step.Explainer); ok {
+			err = explainer.WhyUnmet()
+		}
+	}
+	if teller, ok := built.(step.Teller); ok && err == nil {
+		event.Message = teller.Told()
+	}
+	if creator, ok := built.(step.Creator); ok {
+		event.Created = creator.Created()
+	}
+	return event, err
+}
+
+// takeUp takes up what a step captured, and makes the secrets that waited for it.
+func (e *Engine) takeUp(ctx context.Context, item plan.Item) error {
+	if len(item.Effects.Captures) == 0 {
+		return nil
+	}
+	_, err := e.Facts.Ensure(ctx, e.Journal, e.Answered)
+	return err
+}
+
+// persist applies a step until it succeeds or there is no use in trying again.
+func (e *Engine) persist(ctx context.Context, item plan.Item, built step.Step) error {
+	patience := time.Now().Add(item.Patience)
+	for try, pause := 1, firstPause; ; try, pause = try+1, min(2*pause, longestPause) {
+		err := built.Apply(ctx, e.Facts.Host)
+		var wait *step.Wait
+		var lasting *step.Lasting
+		var skip *step.Skip
+		pause := pause + time.Duration(rand.Int64N(int64(pause)/2))
+		switch {
+		case err == nil, errors.As(err, &lasting), errors.As(err, &skip), errors.Is(err, host.ErrPower):
+			return err
+		case errors.As(err, &wait):
+			if time.Now().Add(pause).After(patience) {
+				return err
+			}
+		case try >= item.Tries || ctx.Err() != nil:
+			return err
+		}
+		e.Facts.Host.ReportStep(fmt.Sprintf("%s: %s; trying again", item.ID, e.Explain(err)), item.ID)
+		if host.Sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+// Explain is an error for people and for the journal: with the end of what a command printed, and no secret. Secrets are
+// taken out first, and what is left is shortened then: the other way round, a part of one would stay.
+func (e *Engine) Explain(err error) string {
+	text := e.Facts.Redact.Redact(err.Error())
+	var failed *host.CommandError
+	if errors.As(err, &failed) {
+		lines := strings.Split(strings.TrimSpace(e.Facts.Redact.Redact(string(failed.Stderr))), "\n")
+		if last := lines[len(lines)-1]; last != "" {
+			text += ": " + shortenTo(last, longestReason)
+		}
+		text += "; its whole output is in " + state.Output
+	}
+	return text
+}
+
+func shortenTo(text string, length int) string {
+	if runes := []rune(text); len(runes) > length {
+		return string(runes[:length]) + "..."
+	}
+	return text
+}

@@ -1,0 +1,127 @@
+package facts
+
+import (
+	"maps"
+	"strconv"
+
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/render"
+	"oneclick-agent/agent/state"
+)
+
+// Choice is what the customer said to the offer of setting up now.
+type Choice string
+
+// The choices. Nothing was chosen where it is "".
+const (
+	Later Choice = "later" // ask at the next login
+	Never Choice = "never" // never ask again
+	Ready Choice = "ready" // all answers are given, and are to be applied
+)
+
+// Answers are what the customer said so far. Passwords and other secrets are not in it, but in the store of secrets.
+type Answers struct {
+	Choice Choice            `json:"choice,omitempty"`
+	Values map[string]string `json:"values"`
+	// Applied are the values that the steps of first login were last carried out with, nil before that.
+	Applied map[string]string `json:"applied,omitempty"`
+}
+
+func (a Answers) areApplied() bool { return maps.Equal(a.Values, a.Applied) }
+
+func readAnswers(files *host.Root) (Answers, error) {
+	var a Answers
+	_, err := state.Read(files, state.Answers, &a, "begin again with: oneclick-agent first-login --reset")
+	if a.Values == nil {
+		a.Values = map[string]string{}
+	}
+	return a, err
+}
+
+// ReadChoice is what the customer chose, from a small file and without the manifest.
+func ReadChoice(files *host.Root) (Choice, error) {
+	a, err := readAnswers(files)
+	return a.Choice, err
+}
+
+// SaveAnswers makes the answers durable.
+func (f *Facts) SaveAnswers() error {
+	if err := state.MakeDirectory(f.Host.Files); err != nil {
+		return err
+	}
+	return state.Write(f.Host.Files, state.Answers, f.Answers)
+}
+
+// RememberAnswers keeps the answers as those that were applied.
+func (f *Facts) RememberAnswers() error {
+	if f.Answers.Applied != nil && f.Answers.areApplied() {
+		return nil
+	}
+	f.Answers.Applied = maps.Clone(f.Answers.Values)
+	return f.SaveAnswers()
+}
+
+// Answer is the answer to a question so far.
+func (f *Facts) Answer(q manifest.Question) (string, bool) {
+	if q.Hidden() {
+		value, ok := f.Store.Answer(q.Name)
+		return value.Reveal(), ok
+	}
+	value, ok := f.Answers.Values[q.Name]
+	return value, ok
+}
+
+// SetAnswer keeps a valid answer, durably.
+func (f *Facts) SetAnswer(q manifest.Question, value string) error {
+	if q.Hidden() {
+		if err := f.Store.SetAnswer(q.Name, value, f.Answers.Applied != nil); err != nil {
+			return err
+		}
+		f.Redact.AddStore(f.Store)
+		return nil
+	}
+	fresh, err := readAnswers(f.Host.Files) // another terminal may have answered since
+	if err != nil {
+		return err
+	}
+	f.Answers = fresh
+	f.Answers.Values[q.Name] = value
+	return f.SaveAnswers()
+}
+
+// ForgetAnswers takes the answers away, for the questions to be asked anew.
+func (f *Facts) ForgetAnswers() error {
+	if f.Manifest.FirstLogin != nil {
+		for _, q := range f.Manifest.FirstLogin.Questions {
+			if err := f.Store.ForgetAnswer(q.Name); err != nil {
+				return err
+			}
+		}
+	}
+	f.Answers = Answers{Values: map[string]string{}, Applied: f.Answers.Applied}
+	return f.SaveAnswers()
+}
+
+// answerData is the answers as templates see them: what was not asked or not answered is empty, false or 0.
+func (f *Facts) answerData(asked func(name string)) map[string]any {
+	data := map[string]any{}
+	if f.Manifest.FirstLogin == nil {
+		return data
+	}
+	for _, q := range f.Manifest.FirstLogin.Questions {
+		value, _ := f.Answer(q)
+		switch {
+		case q.Hidden():
+			data[q.Name] = render.NewValue(value, func() { asked("answers." + q.Name) })
+		case q.Type == "confirm":
+			data[q.Name] = value == "true"
+		case q.Type == "number":
+			number, _ := strconv.Atoi(value) // "" where it was not asked
+			data[q.Name] = number
+		default:
+			data[q.Name] = value
+		}
+	}
+	return data
+}

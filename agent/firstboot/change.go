@@ -1,0 +1,213 @@
+package firstboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"oneclick-agent/agent/database"
+	"oneclick-agent/agent/engine"
+	"oneclick-agent/agent/facts"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/state"
+	"oneclick-agent/agent/upkeep"
+)
+
+// follow takes into a complete setup what changed since everything was made: another Droplet, another address, another
+// database, new values of secrets, other answers. What was cut off is begun again by the next run, because the
+// facts are noted last.
+func follow(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Phase, error) {
+	before, changed, err := f.Before()
+	if err != nil {
+		return journal.Failed, err
+	}
+	record := j.State()
+	event := journal.Event{Event: journal.Renewed, Droplet: f.Droplet.ID, Address: f.Droplet.Address()}
+	if record.Droplet != f.Droplet.ID {
+		event.Event, changed = journal.Cloned, true
+	}
+	if changed {
+		if event.Message, err = change(ctx, f, before, j, record); err != nil {
+			return troubled(ctx, f, j, err)
+		}
+		if all := Rotatable(f); event.Event == journal.Renewed && record.ClonedFrom != "" && len(all) > 0 && subset(all, f.Store.Changing()) {
+			event.Event = journal.Rotated
+		}
+		f.Host.Report(event.Message)
+		if err := j.Append(event, true); err != nil {
+			return journal.Failed, err
+		}
+		if err := f.Remember(); err != nil {
+			return journal.Failed, err
+		}
+	}
+	if err := f.Host.Files.Remove(state.Changing); err != nil {
+		return journal.Failed, err
+	}
+	scheduleRetry(ctx, f, false)
+	showMessage(f)
+	return j.State().Phase, nil
+}
+
+// subset reports whether all of these are among those.
+func subset(these, those []string) bool {
+	return !slices.ContainsFunc(these, func(name string) bool { return !slices.Contains(those, name) })
+}
+
+// change carries one change out, and says what it was.
+func change(ctx context.Context, f, before *facts.Facts, j *journal.Journal, record journal.State) (message string, err error) {
+	if err := state.Mark(f.Host.Files, state.Changing); err != nil {
+		return "", err
+	}
+	work := &upkeep.Upkeep{Before: before, Now: f, Boot: j}
+	if login, err := journal.Read(f.Host.Files, state.LoginJournal); err != nil {
+		return "", err
+	} else if login.Phase.Complete() {
+		if work.Login, err = journal.Open(f.Host, state.LoginJournal); err != nil {
+			return "", err
+		}
+		defer work.Login.Close()
+	}
+	report, err := work.Run(ctx)
+	if err != nil {
+		return "", err
+	}
+	if work.Login != nil {
+		if err := f.RememberAnswers(); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(append(causes(f, before, record), fmt.Sprintf("%d steps were done again", len(report.Renewed))), "; "), nil
+}
+
+// causes say what changed.
+func causes(f, before *facts.Facts, record journal.State) (causes []string) {
+	if record.Droplet != f.Droplet.ID {
+		causes = append(causes, "this Droplet is a copy of Droplet "+record.Droplet+": all secrets are kept")
+	} else if f.Droplet.Moved(before.Droplet) {
+		causes = append(causes, "this Droplet has another address, name or size")
+	}
+	if names := f.Store.Changing(); len(names) > 0 {
+		causes = append(causes, "new values for "+strings.Join(names, ", "))
+	}
+	if now, ok := f.Database(); ok && f.DatabaseChanged() {
+		causes = append(causes, "uses the database "+now.Name+" at "+now.Host)
+	}
+	if !maps.Equal(f.Answers.Values, before.Answers.Values) {
+		causes = append(causes, "other answers")
+	}
+	return causes
+}
+
+// troubled notes that a change did not reach everything, for the next run, and for whoever asks.
+func troubled(ctx context.Context, f *facts.Facts, j *journal.Journal, cause error) (journal.Phase, error) {
+	if errors.Is(cause, host.ErrPower) || ctx.Err() != nil {
+		return journal.Failed, cause
+	}
+	phase := journal.Failed
+	event := journal.Event{Event: journal.Troubled, Message: (&engine.Engine{Facts: f}).Explain(cause)}
+	if wait, ok := isWait(cause); ok {
+		phase, event.Message, event.Next = journal.Pending, wait.Error(), nextTry(f.Host, 0)
+	}
+	if err := j.Append(event, true); err != nil {
+		return journal.Failed, err
+	}
+	scheduleRetry(ctx, f, phase == journal.Pending)
+	showMessage(f)
+	return phase, errors.New(event.Message)
+}
+
+// CheckRotation finds all that is wrong with the names of secrets to rotate.
+func CheckRotation(f *facts.Facts, names []string) error {
+	var problems problem.List
+	for _, name := range names {
+		if message, hint := cannotRotate(f, name); message != "" {
+			problems = append(problems, problem.Problem{Position: problem.Position{File: name}, Message: message, Hint: hint})
+		}
+	}
+	return problems.Err()
+}
+
+// cannotRotate says why a secret's value cannot be replaced here and now.
+func cannotRotate(f *facts.Facts, name string) (message, hint string) {
+	secret, ok := f.Manifest.Secrets[name]
+	spec := f.Manifest.Database
+	switch {
+	case !ok:
+		return "there is no such secret", problem.DidYouMean(name, slices.Sorted(maps.Keys(f.Manifest.Secrets)))
+	case secret.Captured:
+		return "was given out by a command of the image", "only the app itself can change it"
+	case secret.Derive != "":
+		return "is computed from " + secret.From, "rotate " + secret.From
+	case !f.Store.Has(name):
+		return "is not made yet", "finish the setup first; see: oneclick-agent status"
+	case spec == nil:
+	case f.Managed == nil && spec.Local != nil && spec.Local.Password == name && (spec.Engine[0] == "valkey" || spec.Engine[0] == "mongodb"):
+		return "is the password of this Droplet's own " + spec.Engine[0] + " server, which only its user can change", "change it there"
+	case f.HasRole() && spec.Role.Password == name && f.Host.Files.Missing(database.CredentialsPath):
+		return "is the password of an account on the managed cluster, whose administrator is not known here any more",
+			"write the cluster's credentials into " + database.CredentialsPath
+	}
+	return "", ""
+}
+
+// Rotate gives secrets new values, and everything computed from them, and does again every step that uses one of them.
+// A rotation that was cut off goes on with the next call, or at the next boot.
+func Rotate(ctx context.Context, f *facts.Facts, names []string) (journal.Phase, error) {
+	phase := journal.Failed
+	err := exclusively(f, func(j *journal.Journal) (err error) {
+		if record := j.State(); !record.Phase.Complete() {
+			phase = journal.Pending
+			return errors.New("cannot rotate secrets before first boot is done; see: oneclick-agent status")
+		}
+		phase, err = rotate(ctx, f, j, names)
+		return err
+	})
+	if errors.Is(err, errBusy) {
+		return journal.Pending, err
+	}
+	return phase, err
+}
+
+func rotate(ctx context.Context, f *facts.Facts, j *journal.Journal, names []string) (journal.Phase, error) {
+	if begun := f.Store.Changing(); len(begun) > 0 { // of a rotation that was cut off
+		phase, err := follow(ctx, f, j)
+		if err != nil {
+			return phase, err
+		}
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(begun, name) })
+		if len(names) == 0 {
+			return phase, nil
+		}
+	}
+	if err := state.Mark(f.Host.Files, state.Changing); err != nil {
+		return journal.Failed, err
+	}
+	if err := f.Store.Replace(f.Manifest, f.Dependents(names), answered(f), f.Host.Now(), f.FillSecret(ctx)); err != nil {
+		return journal.Failed, err
+	}
+	f.Redact.AddStore(f.Store)
+	return follow(ctx, f, j)
+}
+
+// answered reports whether first login is over, so that secrets made from its answers exist.
+func answered(f *facts.Facts) bool {
+	record, err := journal.Read(f.Host.Files, state.LoginJournal)
+	return err == nil && record.Phase.Complete()
+}
+
+// Rotatable are the secrets that a rotation of all takes.
+func Rotatable(f *facts.Facts) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(f.Manifest.Secrets)) {
+		if spec := f.Manifest.Secrets[name]; f.Store.Has(name) && !spec.Captured && spec.Derive == "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,28 @@
+package manifest
+
+import "fmt"
+
+// Link makes a symbolic link.
+type Link struct {
+	Path Template `yaml:"link" kind:"link" for:"name" doc:"Makes this symbolic link."`
+	To   Template `yaml:"to" for:"name" doc:"What the link points to."`
+}
+
+// Subject is the path.
+func (l *Link) Subject(p Preview) string { return p.Show(l.Path) }
+
+// Summary says what points where.
+func (l *Link) Summary(p Preview) string {
+	return fmt.Sprintf("link %s to %s", p.Show(l.Path), p.Show(l.To))
+}
+
+// Effects are the link itself.
+func (l *Link) Effects() Effects { return Effects{Writes: []Template{l.Path}} }
+
+// Validate wants to know where it points.
+func (l *Link) Validate(v *Validation) {
+	v.Path("link", l.Path)
+	if l.To.IsZero() && !v.Misspelled("to") {
+		v.Report("", "add to: PATH", "a link needs what it points to")
+	}
+}

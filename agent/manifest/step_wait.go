@@ -1,0 +1,69 @@
+package manifest
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Wait waits until something is true.
+type Wait struct {
+	Until *Until `yaml:"wait" kind:"wait" doc:"Waits until this is true."`
+}
+
+// Until is one condition to wait for.
+type Until struct {
+	HTTP      Template `yaml:"http" for:"address" doc:"This address answers with a status below 400."`
+	TCP       Template `yaml:"tcp" for:"address" doc:"Something listens at host:port."`
+	Unix      Template `yaml:"unix" for:"name" doc:"Something listens at this socket."`
+	Unit      Template `yaml:"unit" for:"name" doc:"This unit is active."`
+	Command   Command  `yaml:"command" for:"argument" doc:"This command succeeds."`
+	DNS       Template `yaml:"dns" for:"address" doc:"This name resolves."`
+	Is        Template `yaml:"is" for:"address" doc:"The address that dns must give."`
+	Container Template `yaml:"container" for:"name" doc:"This Docker container runs and is healthy."`
+}
+
+// Subject is what is waited for.
+func (w *Wait) Subject(p Preview) string {
+	for _, name := range []Template{w.Until.HTTP, w.Until.TCP, w.Until.Unix, w.Until.Unit, w.Until.DNS, w.Until.Container} {
+		if !name.IsZero() {
+			return p.Show(name)
+		}
+	}
+	return w.Until.Command.Line(p)
+}
+
+// Summary says what is waited for.
+func (w *Wait) Summary(p Preview) string { return "wait for " + w.Subject(p) }
+
+// Effects of a command that is asked can be anything.
+func (w *Wait) Effects() Effects { return Effects{Acts: true} }
+
+// Validate wants one condition.
+func (w *Wait) Validate(v *Validation) {
+	if w.Until == nil {
+		w.Until = &Until{}
+		return // that it is no mapping was told
+	}
+	ways := 0
+	until := reflect.ValueOf(*w.Until)
+	for i := range until.NumField() {
+		if until.Type().Field(i).Name != "Is" && !until.Field(i).IsZero() {
+			ways++
+		}
+	}
+	if ways != 1 {
+		v.Report("wait", "one of http, tcp, unix, unit, command, dns, container", "needs exactly one condition, and has %d", ways)
+	}
+	if !w.Until.Is.IsZero() && w.Until.DNS.IsZero() {
+		v.Report("wait.is", "", "belongs to dns")
+	}
+	if http := w.Until.HTTP.Text; http != "" && !strings.HasPrefix(http, "http://") && !strings.HasPrefix(http, "https://") && !strings.HasPrefix(http, "{{") {
+		v.Report("wait.http", "write http://"+http, "is no address of the web: %q", http)
+	}
+	if !w.Until.Unit.IsZero() {
+		v.Unit("wait.unit", w.Until.Unit)
+	}
+	if w.Until.Command != nil {
+		v.Command("wait.command", w.Until.Command)
+	}
+}

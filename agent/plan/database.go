@@ -1,0 +1,153 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"oneclick-agent/agent/database"
+	"oneclick-agent/agent/facts"
+	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/state"
+	"oneclick-agent/agent/step"
+)
+
+const (
+	// databasePatience is how long a run itself waits for a database before it leaves that to the timer.
+	databasePatience = 20 * time.Second
+	// defaultDatabaseWithin is how long a database may take before its absence is called a fault.
+	defaultDatabaseWithin = 15 * time.Minute
+)
+
+// Database lists what comes first, because whatever else is set up may need the database.
+func Database(f *facts.Facts) []Item {
+	spec := f.Manifest.Database
+	if spec == nil {
+		return nil
+	}
+	within := cmp.Or(spec.Within.Duration(), defaultDatabaseWithin)
+	switch {
+	case f.Unusable != nil:
+		return []Item{{
+			ID: "database credentials", Digest: digestOf("unusable"), Summary: f.Unusable.Error(), Within: within,
+			Build: func(*facts.Filling) (step.Step, error) { return nil, f.Unusable },
+		}}
+	case f.Awaited != "":
+		return []Item{{
+			ID: "database credentials", Digest: digestOf("credentials"), Summary: "wait for " + database.CredentialsPath,
+			Within: within, Build: ready(&step.DatabaseCredentials{Reason: f.Awaited}),
+		}}
+	case f.Managed != nil:
+		return managed(f, spec, within)
+	case spec.Local != nil:
+		a := database.AccountOf(spec.Local, f.Store)
+		return []Item{{
+			ID: "database local", Digest: digestOf("local", spec.Engine[0], a.User, a.Database), Tries: 3, Within: step.WaitWithin,
+			Summary: fmt.Sprintf("make the user %s and its database %s on this Droplet's %s server", a.User, a.Database, spec.Engine[0]),
+			Build: func(*facts.Filling) (step.Step, error) {
+				return &step.DatabaseLocal{Engine: spec.Engine[0], Account: database.AccountOf(spec.Local, f.Store)}, nil
+			},
+		}, environment(f, spec)}
+	}
+	return nil
+}
+
+// managed items log in to the managed cluster. With a role, what the application gets is known only after that was
+// made.
+func managed(f *facts.Facts, spec *manifest.Database, within time.Duration) []Item {
+	items := []Item{login("database login", *f.Managed, within)}
+	if f.Keystore != nil {
+		items = append(items, login("keystore login", *f.Keystore, within))
+	}
+	if !f.HasRole() {
+		items = append([]Item{environment(f, spec)}, items...)
+	} else {
+		items = append(items, role(f, spec, within), environment(f, spec))
+	}
+	for _, unit := range spec.DisableLocal {
+		items = append(items, Item{
+			ID: "service " + unit + " disable stop", Digest: digestOf("disable", unit), Summary: "disable and stop " + unit + ": a managed database is used",
+			Within: step.ServiceWithin, Tries: 3, Build: ready(&step.Service{Unit: unit, Do: []host.Verb{host.Disable, host.Stop}}),
+		})
+	}
+	return items
+}
+
+func login(id string, c database.Connection, within time.Duration) Item {
+	return Item{
+		ID: id, Digest: digestOf(id, c.Host, fmt.Sprint(c.Port), c.Name, c.User),
+		Summary: fmt.Sprintf("log in to %s at %s:%d, %s", c.Engine, c.Host, c.Port, c.Verified()),
+		Within:  within, Patience: min(within, databasePatience), Build: ready(&step.DatabaseLogin{Connection: c}),
+	}
+}
+
+func role(f *facts.Facts, spec *manifest.Database, within time.Duration) Item {
+	a := database.AccountOf(spec.Role, f.Store)
+	return Item{
+		ID: "database role", Digest: digestOf("role", f.Managed.Host, a.User, a.Database),
+		Summary: fmt.Sprintf("make the user %s and its database %s on the cluster, or %s_%s where another Droplet has them", a.User, a.Database, a.User, f.Droplet.ID),
+		Within:  within, Patience: min(within, databasePatience), Tries: 3,
+		Build: func(*facts.Filling) (step.Step, error) {
+			c, _ := f.Database()
+			account := database.Account{User: c.User, Database: c.Name, Password: c.Password}
+			if f.HasClaimed() && slices.Contains(f.Store.Changing(), spec.Role.Password) {
+				return &step.DatabasePassword{Administrator: *f.Managed, Account: account}, nil
+			}
+			return &step.DatabaseRole{Administrator: *f.Managed, Account: account, Droplet: f.Droplet.ID, Again: f.HasClaimed(), Claimed: f.Claimed}, nil
+		},
+	}
+}
+
+// environment writes what the application uses.
+func environment(f *facts.Facts, spec *manifest.Database) Item {
+	c, _ := f.Database()
+	return Item{
+		ID: "database environment", Digest: digestOf(append([]string{"environment", c.Engine, c.Host, fmt.Sprint(c.Port), c.TLS, c.CA}, spec.Services...)...),
+		Summary: fmt.Sprintf("write %s root:root 0600, for root's shells and %d units", state.DatabaseEnvironment, len(spec.Services)),
+		Within:  step.ServiceWithin, Tries: 3, Always: true,
+		Build: func(*facts.Filling) (step.Step, error) {
+			c, _ := f.Database()
+			return &step.DatabaseEnvironment{Connection: c, Keystore: f.Keystore, Services: spec.Services}, nil
+		},
+	}
+}
+
+// gate lets start what was held back until then.
+func gate(f *facts.Facts, until string) []Item {
+	gate := f.Manifest.Gate
+	if gate == nil || gate.Until != until {
+		return nil
+	}
+	return []Item{{
+		ID: "gate", Digest: digestOf(append([]string{"gate"}, gate.Services...)...), Summary: "let " + strings.Join(gate.Services, ", ") + " start",
+		Within: step.ServiceWithin, Tries: 3, Build: ready(&step.Gate{Units: gate.Services}),
+	}}
+}
+
+// closing items open the gate and restart what runs with an old environment.
+func closing(f *facts.Facts) []Item {
+	items := gate(f, "first_boot")
+	if _, ok := f.Database(); !ok {
+		return items
+	}
+	var stale []string
+	for _, unit := range f.Manifest.Database.Services {
+		restarted := slices.ContainsFunc(f.Manifest.FirstBoot, func(s manifest.Step) bool {
+			service, ok := s.Spec.(*manifest.Service)
+			return ok && service.Unit.Text == unit && (slices.Contains(service.Do, "restart") || slices.Contains(service.Do, "stop")) && s.When.IsZero()
+		})
+		if !restarted {
+			stale = append(stale, unit)
+		}
+	}
+	if len(stale) > 0 {
+		items = append(items, Item{
+			ID: "database services", Digest: digestOf(append([]string{"refresh"}, stale...)...), Summary: "restart what runs of " + strings.Join(stale, ", "),
+			Within: step.ServiceWithin, Tries: 3, Build: ready(&step.Refresh{Units: stale}),
+		})
+	}
+	return items
+}

@@ -1,0 +1,130 @@
+// Package upkeep takes a change into a setup that is complete: given what was true when everything was made and what is
+// true now, it does again exactly the steps whose inputs changed, restarts what runs with them, and leaves what a
+// person changed.
+package upkeep
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"oneclick-agent/agent/engine"
+	"oneclick-agent/agent/facts"
+	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/plan"
+	"oneclick-agent/agent/step"
+)
+
+// Report says what was done.
+type Report struct {
+	// Renewed names the steps that were done again, or for the first time.
+	Renewed []string
+	// Left names the steps that were not, each with the reason.
+	Left []string
+	// Restarted are the units that run with something that changed.
+	Restarted []string
+}
+
+// Upkeep is one change of a complete setup.
+type Upkeep struct {
+	Before, Now *facts.Facts
+	// Boot and Login are the records that steps are noted in; Login is nil as long as first login is not complete.
+	Boot, Login *journal.Journal
+}
+
+// Run carries the change out. It can be run again after an interruption, with the same facts of before.
+func (u *Upkeep) Run(ctx context.Context) (report Report, err error) {
+	if u.Now.DatabaseChanged() {
+		e := &engine.Engine{Facts: u.Now, Journal: u.Boot, Items: plan.Database(u.Now), Again: true}
+		if err := e.Run(ctx); err != nil {
+			return report, err
+		}
+		if len(e.Items) > 0 {
+			report.Restarted = slices.Clone(u.Now.Manifest.Database.Services)
+		}
+	}
+	pieces, err := u.pieces(ctx)
+	if err != nil {
+		return report, err
+	}
+	w := work{Upkeep: u, pieces: pieces}
+	if err := w.decide(ctx, &report); err != nil {
+		return report, err
+	}
+	for _, login := range []bool{false, true} {
+		if err := w.carryOut(ctx, login, &report); err != nil {
+			return report, err
+		}
+	}
+	report.Restarted = w.units(ctx, report.Restarted)
+	ctx, cancel := context.WithTimeout(ctx, step.ServiceWithin)
+	defer cancel()
+	return report, (&step.Refresh{Units: report.Restarted}).Apply(ctx, u.Now.Host)
+}
+
+// version is a step with the facts of one time.
+type version struct {
+	applies bool
+	step    step.Step
+	key     string // identifies everything that it is made from, its condition included
+	touched plan.Touched
+}
+
+// build makes the step of an item with the facts. A step that the facts do not suffice for does not apply.
+func build(ctx context.Context, f *facts.Facts, item plan.Item) (b version, err error) {
+	filling := f.Filling(ctx)
+	if b.applies, err = filling.Applies(item.When); err != nil || !b.applies {
+		return version{}, err
+	}
+	if b.step, err = item.Build(filling); err != nil {
+		return version{}, err
+	}
+	b.key = filling.Key()
+	item.When.Text = "" // what it touches does not depend on its condition
+	b.touched, _, err = item.Touches(filling)
+	return b, err
+}
+
+// piece is one step of the manifest, as it was and as it is now.
+type piece struct {
+	login    bool
+	item     plan.Item
+	was, is  version
+	created  bool // what the step made was not there before
+	redo     bool
+	affected bool // something that it is made from changed, whether or not that had to be written again
+}
+
+// pieces are all steps of the manifest that first boot, and first login where it is complete, carried out.
+func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
+	add := func(login bool, record journal.State, then, now []plan.Item) error {
+		for _, item := range now {
+			if item.Path == "" {
+				continue
+			}
+			p := &piece{login: login, item: item}
+			if p.is, err = build(ctx, u.Now, item); err != nil {
+				return fmt.Errorf("%s: %w", item.ID, err)
+			}
+			i := slices.IndexFunc(then, func(old plan.Item) bool { return old.Path == item.Path })
+			if p.was, err = build(ctx, u.Before, then[i]); err != nil {
+				p.was = version{} // the facts of before do not suffice, so it cannot have been done with them
+			}
+			succeed(p.is.step, p.was.step)
+			done, _ := record.Step(then[i].ID)
+			p.created = done.Created
+			if done.State == journal.StepDegraded {
+				p.was = version{} // it failed, and may succeed now
+			}
+			pieces = append(pieces, p)
+		}
+		return nil
+	}
+	if err := add(false, u.Boot.State(), plan.Boot(u.Before), plan.Boot(u.Now)); err != nil {
+		return nil, err
+	}
+	if u.Login == nil {
+		return pieces, nil
+	}
+	return pieces, add(true, u.Login.State(), plan.Login(u.Before), plan.Login(u.Now))
+}

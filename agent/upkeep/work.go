@@ -1,0 +1,239 @@
+package upkeep
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+
+	"oneclick-agent/agent/engine"
+	"oneclick-agent/agent/facts"
+	"oneclick-agent/agent/plan"
+	"oneclick-agent/agent/step"
+)
+
+// maxRewritten is the largest file that is compared, in bytes.
+const maxRewritten = 16 << 20
+
+// work is a change with all the steps that it may concern.
+type work struct {
+	*Upkeep
+	pieces []*piece
+}
+
+// decide finds the steps to do again. Those whose inputs changed are; and so is what reads or changes a file that one of
+// these writes.
+func (w *work) decide(ctx context.Context, report *Report) error {
+	var written []plan.Touched
+	for _, p := range w.pieces {
+		follows := p.is.applies && slices.ContainsFunc(written, func(t plan.Touched) bool { return p.is.touched.Disturbs(t) })
+		if p.was.applies == p.is.applies && p.was.key == p.is.key && !follows {
+			continue
+		}
+		if p.item.Terminal {
+			w.leave(report, p, "it needs a person at a terminal; run: oneclick-agent first-login --reset")
+			continue
+		}
+		if p.was.applies && (!p.is.applies || moved(p)) {
+			if err := w.undo(ctx, report, p); err != nil {
+				return err
+			}
+		}
+		if !p.is.applies {
+			continue
+		}
+		if mine, err := w.stands(ctx, p); err != nil {
+			return err
+		} else if !mine {
+			w.leave(report, p, "somebody changed it since it was made")
+			continue
+		}
+		p.redo, p.affected = true, true
+		written = append(written, plan.Touched{Writes: p.is.touched.Writes})
+	}
+	return nil
+}
+
+// leave names a step that is left as it is.
+func (w *work) leave(report *Report, p *piece, reason string) {
+	report.Left = append(report.Left, p.item.ID+": "+reason)
+	w.Now.Host.Report("warning: left " + p.item.ID + " as it is: " + reason)
+}
+
+// moved reports whether a step writes to another place now.
+func moved(p *piece) bool {
+	return p.is.applies && !p.item.Acts() && !slices.Equal(p.was.touched.Writes, p.is.touched.Writes)
+}
+
+// stands reports whether what a step made still is as it made it, or is already as it is to be. Only then it is done again.
+func (w *work) stands(ctx context.Context, p *piece) (bool, error) {
+	if !p.was.applies || p.item.Acts() || moved(p) {
+		return true, nil
+	}
+	h := w.Now.Host
+	for _, b := range []version{p.was, p.is} {
+		// A step whose check cannot tell, or cannot be made on what is there now, does not stand by itself.
+		if state, err := b.step.Check(ctx, h); err == nil && state == step.Met {
+			return true, nil
+		}
+	}
+	rewriter, ok := p.was.step.(step.Rewriter)
+	if !ok {
+		return false, nil
+	}
+	have, err := h.Files.ReadFile(rewriter.Target(), maxRewritten)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	then := func(p *piece) version { return p.was }
+	now := func(p *piece) version { return p.is }
+	return unchanged(have, w.writers(rewriter.Target(), then, nil)) || unchanged(have, w.writers(rewriter.Target(), now, nil)), nil
+}
+
+// writers are the steps that decide what a file holds, in their order; only those behind a step, where one is given.
+func (w *work) writers(target string, at func(*piece) version, behind *piece) (writers []step.Rewriter) {
+	begun := behind == nil
+	for _, p := range w.pieces {
+		if b := at(p); begun && b.applies {
+			if writer, ok := b.step.(step.Rewriter); ok && writer.Target() == target {
+				writers = append(writers, writer)
+			}
+		}
+		begun = begun || p == behind
+	}
+	return writers
+}
+
+// unchanged reports whether a file holds what these steps make of it, one behind the other.
+func unchanged(have []byte, writers []step.Rewriter) bool {
+	want, err := rewritten(have, writers)
+	return err == nil && bytes.Equal(want, have)
+}
+
+func rewritten(content []byte, writers []step.Rewriter) ([]byte, error) {
+	for _, writer := range writers {
+		var err error
+		if content, err = writer.Rewrite(content); err != nil {
+			return nil, err
+		}
+	}
+	return content, nil
+}
+
+// undo takes away what a step made that does not apply any more, or writes elsewhere now: where the step created it,
+// and it still is as it was made. Anything else stays, and is named.
+func (w *work) undo(ctx context.Context, report *Report, p *piece) error {
+	const stays = "it does not apply any more, and what it did cannot be taken back"
+	if p.item.Acts() {
+		w.leave(report, p, stays)
+		return nil
+	}
+	h := w.Now.Host
+	for _, target := range p.was.touched.Writes {
+		if w.isWritten(target) {
+			return nil // by a step that applies now
+		}
+	}
+	target, ok := p.was.step.(interface{ Target() string })
+	if !ok || !p.created || !w.asMade(ctx, p, target.Target()) {
+		if h.Files.Missing(p.was.touched.Writes[0]) {
+			return nil
+		}
+		w.leave(report, p, stays)
+		return nil
+	}
+	p.affected = true
+	report.Renewed = append(report.Renewed, "took away "+target.Target())
+	return h.Files.Remove(target.Target())
+}
+
+// isWritten reports whether a step that applies now writes a path.
+func (w *work) isWritten(path string) bool {
+	return slices.ContainsFunc(w.pieces, func(p *piece) bool { return p.is.applies && slices.Contains(p.is.touched.Writes, path) })
+}
+
+// asMade reports whether what is at target is what the steps of before made, from nothing.
+func (w *work) asMade(ctx context.Context, p *piece, target string) bool {
+	have, err := w.Now.Host.Files.ReadFile(target, maxRewritten)
+	if _, rewrites := p.was.step.(step.Rewriter); !rewrites || err != nil {
+		state, err := p.was.step.Check(ctx, w.Now.Host)
+		return err == nil && state == step.Met
+	}
+	want, err := rewritten(nil, w.writers(target, func(p *piece) version { return p.was }, nil))
+	return err == nil && bytes.Equal(want, have)
+}
+
+// carryOut does the steps of first boot, or those of first login, again.
+func (w *work) carryOut(ctx context.Context, login bool, report *Report) error {
+	e := &engine.Engine{Facts: w.Now, Journal: w.Boot, Answered: w.Login != nil, Again: true}
+	if login {
+		e.Journal = w.Login
+	}
+	for _, p := range w.pieces {
+		if p.redo && p.login == login {
+			item := p.item
+			item.Build = func(filling *facts.Filling) (step.Step, error) { return w.whole(p, filling) }
+			e.Items = append(e.Items, item)
+			report.Renewed = append(report.Renewed, item.ID)
+		}
+	}
+	return e.Run(ctx)
+}
+
+// whole is the step to do again. A file is written with what later steps change in it, so that at no moment half of that
+// is missing.
+func (w *work) whole(p *piece, filling *facts.Filling) (step.Step, error) {
+	built, err := p.item.Build(filling)
+	if err != nil {
+		return nil, err
+	}
+	succeed(built, p.was.step)
+	file, ok := built.(*step.File)
+	if !ok {
+		return built, nil
+	}
+	return file.Before(w.writers(file.Target(), func(p *piece) version { return p.is }, p))
+}
+
+// succeed lets a step find the line that it wrote with the facts of before: its pattern need not match that any more.
+func succeed(now, then step.Step) {
+	edit, isEdit := now.(*step.Edit)
+	old, wasEdit := then.(*step.Edit)
+	if isEdit && wasEdit {
+		edit.Old = old.Line
+	}
+}
+
+// units are what runs with something that changed: the units of service steps behind a step that is affected, and those
+// that the gate let through. What such a step restarts itself, behind all that changed, is restarted once.
+func (w *work) units(ctx context.Context, units []string) []string {
+	changed := false
+	filling := w.Now.Filling(ctx)
+	for _, p := range w.pieces {
+		runs := p.item.Effects.Runs
+		switch {
+		case p.affected && len(runs) == 0:
+			changed = true
+		case p.is.applies && changed || p.affected:
+			for _, template := range runs {
+				unit, err := filling.Text(template)
+				if err != nil {
+					continue // its step failed already
+				}
+				units = slices.DeleteFunc(units, func(other string) bool { return other == unit })
+				if !p.redo {
+					units = append(units, unit)
+				}
+			}
+		}
+	}
+	if gate := w.Now.Manifest.Gate; gate != nil && changed {
+		units = append(units, gate.Services...)
+	}
+	slices.Sort(units)
+	return slices.Compact(units)
+}
