@@ -33,7 +33,12 @@ func appYAML(text string) map[string]string {
 func withTool(t testing.TB, root string) {
 	t.Helper()
 	needRoot(t)
-	build := exec.Command("go", "build", "-o", filepath.Join(root, "usr/bin/tool"), "./testdata/tool")
+	buildTool(t, filepath.Join(root, "usr/bin/tool"))
+}
+
+func buildTool(t testing.TB, file string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", file, "./testdata/tool")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -16,6 +16,7 @@ import (
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/lint"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/secret"
 	"oneclick-agent/agent/state"
 )
@@ -53,6 +54,9 @@ func boot(t testing.TB, root string, before func(host.Operation) error) (journal
 	return on(t, root, before, func(s *facts.Facts) (journal.Phase, error) { return Run(context.Background(), s, false) })
 }
 
+// read reads the manifest of a tree.
+func read(h *host.Host) (*manifest.Manifest, error) { return lint.Read(h, state.Manifest) }
+
 // on prepares a setup on a tree, whose host calls before ahead of each change, and uses it.
 func on(t testing.TB, root string, before func(host.Operation) error, use func(*facts.Facts) (journal.Phase, error)) (journal.Phase, error) {
 	t.Helper()
@@ -62,7 +66,7 @@ func on(t testing.TB, root string, before func(host.Operation) error, use func(*
 	}
 	defer h.Close()
 	h.Files.Before = before
-	m, err := lint.Read(h, state.Manifest)
+	m, err := read(h)
 	if err != nil {
 		t.Fatalf("the manifest has problems:\n%s", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
 func main() {
@@ -13,6 +14,17 @@ func main() {
 		file, _ := os.OpenFile("/issued", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		fmt.Fprintln(file, "x")
 		fmt.Printf("token: t%d-secret-token\n", os.Getpid())
+	case "append": // adds a line to a file, and notes that it did
+		note, _ := os.OpenFile("/commands", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		fmt.Fprintln(note, "append", os.Args[2], os.Args[3])
+		os.MkdirAll(filepath.Dir(os.Args[2]), 0o755)
+		file, err := os.OpenFile(os.Args[2], os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = fmt.Fprintln(file, os.Args[3])
+		}
+		if err != nil {
+			os.Exit(1)
+		}
 	case "fail":
 		fmt.Fprintln(os.Stderr, "the cause is", os.Getenv("CAUSE"))
 		os.Exit(1)
