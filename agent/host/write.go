@@ -88,9 +88,15 @@ func (r *Root) replace(name string, data []byte, want Attributes) error {
 	} else if !old.Mode().IsRegular() {
 		return fmt.Errorf("it is %s, not a regular file", kindOf(old.Mode()))
 	}
-	// The name is the same on every run, so that a second run replaces what a power cut left behind.
-	temporary := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".oneclick-new")
-	if err := r.writeTemporary(temporary, name, old, data, want); err != nil {
+	if err := r.before("create", name); err != nil {
+		return err
+	}
+	temporary, file, err := r.createTemporary(name)
+	if err != nil {
+		return plain(err)
+	}
+	defer file.Close()
+	if err := r.fill(file, name, old, data, want); err != nil {
 		if !errors.Is(err, ErrPower) {
 			r.root.Remove(temporary)
 		}
@@ -109,18 +115,7 @@ func (r *Root) replace(name string, data []byte, want Attributes) error {
 // ErrPower is what tests return from Root.Before: nothing after it reaches the disk, cleaning up included.
 var ErrPower = errors.New("the power is gone")
 
-func (r *Root) writeTemporary(temporary, name string, old fs.FileInfo, data []byte, want Attributes) error {
-	if err := r.before("create", name); err != nil {
-		return err
-	}
-	if err := r.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return plain(err)
-	}
-	file, err := r.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return plain(err)
-	}
-	defer file.Close()
+func (r *Root) fill(file *os.File, name string, old fs.FileInfo, data []byte, want Attributes) error {
 	if err := r.before("write", name); err != nil {
 		file.Write(data[:len(data)/2]) // what a power cut in the middle of a write leaves
 		return err
@@ -218,10 +213,9 @@ func (r *Root) makeDirectory(path string, want Attributes) error {
 	parts := strings.Split(name, "/")
 	for i := range parts {
 		here := strings.Join(parts[:i+1], "/")
-		info, err := r.root.Stat(here)
-		if err == nil {
-			if !info.IsDir() {
-				return fmt.Errorf("/%s is %s", here, kindOf(info.Mode()))
+		if there, err := r.isDirectory(here); there || err != nil {
+			if err != nil {
+				return err
 			}
 			continue
 		}
@@ -233,6 +227,11 @@ func (r *Root) makeDirectory(path string, want Attributes) error {
 			mode = *want.Mode & 0o777
 		}
 		if err := r.root.Mkdir(here, mode); err != nil {
+			if there, notDirectory := r.isDirectory(here); there && errors.Is(err, fs.ErrExist) {
+				continue // somebody else made it meanwhile
+			} else if notDirectory != nil {
+				return notDirectory
+			}
 			return plain(err)
 		}
 		// mkdir obeys the umask, which is not ours to change: what it took away is given back.
@@ -248,6 +247,15 @@ func (r *Root) makeDirectory(path string, want Attributes) error {
 		return plain(err)
 	}
 	return r.applyAttributes(name, info, want)
+}
+
+// isDirectory reports whether a directory is at name. That something else is there is an error.
+func (r *Root) isDirectory(name string) (bool, error) {
+	info, err := r.root.Stat(name)
+	if err == nil && !info.IsDir() {
+		return false, fmt.Errorf("/%s is %s", name, kindOf(info.Mode()))
+	}
+	return err == nil, nil
 }
 
 // SetAttributes gives what is at path this mode and owner. A symbolic link is not followed: only its owner is set.
@@ -305,23 +313,28 @@ func (r *Root) symlink(target, path string) error {
 	if info, err := r.root.Lstat(name); err == nil && info.IsDir() {
 		return errors.New("a directory is in its place; remove it first")
 	}
-	temporary := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".oneclick-new")
 	if err := r.before("symlink", name); err != nil {
 		return err
 	}
-	if err := r.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return plain(err)
+	r.removeLeftovers(filepath.Dir(name))
+	for try := 1; ; try++ {
+		temporary := temporaryName(name)
+		if err := r.root.Symlink(target, temporary); err != nil {
+			return plain(err)
+		}
+		if err := r.before("rename", name); err != nil {
+			return err
+		}
+		err := r.root.Rename(temporary, name)
+		if err == nil {
+			return r.syncDirectory(filepath.Dir(name))
+		}
+		// A link cannot be locked, so another writer may have taken it for a leftover.
+		if !errors.Is(err, fs.ErrNotExist) || try == renameTries {
+			r.root.Remove(temporary)
+			return plain(err)
+		}
 	}
-	if err := r.root.Symlink(target, temporary); err != nil {
-		return plain(err)
-	}
-	if err := r.before("rename", name); err != nil {
-		return err
-	}
-	if err := r.root.Rename(temporary, name); err != nil {
-		return plain(err)
-	}
-	return r.syncDirectory(filepath.Dir(name))
 }
 
 // Remove takes away path and, where it is a directory, everything below it. Links are removed, not followed.

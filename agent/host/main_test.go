@@ -1,0 +1,46 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// roleVariable names, in the environment of this test program, what it is to do in the place of running tests.
+const roleVariable = "ONECLICK_TEST_ROLE"
+
+// TestMain lets tests start this program again as another process: a writer, a locker, an attacker.
+func TestMain(m *testing.M) {
+	roles := map[string]func(argument string){"write": writeForEver, "hold": holdForEver}
+	name, argument, _ := strings.Cut(os.Getenv(roleVariable), " ")
+	if role, ok := roles[name]; ok {
+		role(argument)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// process starts this program again in another role. It is killed when the test ends.
+func process(t testing.TB, role, argument string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVariable+"="+role+" "+argument)
+	cmd.Stderr = os.Stderr
+	t.Cleanup(func() {
+		if cmd.Process != nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	})
+	return cmd
+}
+
+// fatal ends a role.
+func fatal(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the other process:", err)
+		os.Exit(1)
+	}
+}
