@@ -390,6 +390,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w; free some space and run this again", err)
 	case errors.Is(err, unix.EROFS):
 		return fmt.Errorf("%w; remount it for writing and run this again", err)
+	case errors.Is(err, unix.EPERM) && privileged():
+		return fmt.Errorf("%w, as for what is marked immutable (lsattr shows an i; chattr -i takes it off)", err)
 	}
 	return err
 }
