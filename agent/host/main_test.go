@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -43,4 +44,9 @@ func fatal(err error) {
 		fmt.Fprintln(os.Stderr, "the other process:", err)
 		os.Exit(1)
 	}
+}
+
+func ownerOf(info os.FileInfo) Owner {
+	stat := info.Sys().(*syscall.Stat_t)
+	return Owner{int(stat.Uid), int(stat.Gid)}
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,31 +20,29 @@ const (
 
 // temporaryName is a name beside name that no other writer has, now or later.
 func temporaryName(name string) string {
-	directory, base := filepath.Split(name)
 	unique := "." + rand.Text()[:16] + temporarySuffix
-	return directory + "." + base[:min(len(base), maxName-len(unique)-1)] + unique
+	return "." + name[:min(len(name), maxName-len(unique)-1)] + unique
 }
 
-// createTemporary makes the file that is to replace name. It is locked as long as it is open, so that whoever comes by
-// can tell it from what a writer left that was killed.
-func (r *Root) createTemporary(name string) (temporary string, file *os.File, err error) {
-	r.removeLeftovers(filepath.Dir(name))
+// createTemporary makes the file that is to replace the one here. It is locked as long as it is open, so that whoever
+// comes by can tell it from what a writer left that was killed.
+func (p *place) createTemporary() (name string, file *os.File, err error) {
+	p.removeLeftovers()
 	for {
-		temporary = temporaryName(name)
-		file, err = r.root.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		name = temporaryName(p.name)
+		fd, err := openat(p.dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
 			return "", nil, err
 		}
-		var stat unix.Stat_t
-		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			err = unix.Fstat(int(file.Fd()), &stat)
+			var stat unix.Stat_t
+			if stat, err = statat(fd, ""); err == nil && stat.Nlink > 0 {
+				return name, os.NewFile(uintptr(fd), name), nil
+			}
 		}
-		if err == nil && stat.Nlink > 0 {
-			return temporary, file, nil
-		}
-		file.Close()
-		r.root.Remove(temporary)
+		unix.Close(fd)
+		unix.Unlinkat(p.dir, name, 0)
 		// Between its making and its lock, somebody may have taken it for a leftover.
 		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
 			return "", nil, err
@@ -53,31 +50,33 @@ func (r *Root) createTemporary(name string) (temporary string, file *os.File, er
 	}
 }
 
-// removeLeftovers removes from a directory what writers left there that a kill or a power cut ended. What cannot be
-// removed is left: it does no harm.
-func (r *Root) removeLeftovers(directory string) {
-	file, err := r.root.Open(directory)
+// removeLeftovers removes from the place's directory what writers left there that a kill or a power cut ended. What
+// cannot be removed is left: it does no harm.
+func (p *place) removeLeftovers() {
+	fd, err := openat(p.dir, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return
 	}
-	defer file.Close()
-	names, _ := file.Readdirnames(-1)
-	for _, name := range names {
-		if strings.HasPrefix(name, ".") && strings.HasSuffix(name, temporarySuffix) {
-			r.removeLeftover(filepath.Join(directory, name))
+	listed := directory{root: p.root, file: os.NewFile(uintptr(fd), "."), path: p.above, guard: p.guard}
+	defer listed.close()
+	listed.each(func(entry *place) error {
+		if strings.HasPrefix(entry.name, ".") && strings.HasSuffix(entry.name, temporarySuffix) {
+			entry.removeLeftover()
 		}
-	}
+		return nil
+	})
 }
 
 // removeLeftover removes a temporary file whose writer is gone: it can be locked, and is until its name is gone too. A
 // symbolic link cannot be locked; its writer makes another where it is removed.
-func (r *Root) removeLeftover(name string) {
-	info, err := r.root.Lstat(name)
+func (p *place) removeLeftover() {
+	stat, err := p.stat()
 	if err != nil {
 		return
 	}
-	if info.Mode().IsRegular() {
-		file, err := r.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	kind := modeOf(&stat)
+	if kind.IsRegular() {
+		file, err := p.file(unix.O_RDONLY, 0)
 		if err != nil {
 			return
 		}
@@ -86,7 +85,7 @@ func (r *Root) removeLeftover(name string) {
 			return
 		}
 	}
-	if info.Mode().IsRegular() || info.Mode()&os.ModeSymlink != 0 {
-		r.root.Remove(name)
+	if kind.IsRegular() || kind&os.ModeSymlink != 0 {
+		unix.Unlinkat(p.dir, p.name, 0)
 	}
 }
