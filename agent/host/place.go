@@ -362,3 +362,5 @@ func modeOf(stat *unix.Stat_t) fs.FileMode {
 	}
 	return mode
 }
+
+func isNoDirectory(err error) bool { return errors.Is(err, unix.ENOTDIR) }
