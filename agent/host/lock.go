@@ -3,6 +3,7 @@ package host
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,29 +19,76 @@ var ErrLocked = errors.New("another process is at work")
 // Lock takes the lock at path without waiting. The kernel frees it when the returned file is closed or the
 // process ends, so a lock is never left behind. It returns ErrLocked when another process has it.
 func (r *Root) Lock(path string) (*os.File, error) {
-	file, err := r.OpenAppend(path, 0o600)
+	file, err := r.openLock(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := lockFile(file); err != nil {
+	if err := takeLock(file); err != nil {
 		file.Close()
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-			return nil, ErrLocked
-		}
-		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
+		return nil, lockError(path, err)
 	}
 	return file, nil
 }
 
-// lockFile takes both kinds of lock that belong to an open file. Whether somebody holds the first one, fcntl(2) tells
-// without taking it. flock(2) is what versions of this program before it hold, and all there is before Linux 3.15. On
-// NFS both are one lock of the server, and the second would find the first.
-func lockFile(file *os.File) error {
-	err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
-	if err != nil && !errors.Is(err, unix.EINVAL) || err == nil && onNFS(file) {
+func (r *Root) openLock(path string) (*os.File, error) { return r.open(path, unix.O_RDWR, 0o600) }
+
+func lockError(path string, err error) error {
+	if errors.Is(err, ErrLocked) {
 		return err
 	}
-	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	return fmt.Errorf("cannot lock %s: %w", path, err)
+}
+
+// lockByte is the byte of a lock's file that its holder has locked. Those behind it are the queue's.
+const lockByte = 0
+
+// takeLock takes both kinds of lock that belong to an open file. Whether somebody holds the first one, fcntl(2) tells
+// without taking it. flock(2) is what versions of this program before it hold, and all there is before Linux 3.15. On
+// NFS both are one lock of the server, and the second would find the first.
+func takeLock(file *os.File) error {
+	err := setByte(file, unix.F_WRLCK, lockByte)
+	if err == nil && !onNFS(file) || errors.Is(err, unix.EINVAL) {
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err != nil {
+			setByte(file, unix.F_UNLCK, lockByte)
+		}
+	}
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return ErrLocked
+	}
+	if err == nil {
+		err = forgetHolder(file)
+	}
+	return err
+}
+
+// forgetHolder removes what a holder wrote about itself.
+func forgetHolder(file *os.File) error {
+	if stat, err := statat(int(file.Fd()), ""); err != nil || stat.Size == 0 {
+		return err
+	}
+	return file.Truncate(0)
+}
+
+func freeLock(file *os.File) {
+	forgetHolder(file)
+	unix.Flock(int(file.Fd()), unix.LOCK_UN)
+	setByte(file, unix.F_UNLCK, lockByte)
+}
+
+// setByte locks or unlocks one byte of the file, which need not exist.
+func setByte(file *os.File, kind int16, at int64) error {
+	return unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: kind, Start: at, Len: 1})
+}
+
+// lockedBytes asks for bytes from first on, before end (0 for no end), that another open file has locked, nil for none.
+// It takes nothing.
+func lockedBytes(file *os.File, first, end int64) (*unix.Flock_t, error) {
+	asked := unix.Flock_t{Type: unix.F_WRLCK, Start: first, Len: max(0, end-first)}
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &asked); err != nil || asked.Type == unix.F_UNLCK {
+		return nil, err
+	}
+	return &asked, nil
 }
 
 func onNFS(file *os.File) bool {
@@ -48,15 +96,14 @@ func onNFS(file *os.File) bool {
 	return unix.Fstatfs(int(file.Fd()), &stat) == nil && stat.Type == unix.NFS_SUPER_MAGIC
 }
 
-// LockWithin takes the lock at path, and waits for it as long as d.
+// LockWithin takes the lock at path, and waits for it as long as d. It is for locks that are held for a moment; for
+// others there is Acquire.
 func (r *Root) LockWithin(path string, d time.Duration) (*os.File, error) {
-	const pause = 20 * time.Millisecond
-	for deadline := time.Now().Add(d); ; time.Sleep(pause) {
-		lock, err := r.Lock(path)
-		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
-			return lock, err
-		}
+	held, err := r.Acquire(context.Background(), path, Wish{Within: d})
+	if err != nil {
+		return nil, err
 	}
+	return held.file, nil
 }
 
 // Locked reports whether some process holds the lock at path. It takes no lock, so that nobody who wants it is turned
@@ -67,11 +114,12 @@ func (r *Root) Locked(path string) bool {
 		return false
 	}
 	defer file.Close()
-	asked := unix.Flock_t{Type: unix.F_WRLCK}
-	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &asked); err == nil && asked.Type != unix.F_UNLCK {
-		return true
-	}
-	return flocked(file)
+	return isLocked(file)
+}
+
+func isLocked(file *os.File) bool {
+	locked, err := lockedBytes(file, lockByte, lockByte+1)
+	return err == nil && locked != nil || flocked(file)
 }
 
 // flocked looks for a flock(2) of the file in the kernel's list, proc_locks(5): a holder of an older version, or on an
