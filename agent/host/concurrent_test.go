@@ -18,7 +18,7 @@ import (
 
 func TestWritersBelowOneMissingDirectoryMakeItTogether(t *testing.T) {
 	t.Parallel()
-	h, dir := open(t)
+	h, dir := inMemory(t)
 	for round := range 1000 {
 		var writers sync.WaitGroup
 		for n := range 6 {
@@ -168,7 +168,7 @@ func writeForEver(root string) {
 // of the contents; and what the killed ones left is gone with the next write.
 func TestManyWritersNeverTearAFile(t *testing.T) {
 	t.Parallel()
-	h, dir := open(t)
+	h, dir := inMemory(t)
 	state := filepath.Join(dir, "state")
 	os.Mkdir(state, 0o755)
 	if _, err := h.Files.WriteFile("/state/file", content(), Attributes{}); err != nil {

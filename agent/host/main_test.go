@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // roleVariable names, in the environment of this test program, what it is to do in the place of running tests.
@@ -14,7 +16,7 @@ const roleVariable = "ONECLICK_TEST_ROLE"
 
 // TestMain lets tests start this program again as another process: a writer, a locker, an attacker.
 func TestMain(m *testing.M) {
-	roles := map[string]func(argument string){"write": writeForEver, "hold": holdForEver, "wait": waitForEver}
+	roles := map[string]func(argument string){"write": writeForEver, "hold": holdForEver, "wait": waitForEver, "attack": attack}
 	name, argument, _ := strings.Cut(os.Getenv(roleVariable), " ")
 	if role, ok := roles[name]; ok {
 		role(argument)
@@ -49,4 +51,27 @@ func fatal(err error) {
 func ownerOf(info os.FileInfo) Owner {
 	stat := info.Sys().(*syscall.Stat_t)
 	return Owner{int(stat.Uid), int(stat.Gid)}
+}
+
+// inMemory opens a tree on a file system of its own in memory, that every account may enter: many thousand writes are
+// quick there.
+func inMemory(t testing.TB) (*Host, string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "oneclick-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if os.Geteuid() == 0 {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256m,mode=755"); err != nil {
+			t.Fatalf("cannot mount a file system in memory: %v", err)
+		}
+		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	}
+	h, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h, dir
 }
