@@ -43,13 +43,14 @@ func battlefield(t *testing.T) (h *Host, dir string) {
 			t.Fatal(err)
 		}
 	}
-	for _, directory := range []string{"etc/profile.d", "root", "var/www", "tmp", "srv/shared", "var/lib/copies"} {
+	for _, directory := range []string{"etc/profile.d", "etc/sub", "root", "var/www", "tmp", "srv/shared", "var/lib/copies"} {
 		if err := os.MkdirAll(filepath.Join(dir, directory), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, mode := range map[string]fs.FileMode{
 		"etc/shadow": 0o600, "etc/open": 0o666, "etc/passwd": 0o600, "etc/profile.d/a.sh": 0o600, "root/key": 0o600, "tmp/root-only": 0o600,
+		"etc/file": 0o600, "etc/sub/file": 0o600,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(canary), mode); err != nil {
 			t.Fatal(err)
@@ -229,7 +230,7 @@ func TestAnAttackerGetsNothingByExchangingLinks(t *testing.T) {
 			return errors.Join(one, files.SetAttributes(base+"/file", readable))
 		},
 		"removing": func(_ context.Context, files *Root, base string) error {
-			return errors.Join(files.Remove(base+"/dir"), files.Remove(base+"/dir/sub/file"))
+			return errors.Join(files.Remove(base+"/dir"), files.Remove(base+"/dir/file"), files.Remove(base+"/dir/sub/file"))
 		},
 		"copying trees": func(ctx context.Context, files *Root, base string) error {
 			one := files.CopyTree(ctx, base+"/dir", "/var/lib/copies/one", Attributes{}, Attributes{})

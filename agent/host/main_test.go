@@ -16,7 +16,7 @@ const roleVariable = "ONECLICK_TEST_ROLE"
 
 // TestMain lets tests start this program again as another process: a writer, a locker, an attacker.
 func TestMain(m *testing.M) {
-	roles := map[string]func(argument string){"write": writeForEver, "hold": holdForEver, "wait": waitForEver, "attack": attack}
+	roles := map[string]func(argument string){"write": writeForEver, "hold": holdForEver, "wait": waitForEver, "attack": attack, "own": ownTree}
 	name, argument, _ := strings.Cut(os.Getenv(roleVariable), " ")
 	if role, ok := roles[name]; ok {
 		role(argument)
