@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -98,11 +99,16 @@ func attack(root string) {
 // spy reads a file that root has just written, if it can, and reports what it should not have seen. The file that it may
 // read anyway is no secret.
 func spy(name string) {
-	info, err := os.Lstat(name)
+	file, err := os.Open(name)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil || ownerOf(info).UID == 0 && info.Mode().Perm() == 0o666 {
 		return
 	}
-	if data, err := os.ReadFile(name); err == nil && bytes.Contains(data, []byte(canary)) {
+	if data, err := io.ReadAll(io.LimitReader(file, 1<<20)); err == nil && bytes.Contains(data, []byte(canary)) {
 		fmt.Println("leaked", name)
 	}
 }
