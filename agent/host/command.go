@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -24,6 +25,10 @@ const (
 	maxOutput = 1 << 20
 	// outputGrace is how long a finished command's children may hold its output open.
 	outputGrace = 5 * time.Second
+	// politely is how long a command that has the terminal may take to put it right when it is told to end.
+	politely = 400 * time.Millisecond
+	// endWithin is how long after its context a command is waited for. What the kernel cannot end is left behind.
+	endWithin = 700 * time.Millisecond
 )
 
 // ErrNoChroot says that a command of a tree cannot be run, because entering the tree needs root.
@@ -54,7 +59,7 @@ type CommandError struct {
 func (e *CommandError) Error() string { return fmt.Sprintf("%s %s", e.Name, e.Reason) }
 
 // Run runs a command to its end and returns its standard output, at most 1 MiB of it. When ctx ends first, the
-// command and everything it started are killed. In a tree that is not this machine's own root it runs in a
+// command and everything in its process group are killed, and Run is over within a second. In a tree that is not this machine's own root it runs in a
 // chroot; ErrNoChroot says that it cannot.
 func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 	if len(command.Argv) == 0 {
@@ -74,26 +79,49 @@ func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, executable)
 	cmd.Args = command.Argv
 	cmd.Err = nil // the path was looked up in the tree, not on this machine
-	var stdout, stderr cappedBuffer
+	stdout, stderr := output{also: command.Output}, output{}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if command.Output != nil {
-		cmd.Stdout = io.MultiWriter(&stdout, command.Output)
-	}
 	cmd.Stdin = bytes.NewReader(command.Stdin)
 	h.confine(cmd, command)
 	if command.Terminal && h.Terminal != nil {
 		// In our own process group, which is the terminal's foreground one.
 		cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr.Setpgid = h.Terminal, h.Terminal, h.Terminal, false
-		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.Cancel = func() error {
+			time.AfterFunc(politely, func() { cmd.Process.Kill() })
+			return cmd.Process.Signal(syscall.SIGTERM)
+		}
 		cmd.Env = append(cmd.Env, "TERM="+os.Getenv("TERM"))
 	}
-	if err := cmd.Run(); err != nil {
-		if errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
-			return stdout.Bytes(), nil // a daemon it left behind still holds its output open
-		}
-		return stdout.Bytes(), describe(ctx, name, err, cmd, stderr.Bytes())
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("cannot run %s: %w", name, plain(err))
 	}
-	return stdout.Bytes(), nil
+	err, ended := wait(ctx, cmd)
+	printed, complaints := stdout.take(), stderr.take()
+	switch {
+	case !ended:
+		return printed, &CommandError{Name: name, Status: -1, Reason: notInTime, Stderr: complaints}
+	case err == nil, errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success():
+		return printed, nil // a daemon that it left behind may still hold its output open
+	}
+	return printed, describe(ctx, name, cmd, complaints)
+}
+
+// wait waits for a command's end. After its context's end it waits a moment longer, for a command that was killed, and
+// tells that it gave up: somebody may hold the output open, and no signal ends a process that waits for a broken disk.
+func wait(ctx context.Context, cmd *exec.Cmd) (err error, ended bool) {
+	over := make(chan error, 1)
+	go func() { over <- cmd.Wait() }()
+	select {
+	case err := <-over:
+		return err, true
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-over:
+		return err, true
+	case <-time.After(endWithin):
+		return nil, false
+	}
 }
 
 // confine sets up what surrounds the command: its environment, directory, account, root and process group.
@@ -132,15 +160,14 @@ func (h *Host) confine(cmd *exec.Cmd, command Command) {
 	cmd.WaitDelay = outputGrace
 }
 
-func describe(ctx context.Context, name string, err error, cmd *exec.Cmd, stderr []byte) error {
-	if cmd.ProcessState == nil {
-		return fmt.Errorf("cannot run %s: %w", name, plain(err))
-	}
+const notInTime = "did not end in time"
+
+func describe(ctx context.Context, name string, cmd *exec.Cmd, stderr []byte) error {
 	failure := &CommandError{Name: name, Status: cmd.ProcessState.ExitCode(), Stderr: stderr}
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
 	case ctx.Err() != nil:
-		failure.Reason = "did not end in time"
+		failure.Reason = notInTime
 	case status.Signaled():
 		failure.Reason = "was killed by " + signalName(status.Signal())
 	default:
@@ -189,12 +216,33 @@ func (r *Root) lookCommand(name string) (string, error) {
 	return "", fmt.Errorf("there is no such command on this image: %w", fs.ErrNotExist)
 }
 
-// cappedBuffer keeps the first maxOutput bytes.
-type cappedBuffer struct{ bytes.Buffer }
+// output keeps the first maxOutput bytes of what a command prints, until it is taken.
+type output struct {
+	mu    sync.Mutex
+	kept  bytes.Buffer
+	also  io.Writer
+	taken bool
+}
 
-func (b *cappedBuffer) Write(p []byte) (int, error) {
-	if room := maxOutput - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.taken {
+		return len(p), nil
+	}
+	if room := maxOutput - o.kept.Len(); room > 0 {
+		o.kept.Write(p[:min(room, len(p))])
+	}
+	if o.also != nil {
+		return o.also.Write(p)
 	}
 	return len(p), nil
+}
+
+// take returns what was printed so far; what comes later goes nowhere.
+func (o *output) take() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.taken = true
+	return o.kept.Bytes()
 }

@@ -6,25 +6,23 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// maxLinks is how many symbolic links one path may lead through; the kernel's own limit.
-const maxLinks = 40
 
 // Operation is one change to the machine, named for the system call or action that makes it.
 type Operation struct{ Name, Object string }
 
 // Root is a directory tree worked on as if it were "/". Absolute symbolic links in it are followed inside it,
-// as they would be after a chroot. os.Root below refuses whatever would still lead outside, so that a link
-// swapped in meanwhile makes an operation fail and never escape.
+// as they would be after a chroot, and only where nobody but root can have put them there: an operation below a
+// directory that another account owns or may write fails with a ForeignLink instead.
 type Root struct {
 	dir  string
+	top  int // descriptor (O_PATH) of the tree's top
 	root *os.Root
 	// Before is called ahead of each change; an error stops the change as a power cut would, without any
 	// cleaning up. Tests use it to fail at call n.
@@ -44,11 +42,19 @@ func OpenRoot(dir string) (*Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the root directory %s: %w", dir, plain(err))
 	}
-	return &Root{dir: absolute, root: root}, nil
+	top, err := openat(unix.AT_FDCWD, absolute, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("cannot open the root directory %s: %w", dir, err)
+	}
+	return &Root{dir: absolute, top: top, root: root}, nil
 }
 
 // Close lets go of the tree.
-func (r *Root) Close() error { return r.root.Close() }
+func (r *Root) Close() error {
+	unix.Close(r.top)
+	return r.root.Close()
+}
 
 // IsMachine reports whether the tree is the running machine's own "/".
 func (r *Root) IsMachine() bool { return r.dir == "/" }
@@ -66,93 +72,116 @@ func (r *Root) before(name, object string) error {
 // resolve turns a path of the tree into one relative to its top that leads through no symbolic link. With
 // follow, a link at its end is followed too. What does not exist yet is taken as it stands.
 func (r *Root) resolve(name string, follow bool) (string, error) {
-	pending := strings.Split(filepath.Clean("/" + name)[1:], "/")
-	done := []string{}
-	links := 0
-	for len(pending) > 0 {
-		part := pending[0]
-		pending = pending[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			done = done[:max(0, len(done)-1)]
-			continue
-		}
-		here := strings.Join(append(done[:len(done):len(done)], part), "/")
-		info, err := r.root.Lstat(here)
-		if err != nil || info.Mode()&fs.ModeSymlink == 0 || len(pending) == 0 && !follow {
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return "", plain(err)
-			}
-			done = append(done, part)
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", syscall.ELOOP
-		}
-		target, err := r.root.Readlink(here)
-		if err != nil {
-			return "", plain(err)
-		}
-		if strings.HasPrefix(target, "/") {
-			done = done[:0]
-		}
-		pending = append(strings.Split(target, "/"), pending...)
-	}
-	if len(done) == 0 {
-		return ".", nil
-	}
-	return strings.Join(done, "/"), nil
+	return r.leadsTo(name, way{follow: follow})
 }
 
-// Resolve is where path leads inside the tree once every symbolic link is followed, as an absolute path of it.
+func (r *Root) leadsTo(name string, how way) (string, error) {
+	w, err := r.walk(name, how)
+	if err != nil {
+		return "", err
+	}
+	defer w.close()
+	for len(w.pending) > 0 {
+		rest := strings.Join(w.pending, "/")
+		found, err := w.step()
+		switch {
+		case errors.Is(err, unix.ENOENT):
+			return path.Join(w.path(), rest), nil
+		case err != nil:
+			return "", err
+		case found != nil:
+			return found.String(), nil
+		}
+	}
+	return path.Join(".", w.path()), nil
+}
+
+// Resolve is where path leads inside the tree once every symbolic link is followed, whoever made it, as an absolute path
+// of it. That is only a name: whatever is then done by that name is careful again.
 func (r *Root) Resolve(path string) (string, error) {
-	name, err := r.resolve(path, true)
+	name, err := r.leadsTo(path, asFound)
 	if err != nil {
 		return "", fmt.Errorf("cannot follow %s: %w", path, err)
 	}
 	return "/" + strings.TrimPrefix(name, "."), nil
 }
 
+// at does something at the place that path leads to.
+func (r *Root) at(path string, how way, do func(*place) error) error {
+	p, err := r.locate(path, how)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	return plain(do(p))
+}
+
 // ReadFile reads a regular file of at most limit bytes. Devices, FIFOs and sockets are refused unopened.
-func (r *Root) ReadFile(path string, limit int64) ([]byte, error) {
-	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("cannot read %s: %w", path, plain(err)) }
-	file, err := r.OpenRead(path)
+func (r *Root) ReadFile(path string, limit int64) (data []byte, err error) {
+	err = r.at(path, way{follow: true}, func(p *place) (err error) {
+		data, err = p.read(limit)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	return data, nil
+}
+
+func (p *place) read(limit int64) ([]byte, error) {
+	file, err := p.openRead()
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil {
-		return fail(err)
+	if err == nil && int64(len(data)) > limit {
+		return nil, fmt.Errorf("it is larger than %d bytes", limit)
 	}
-	if int64(len(data)) > limit {
-		return fail(fmt.Errorf("it is larger than %d bytes", limit))
-	}
-	return data, nil
+	return data, err
 }
 
 // OpenRead opens a regular file for reading. Devices, FIFOs and sockets are refused.
-func (r *Root) OpenRead(path string) (*os.File, error) {
-	fail := func(err error) (*os.File, error) { return nil, fmt.Errorf("cannot read %s: %w", path, plain(err)) }
-	name, err := r.resolve(path, true)
+func (r *Root) OpenRead(path string) (file *os.File, err error) {
+	err = r.at(path, way{follow: true}, func(p *place) (err error) {
+		file, err = p.openRead()
+		return err
+	})
 	if err != nil {
-		return fail(err)
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	file, err := r.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	return file, nil
+}
+
+func (p *place) openRead() (*os.File, error) {
+	stat, err := p.stat()
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("it is %s, not a regular file", kindOf(info.Mode()))
+	if err := regular(&stat); err != nil {
+		return nil, err
+	}
+	file, err := p.file(unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if stat, err = statat(int(file.Fd()), ""); err == nil {
+		if err = regular(&stat); err == nil {
+			err = p.onlyName(int(file.Fd()))
+		}
 	}
 	if err != nil {
 		file.Close()
-		return fail(err)
+		return nil, err
 	}
 	return file, nil
+}
+
+func regular(stat *unix.Stat_t) error {
+	if mode := modeOf(stat); !mode.IsRegular() {
+		return fmt.Errorf("it is %s, not a regular file", kindOf(mode))
+	}
+	return nil
 }
 
 // ReadHead reads the first bytes of a regular file, fewer where it is shorter.
@@ -166,94 +195,130 @@ func (r *Root) ReadHead(path string, length int64) ([]byte, error) {
 }
 
 // Stat describes what path leads to, links followed.
-func (r *Root) Stat(path string) (fs.FileInfo, error) { return r.info(path, true) }
+func (r *Root) Stat(path string) (fs.FileInfo, error) { return r.info(path, way{follow: true}) }
 
 // Lstat describes path itself; a symbolic link is not followed.
-func (r *Root) Lstat(path string) (fs.FileInfo, error) { return r.info(path, false) }
+func (r *Root) Lstat(path string) (fs.FileInfo, error) { return r.info(path, way{}) }
 
-func (r *Root) info(path string, follow bool) (fs.FileInfo, error) {
-	name, err := r.resolve(path, follow)
-	if err == nil {
-		var info fs.FileInfo
-		if info, err = r.root.Lstat(name); err == nil {
-			return info, nil
-		}
+func (r *Root) info(path string, how way) (info fs.FileInfo, err error) {
+	err = r.at(path, how, func(p *place) (err error) {
+		info, err = p.info()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot look at %s: %w", path, err)
 	}
-	return nil, fmt.Errorf("cannot look at %s: %w", path, plain(err))
+	return info, nil
 }
 
-// Exists reports whether something is at path, links followed.
+// asFound is how a command finds a path: links are followed whoever made them. It is for questions whose answer gives
+// nothing away and changes nothing.
+var asFound = way{follow: true, anyLink: true}
+
+// Exists reports whether something is at path for a command that looks there, links followed whoever made them.
 func (r *Root) Exists(path string) bool {
-	_, err := r.Stat(path)
+	_, err := r.info(path, asFound)
 	return err == nil
 }
 
 // Missing reports whether nothing is at path, for sure: an error of the disk is no proof of that.
 func (r *Root) Missing(path string) bool {
-	_, err := r.Stat(path)
+	_, err := r.info(path, asFound)
 	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Readlink returns the text of the symbolic link at path.
-func (r *Root) Readlink(path string) (string, error) {
-	name, err := r.resolve(path, false)
-	if err == nil {
-		var target string
-		if target, err = r.root.Readlink(name); err == nil {
-			return target, nil
-		}
+func (r *Root) Readlink(path string) (target string, err error) {
+	err = r.at(path, way{}, func(p *place) (err error) {
+		target, err = readlinkat(p.dir, p.name)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot read the link %s: %w", path, err)
 	}
-	return "", fmt.Errorf("cannot read the link %s: %w", path, plain(err))
+	return target, nil
 }
 
 // ReadDir lists the names in a directory, sorted.
-func (r *Root) ReadDir(path string) ([]fs.DirEntry, error) {
-	name, err := r.resolve(path, true)
-	if err == nil {
-		var directory *os.File // opened as nothing else: a FIFO in its place would wait for a writer
-		if directory, err = r.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0); err == nil {
-			defer directory.Close()
-			var entries []fs.DirEntry
-			if entries, err = directory.ReadDir(-1); err == nil {
-				slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-				return entries, nil
-			}
+func (r *Root) ReadDir(path string) (entries []fs.DirEntry, err error) {
+	err = r.at(path, way{follow: true}, func(p *place) error {
+		directory, err := p.file(unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return err
 		}
+		defer directory.Close()
+		entries, err = directory.ReadDir(-1)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list %s: %w", path, err)
 	}
-	return nil, fmt.Errorf("cannot list %s: %w", path, plain(err))
+	for i, entry := range entries {
+		entries[i] = &dirEntry{entry, r, path + "/" + entry.Name()}
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
 }
+
+// dirEntry is an entry whose Info looks into the tree again, as carefully as everything else.
+type dirEntry struct {
+	fs.DirEntry
+	root *Root
+	path string
+}
+
+func (d *dirEntry) Info() (fs.FileInfo, error) { return d.root.Lstat(d.path) }
 
 // OpenAppend opens a file to add to its end, creating it with mode. Its directory is made durable.
 func (r *Root) OpenAppend(path string, mode fs.FileMode) (*os.File, error) {
-	return r.open(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, mode)
+	return r.open(path, unix.O_RDWR|unix.O_APPEND, mode)
 }
 
 // Create opens an empty file for writing, private to root.
 func (r *Root) Create(path string) (*os.File, error) {
-	return r.open(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-}
-
-func (r *Root) open(path string, flags int, mode fs.FileMode) (*os.File, error) {
-	fail := func(err error) (*os.File, error) { return nil, fmt.Errorf("cannot open %s: %w", path, plain(err)) }
-	if err := r.before("open", path); err != nil {
-		return fail(err)
-	}
-	name, err := r.resolve(path, true)
-	if err != nil {
-		return fail(err)
-	}
-	_, statErr := r.root.Lstat(name)
-	file, err := r.root.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, mode)
-	if err != nil {
-		return fail(err)
-	}
-	if statErr != nil {
-		if err := r.syncDirectory(filepath.Dir(name)); err != nil {
+	file, err := r.open(path, unix.O_RDWR, 0o600)
+	if err == nil {
+		if err = file.Truncate(0); err != nil {
 			file.Close()
-			return fail(err)
+			return nil, fmt.Errorf("cannot open %s: %w", path, plain(err))
 		}
 	}
+	return file, err
+}
+
+func (r *Root) open(path string, flags int, mode fs.FileMode) (file *os.File, err error) {
+	if err := r.before("open", path); err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
+	err = r.at(path, way{follow: true}, func(p *place) (err error) {
+		file, err = p.openOrCreate(flags, mode)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
 	return file, nil
+}
+
+// openOrCreate opens a file to write into it. One that another account put there is not written into.
+func (p *place) openOrCreate(flags int, mode fs.FileMode) (*os.File, error) {
+	for {
+		file, err := p.file(flags, 0)
+		if errors.Is(err, unix.ENOENT) {
+			if file, err = p.file(flags|unix.O_CREAT|unix.O_EXCL, mode); errors.Is(err, unix.EEXIST) {
+				continue // somebody else made it meanwhile
+			} else if err == nil {
+				err = p.syncDirectory()
+			}
+		} else if err == nil && p.guard != nil {
+			err = p.ownFile(int(file.Fd()))
+		}
+		if err != nil && file != nil {
+			file.Close()
+			return nil, err
+		}
+		return file, err
+	}
 }
 
 // plain takes the wrapping off an error of package os, whose path is one that the caller names better.
@@ -287,18 +352,23 @@ func kindOf(mode fs.FileMode) string {
 
 // Space is how large the file system at path is, and how much of it is free, in bytes.
 func (r *Root) Space(path string) (total, free int64, err error) {
-	name, err := r.resolve(path, true)
-	if err == nil {
-		var directory *os.File
-		if directory, err = r.root.Open(name); err == nil {
-			defer directory.Close()
-			var stat unix.Statfs_t
-			if err = unix.Fstatfs(int(directory.Fd()), &stat); err == nil {
-				return int64(stat.Blocks) * stat.Bsize, int64(stat.Bavail) * stat.Bsize, nil
-			}
+	err = r.at(path, way{follow: true}, func(p *place) error {
+		directory, err := p.file(unix.O_RDONLY, 0)
+		if err != nil {
+			return err
 		}
+		defer directory.Close()
+		var stat unix.Statfs_t
+		if err := unix.Fstatfs(int(directory.Fd()), &stat); err != nil {
+			return err
+		}
+		total, free = int64(stat.Blocks)*stat.Bsize, int64(stat.Bavail)*stat.Bsize
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("cannot tell the space of %s: %w", path, err)
 	}
-	return 0, 0, fmt.Errorf("cannot tell the space of %s: %w", path, plain(err))
+	return total, free, nil
 }
 
 // Bits are a mode as chmod(1) writes it.

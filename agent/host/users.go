@@ -114,6 +114,27 @@ func (h *Host) groupID(name string) (int, error) {
 	return 0, fmt.Errorf("cannot find the group %q in /etc/group%s", name, hint(name, names))
 }
 
+// nameOf is the name of an account or group by its number, or the number itself where it has none. It is for messages:
+// links are followed whoever made them.
+func (r *Root) nameOf(file string, id int) string {
+	number := strconv.Itoa(id)
+	p, err := r.locate(file, asFound)
+	if err != nil {
+		return number
+	}
+	defer p.close()
+	data, err := p.read(maxAccounts)
+	if err != nil {
+		return number
+	}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.SplitN(line, ":", 4); len(fields) == 4 && fields[2] == number {
+			return fields[0]
+		}
+	}
+	return number
+}
+
 func (h *Host) accountFile(path string) ([][]string, error) {
 	data, err := h.Files.ReadFile(path, maxAccounts)
 	if err != nil {

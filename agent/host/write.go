@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,168 +14,157 @@ import (
 // maxCompared is the largest existing file that a write is compared with, in bytes.
 const maxCompared = 64 << 20
 
-// Owner is an account and a group by number.
-type Owner struct{ UID, GID int }
-
-// Attributes are a file's mode and owner. Nil keeps what the file has; a new file then gets 0644 (a new
-// directory 0755) and the user this process runs as.
-type Attributes struct {
-	Mode  *fs.FileMode
-	Owner *Owner
-}
-
-// Mode is a shorthand for Attributes with only a mode.
-func Mode(mode fs.FileMode) Attributes { return Attributes{Mode: &mode} }
-
 // Matches reports whether path is a regular file with this content and these attributes.
 func (r *Root) Matches(path string, data []byte, want Attributes) bool {
-	info, err := r.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(data)) || !r.attributesMatch(info, want) {
+	matches := false
+	r.at(path, way{follow: true}, func(p *place) error {
+		matches = p.matches(data, want)
+		return nil
+	})
+	return matches
+}
+
+func (p *place) matches(data []byte, want Attributes) bool {
+	stat, err := p.stat()
+	if err != nil || !modeOf(&stat).IsRegular() || stat.Size != int64(len(data)) || !p.root.attributesMatch(&stat, want) {
 		return false
 	}
-	have, err := r.ReadFile(path, maxCompared)
+	have, err := p.read(maxCompared)
 	return err == nil && bytes.Equal(have, data)
 }
 
-func (r *Root) attributesMatch(info fs.FileInfo, want Attributes) bool {
-	if want.Mode != nil && info.Mode()&modeBits != *want.Mode&modeBits {
-		return false
-	}
-	return want.Owner == nil || !r.canChown() || ownerOf(info) == *want.Owner
-}
-
-// modeBits are the bits that chmod sets.
-const modeBits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-
-// canChown is false for a throwaway tree worked on without root: its files all belong to whoever runs this.
-func (r *Root) canChown() bool { return privileged() || r.IsMachine() }
-
-func ownerOf(info fs.FileInfo) Owner {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return Owner{}
-	}
-	return Owner{int(stat.Uid), int(stat.Gid)}
-}
-
 // WriteFile gives path this content and these attributes, durably and atomically: at any moment, a power cut
-// included, the whole old file or the whole new one is there. A symbolic link at path is followed inside the
-// tree. Extended attributes (SELinux labels, ACLs) of a replaced file are kept. Nothing is written where
-// nothing would change; changed tells.
+// included, the whole old file or the whole new one is there, whoever else writes it. A symbolic link at path is followed
+// inside the tree where nobody but root can have put it there. Extended attributes (SELinux labels, ACLs) of a replaced
+// file are kept. Nothing is written where nothing would change; changed tells.
 func (r *Root) WriteFile(path string, data []byte, want Attributes) (changed bool, err error) {
-	if r.Matches(path, data, want) {
-		return false, nil
-	}
-	name, err := r.resolve(path, true)
-	if err == nil {
-		err = r.replace(name, data, want)
-	}
+	err = r.at(path, way{follow: true}, func(p *place) error {
+		if p.matches(data, want) {
+			return nil
+		}
+		changed = true
+		return p.replace(want, func(file *os.File) error {
+			if err := r.before("write", p.String()); err != nil {
+				file.Write(data[:len(data)/2]) // what a power cut in the middle of a write leaves
+				return err
+			}
+			_, err := file.Write(data)
+			return err
+		})
+	})
 	if err != nil {
 		return false, fmt.Errorf("cannot write %s: %w", path, explain(err))
 	}
-	return true, nil
+	return changed, nil
 }
 
-func (r *Root) replace(name string, data []byte, want Attributes) error {
-	old, err := r.root.Lstat(name)
+// replace puts a new file in the place of the one that is there, if any.
+func (p *place) replace(want Attributes, write func(*os.File) error) error {
+	var old *unix.Stat_t
+	if stat, err := p.stat(); err == nil {
+		if err := regular(&stat); err != nil {
+			return err
+		}
+		old = &stat
+	} else if !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	if err := p.root.before("create", p.String()); err != nil {
+		return err
+	}
+	temporary, file, err := p.createTemporary()
 	if err != nil {
-		old = nil
-		if !errors.Is(err, fs.ErrNotExist) {
-			return plain(err)
-		}
-	} else if !old.Mode().IsRegular() {
-		return fmt.Errorf("it is %s, not a regular file", kindOf(old.Mode()))
+		return err
 	}
-	// The name is the same on every run, so that a second run replaces what a power cut left behind.
-	temporary := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".oneclick-new")
-	if err := r.writeTemporary(temporary, name, old, data, want); err != nil {
+	defer file.Close()
+	err = write(file)
+	if err == nil {
+		err = p.finish(file, old, want)
+	}
+	if err == nil {
+		err = p.root.before("rename", p.String())
+	}
+	if err == nil {
+		err = unix.Renameat(p.dir, temporary, p.dir, p.name)
+	}
+	if err != nil {
 		if !errors.Is(err, ErrPower) {
-			r.root.Remove(temporary)
+			unix.Unlinkat(p.dir, temporary, 0)
 		}
 		return err
 	}
-	if err := r.before("rename", name); err != nil {
-		return err
+	if p.guard != nil && !p.holds(int(file.Fd())) {
+		return errors.New("somebody else who may write to its directory exchanged it meanwhile; run this again")
 	}
-	if err := r.root.Rename(temporary, name); err != nil {
-		r.root.Remove(temporary)
-		return plain(err)
-	}
-	return r.syncDirectory(filepath.Dir(name))
+	return p.syncDirectory()
+}
+
+// holds reports whether the open file is the one that is here.
+func (p *place) holds(fd int) bool {
+	here, err := p.stat()
+	file, fileErr := statat(fd, "")
+	return err == nil && fileErr == nil && here.Dev == file.Dev && here.Ino == file.Ino
 }
 
 // ErrPower is what tests return from Root.Before: nothing after it reaches the disk, cleaning up included.
 var ErrPower = errors.New("the power is gone")
 
-func (r *Root) writeTemporary(temporary, name string, old fs.FileInfo, data []byte, want Attributes) error {
-	if err := r.before("create", name); err != nil {
-		return err
-	}
-	if err := r.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return plain(err)
-	}
-	file, err := r.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return plain(err)
-	}
-	defer file.Close()
-	if err := r.before("write", name); err != nil {
-		file.Write(data[:len(data)/2]) // what a power cut in the middle of a write leaves
-		return err
-	}
-	if _, err := file.Write(data); err != nil {
-		return plain(err)
-	}
-	if old != nil {
-		if err := r.copyExtendedAttributes(name, file); err != nil {
-			return err
-		}
-	}
-	if err := r.setAttributes(file, old, want); err != nil {
-		return err
-	}
-	if err := r.before("fsync", name); err != nil {
-		return err
-	}
-	return plain(file.Sync())
-}
-
-// setAttributes changes the owner before the mode, because a change of owner takes setuid and setgid off.
-func (r *Root) setAttributes(file *os.File, old fs.FileInfo, want Attributes) error {
+// finish gives a new file the attributes of the old one, or those that are wanted, and makes it durable. The owner comes
+// before the mode, because a change of owner takes setuid and setgid off.
+func (p *place) finish(file *os.File, old *unix.Stat_t, want Attributes) error {
 	mode := fs.FileMode(0o644)
 	if old != nil {
-		mode = old.Mode() & modeBits
+		if err := p.copyExtendedAttributes(file); err != nil {
+			return err
+		}
+		mode = modeOf(old) & modeBits
+		if p.guard != nil {
+			mode &^= fs.ModeSetuid | fs.ModeSetgid // of a file that anybody may have linked here
+		}
 		if want.Owner == nil {
-			owner := ownerOf(old)
-			want.Owner = &owner
+			want.Owner = new(ownerIn(old))
 		}
 	}
 	if want.Mode != nil {
 		mode = *want.Mode
 	}
-	if want.Owner != nil && r.canChown() {
+	if want.Owner != nil && p.root.canChown() {
 		if err := file.Chown(want.Owner.UID, want.Owner.GID); err != nil {
-			return plain(err)
+			return err
 		}
 	}
-	return plain(file.Chmod(mode))
+	if err := file.Chmod(mode); err != nil {
+		return err
+	}
+	if err := p.root.before("fsync", p.String()); err != nil {
+		return err
+	}
+	return file.Sync()
 }
 
-// copyExtendedAttributes gives file what the file at name has. File systems without them are no error.
-func (r *Root) copyExtendedAttributes(name string, file *os.File) error {
-	from, err := r.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+// capability is the extended attribute that makes a program privileged. Like setuid, it is not taken over from a file
+// that anybody may have linked to its place.
+const capability = "security.capability"
+
+// copyExtendedAttributes gives file what the file here has. File systems without them are no error.
+func (p *place) copyExtendedAttributes(file *os.File) error {
+	from, err := p.file(unix.O_RDONLY, 0)
 	if err != nil {
-		return plain(err)
+		return err
 	}
 	defer from.Close()
+	return copyExtendedAttributes(from, file, p.guard != nil)
+}
+
+func copyExtendedAttributes(from, to *os.File, guarded bool) error {
 	names := make([]byte, 64<<10)
 	n, err := unix.Flistxattr(int(from.Fd()), names)
-	if err != nil {
+	if err != nil || n == 0 {
 		return ignoreUnsupported(err)
 	}
 	value := make([]byte, 64<<10)
-	for _, attribute := range strings.Split(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
-		if attribute == "" {
+	for attribute := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
+		if attribute == "" || guarded && attribute == capability {
 			continue
 		}
 		size, err := unix.Fgetxattr(int(from.Fd()), attribute, value)
@@ -187,7 +174,7 @@ func (r *Root) copyExtendedAttributes(name string, file *os.File) error {
 			}
 			return fmt.Errorf("cannot keep its attribute %s: %w", attribute, err)
 		}
-		if err := unix.Fsetxattr(int(file.Fd()), attribute, value[:size], 0); err != nil && ignoreUnsupported(err) != nil {
+		if err := unix.Fsetxattr(int(to.Fd()), attribute, value[:size], 0); err != nil && ignoreUnsupported(err) != nil {
 			return fmt.Errorf("cannot keep its attribute %s: %w", attribute, err)
 		}
 	}
@@ -201,160 +188,26 @@ func ignoreUnsupported(err error) error {
 	return err
 }
 
-// MakeDirectory makes path and what is missing above it, durably, and gives path these attributes. Directories
-// made on the way get 0755.
-func (r *Root) MakeDirectory(path string, want Attributes) error {
-	if err := r.makeDirectory(path, want); err != nil {
-		return fmt.Errorf("cannot make the directory %s: %w", path, explain(err))
+// syncDirectory makes the names in the place's directory durable.
+func (p *place) syncDirectory() error {
+	above := p.above
+	if above == "" {
+		above = "."
 	}
-	return nil
-}
-
-func (r *Root) makeDirectory(path string, want Attributes) error {
-	name, err := r.resolve(path, true)
-	if err != nil || name == "." {
+	if err := p.root.before("fsync directory", above); err != nil {
 		return err
 	}
-	parts := strings.Split(name, "/")
-	for i := range parts {
-		here := strings.Join(parts[:i+1], "/")
-		info, err := r.root.Stat(here)
-		if err == nil {
-			if !info.IsDir() {
-				return fmt.Errorf("/%s is %s", here, kindOf(info.Mode()))
-			}
-			continue
-		}
-		if err := r.before("mkdir", here); err != nil {
-			return err
-		}
-		mode := fs.FileMode(0o755)
-		if i == len(parts)-1 && want.Mode != nil {
-			mode = *want.Mode & 0o777
-		}
-		if err := r.root.Mkdir(here, mode); err != nil {
-			return plain(err)
-		}
-		// mkdir obeys the umask, which is not ours to change: what it took away is given back.
-		if err := r.root.Chmod(here, mode); err != nil {
-			return plain(err)
-		}
-		if err := r.syncDirectory(filepath.Dir(here)); err != nil {
-			return err
-		}
-	}
-	info, err := r.root.Lstat(name)
-	if err != nil {
-		return plain(err)
-	}
-	return r.applyAttributes(name, info, want)
-}
-
-// SetAttributes gives what is at path this mode and owner. A symbolic link is not followed: only its owner is set.
-func (r *Root) SetAttributes(path string, want Attributes) error {
-	name, err := r.resolve(path, false)
-	if err == nil {
-		var info fs.FileInfo
-		if info, err = r.root.Lstat(name); err == nil {
-			err = r.applyAttributes(name, info, want)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot change owner or mode of %s: %w", path, explain(plain(err)))
-	}
-	return nil
-}
-
-// applyAttributes changes what differs of an entry that is no new file.
-func (r *Root) applyAttributes(name string, info fs.FileInfo, want Attributes) error {
-	if info.Mode()&fs.ModeSymlink != 0 {
-		want.Mode = nil
-	}
-	if r.attributesMatch(info, want) {
-		return nil
-	}
-	if err := r.before("chmod", name); err != nil {
-		return err
-	}
-	if want.Owner != nil && r.canChown() && ownerOf(info) != *want.Owner {
-		if err := r.root.Lchown(name, want.Owner.UID, want.Owner.GID); err != nil {
-			return plain(err)
-		}
-	}
-	if want.Mode != nil {
-		if err := r.root.Chmod(name, *want.Mode); err != nil {
-			return plain(err)
-		}
-	}
-	return nil
-}
-
-// Symlink makes path a symbolic link with this text, durably and atomically, in place of a link or file there.
-func (r *Root) Symlink(target, path string) error {
-	if err := r.symlink(target, path); err != nil {
-		return fmt.Errorf("cannot link %s: %w", path, explain(err))
-	}
-	return nil
-}
-
-func (r *Root) symlink(target, path string) error {
-	name, err := r.resolve(path, false)
+	directory, err := openat(p.dir, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
-	if info, err := r.root.Lstat(name); err == nil && info.IsDir() {
-		return errors.New("a directory is in its place; remove it first")
-	}
-	temporary := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".oneclick-new")
-	if err := r.before("symlink", name); err != nil {
-		return err
-	}
-	if err := r.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return plain(err)
-	}
-	if err := r.root.Symlink(target, temporary); err != nil {
-		return plain(err)
-	}
-	if err := r.before("rename", name); err != nil {
-		return err
-	}
-	if err := r.root.Rename(temporary, name); err != nil {
-		return plain(err)
-	}
-	return r.syncDirectory(filepath.Dir(name))
-}
-
-// Remove takes away path and, where it is a directory, everything below it. Links are removed, not followed.
-// What is not there is no error.
-func (r *Root) Remove(path string) error {
-	name, err := r.resolve(path, false)
-	if err == nil {
-		if _, statErr := r.root.Lstat(name); errors.Is(statErr, fs.ErrNotExist) {
-			return nil
-		}
-		if err = r.before("remove", name); err == nil {
-			if err = r.discard(name, false); err == nil {
-				err = r.syncDirectory(filepath.Dir(name))
-			}
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot remove %s: %w", path, explain(err))
-	}
-	return nil
+	defer unix.Close(directory)
+	return unix.Fsync(directory)
 }
 
 // syncDirectory makes the names in a directory durable.
-func (r *Root) syncDirectory(name string) error {
-	if err := r.before("fsync directory", name); err != nil {
-		return err
-	}
-	directory, err := r.root.Open(name)
-	if err != nil {
-		return plain(err)
-	}
-	defer directory.Close()
-	return plain(directory.Sync())
+func (r *Root) syncDirectory(directory string) error {
+	return r.at(directory+"/.names", way{}, (*place).syncDirectory)
 }
 
 // SyncAll makes everything durable that anybody wrote to the tree's file system so far.
@@ -377,18 +230,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w; free some space and run this again", err)
 	case errors.Is(err, unix.EROFS):
 		return fmt.Errorf("%w; remount it for writing and run this again", err)
+	case errors.Is(err, unix.EPERM) && privileged():
+		return fmt.Errorf("%w, as for what is marked immutable (lsattr shows an i; chattr -i takes it off)", err)
 	}
 	return err
-}
-
-// Has reports whether what is at path, links not followed, has this mode and owner.
-func (r *Root) Has(path string, want Attributes) bool {
-	info, err := r.Lstat(path)
-	if err != nil {
-		return false
-	}
-	if info.Mode()&fs.ModeSymlink != 0 {
-		want.Mode = nil
-	}
-	return r.attributesMatch(info, want)
 }

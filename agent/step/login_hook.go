@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
@@ -27,18 +28,22 @@ var hookLines = []string{
 	hookEnd,
 }
 
-// Hook adds our block to the text of a .bashrc, in the text's own kind of line end, and keeps every byte of it.
+// Hook adds our block to the text of a .bashrc and keeps every byte of it. The block's own lines end as bash wants them,
+// whatever the others end with: a carriage return behind "esac" is a syntax error. A block that is not so is made anew.
 func Hook(text []byte) []byte {
 	if bytes.Contains(text, []byte(hookBegin)) {
-		return text
+		if !bytes.Contains(text, []byte(strings.Join(hookLines, "\r\n"))) {
+			return text
+		}
+		without, whole := Unhook(text)
+		if !whole {
+			return text
+		}
+		text = without
 	}
-	end := "\n"
-	if i := bytes.IndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
-		end = "\r\n"
-	}
-	block := strings.Join(hookLines, end) + end
+	block := strings.Join(hookLines, "\n") + "\n"
 	if len(text) > 0 && text[len(text)-1] != '\n' {
-		block = end + strings.TrimSuffix(block, end) // so that the last line is without its end again afterwards
+		block = "\n" + strings.TrimSuffix(block, "\n") // so that the last line is without its end again afterwards
 	}
 	return append(bytes.Clone(text), block...)
 }
@@ -64,14 +69,24 @@ func Unhook(text []byte) (without []byte, whole bool) {
 	return text, !bytes.Contains(text, []byte(hookBegin))
 }
 
-// LoginHook adds the block to root's .bashrc.
+// Degraded is the error of a step that fails and holds nothing up: everything else goes on without it.
+type Degraded struct{ Err error }
+
+func (d *Degraded) Error() string { return d.Err.Error() }
+func (d *Degraded) Unwrap() error { return d.Err }
+
+// LoginHook adds the block to root's .bashrc. Where that is no file that can be edited, the Droplet does without: its
+// error is a Degraded.
 type LoginHook struct{}
 
 // Check looks for the block.
 func (LoginHook) Check(_ context.Context, h *host.Host) (State, error) {
 	text, err := readBashrc(h)
-	if err != nil || !bytes.Contains(text, []byte(hookBegin)) {
-		return Unmet, err
+	if err != nil {
+		return Unmet, noHook(err)
+	}
+	if !bytes.Equal(Hook(text), text) {
+		return Unmet, nil
 	}
 	return Met, nil
 }
@@ -79,25 +94,44 @@ func (LoginHook) Check(_ context.Context, h *host.Host) (State, error) {
 // Apply adds it.
 func (LoginHook) Apply(_ context.Context, h *host.Host) error {
 	text, err := readBashrc(h)
+	if err == nil {
+		_, err = h.Files.WriteFile(bashrcPath, Hook(text), host.Attributes{})
+	}
 	if err != nil {
+		return noHook(err)
+	}
+	return nil
+}
+
+// noHook says what does not work now, and what works instead.
+func noHook(err error) error {
+	if errors.Is(err, host.ErrPower) {
 		return err
 	}
-	_, err = h.Files.WriteFile(bashrcPath, Hook(text), host.Attributes{})
-	return err
+	return &Degraded{fmt.Errorf("cannot offer the setup at the first login: %w; mend the file, or start "+
+		"the setup by hand with oneclick-agent first-login", err)}
 }
 
 func readBashrc(h *host.Host) ([]byte, error) {
 	text, err := h.Files.ReadFile(bashrcPath, maxBashrc)
 	if errors.Is(err, fs.ErrNotExist) {
+		if target, linkErr := h.Files.Readlink(bashrcPath); linkErr == nil {
+			return nil, fmt.Errorf("cannot read %s: it is a link to %s, which is not there", bashrcPath, target)
+		}
 		return nil, nil
 	}
 	return text, err
 }
 
-// RemoveLoginHook takes the block out. One that was edited stays, and does no harm: the program ends at once.
+// RemoveLoginHook takes the block out. One that was edited stays, and does no harm: the program ends at once. So it is
+// with a .bashrc that we could not have written: there is no block of ours in it.
 func RemoveLoginHook(h *host.Host) error {
+	info, err := h.Files.Stat(bashrcPath)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (!info.Mode().IsRegular() || info.Size() > maxBashrc) {
+		return nil
+	}
 	text, err := readBashrc(h)
-	if err != nil || text == nil {
+	if err != nil {
 		return err
 	}
 	without, _ := Unhook(text)
