@@ -160,7 +160,7 @@ func cannotRotate(f *facts.Facts, name string) (message, hint string) {
 // A rotation that was cut off goes on with the next call, or at the next boot.
 func Rotate(ctx context.Context, f *facts.Facts, names []string) (journal.Phase, error) {
 	phase := journal.Failed
-	err := exclusively(f, func(j *journal.Journal) (err error) {
+	err := exclusively(ctx, f, "rotate", func(j *journal.Journal) (err error) {
 		if record := j.State(); !record.Phase.Complete() {
 			phase = journal.Pending
 			return errors.New("cannot rotate secrets before first boot is done; see: oneclick-agent status")

@@ -43,7 +43,7 @@ func WantsTerminal(f *facts.Facts, record journal.State) bool {
 
 func applyAnswers(ctx context.Context, f *facts.Facts, terminalOnly bool) (phase journal.Phase, err error) {
 	phase = journal.Failed
-	err = exclusively(f, func(boot *journal.Journal) error {
+	err = exclusively(ctx, f, "first login", func(boot *journal.Journal) error {
 		if record := boot.State(); !record.Phase.Complete() {
 			phase = journal.Pending
 			return errors.New("the answers are applied once first boot is done; see: oneclick-agent status")
@@ -108,7 +108,7 @@ func loginOver(f *facts.Facts) error {
 
 // ForgetLogin begins first login anew: its answers and its record are taken away, and it is offered again.
 func ForgetLogin(ctx context.Context, f *facts.Facts) error {
-	return exclusively(f, func(*journal.Journal) error {
+	return exclusively(ctx, f, "first login", func(*journal.Journal) error {
 		if err := f.Host.Files.Remove(state.Apply); err != nil {
 			return err
 		}

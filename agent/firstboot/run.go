@@ -35,7 +35,10 @@ const (
 	longestRetry  = 10 * time.Minute
 )
 
-// errBusy says that another process changes this Droplet.
+// busyWithin is how long a run waits for another one that is at work.
+const busyWithin = 20 * time.Minute
+
+// errBusy says that another process changes this Droplet for longer than anybody waits.
 var errBusy = errors.New("another setup is at work; follow it with: oneclick-agent status --wait")
 
 // Run begins, resumes or confirms the first boot of this Droplet, and takes up what changed since. With whenDue it does so
@@ -69,7 +72,7 @@ func Run(ctx context.Context, f *facts.Facts, whenDue bool) (journal.Phase, erro
 		}
 	}
 	phase := journal.Failed
-	err = exclusively(f, func(j *journal.Journal) (err error) {
+	err = exclusively(ctx, f, "first boot", func(j *journal.Journal) (err error) {
 		phase, err = begin(ctx, f, j)
 		return err
 	})
@@ -79,12 +82,15 @@ func Run(ctx context.Context, f *facts.Facts, whenDue bool) (journal.Phase, erro
 	return phase, err
 }
 
-// exclusively does what changes this Droplet while nobody else can, with the record of first boot.
-func exclusively(f *facts.Facts, do func(*journal.Journal) error) error {
+// exclusively does what changes this Droplet while nobody else can, with the record of first boot. Who comes while
+// another is at work waits for its turn; doing says for what, to those who wait in turn.
+func exclusively(ctx context.Context, f *facts.Facts, doing string, do func(*journal.Journal) error) error {
 	if err := state.MakeDirectory(f.Host.Files); err != nil {
 		return err
 	}
-	lock, err := f.Host.Files.Lock(state.Lock)
+	lock, err := f.Host.Files.Acquire(ctx, state.Lock, host.Wish{Doing: doing, Within: busyWithin, Told: func(holder host.Holder) {
+		f.Host.Report("waiting for " + holder.String())
+	}})
 	if errors.Is(err, host.ErrLocked) {
 		return errBusy
 	}
@@ -184,7 +190,7 @@ func nextTry(h *host.Host, attempts int) time.Time {
 
 // scheduleRetry starts or stops the units that bring a pending run back. Without systemd, a person does.
 func scheduleRetry(ctx context.Context, f *facts.Facts, wanted bool) {
-	if !f.Host.Live() {
+	if !f.Host.Units.Running() {
 		return
 	}
 	for _, unit := range []string{retryTimer, retryPath} {

@@ -40,5 +40,7 @@ type Units interface {
 	State(ctx context.Context, unit string) (UnitState, error)
 	// DaemonReload makes systemd read unit files and drop-ins again.
 	DaemonReload(ctx context.Context) error
+	// Running reports whether units can be started: whether this is a running system.
+	Running() bool
 	Close()
 }

@@ -24,6 +24,8 @@ type offlineUnits struct{ files *Root }
 
 func (u *offlineUnits) Close() {}
 
+func (u *offlineUnits) Running() bool { return false }
+
 func (u *offlineUnits) DaemonReload(context.Context) error { return nil }
 
 // ErrNotRunning says that a verb needs a running system.

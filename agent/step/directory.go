@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path"
 
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
@@ -50,14 +49,11 @@ func (d *Directory) Check(ctx context.Context, h *host.Host) (State, error) {
 	if !d.Recursive || want.Owner == nil {
 		return Met, nil
 	}
-	state := Met
-	err = below(ctx, h, d.Path, func(entry string) error {
-		if !h.Files.Has(entry, host.Attributes{Owner: want.Owner}) {
-			state = Unmet
-		}
-		return nil
-	})
-	return state, err
+	below := host.Attributes{Owner: want.Owner}
+	if has, err := h.Files.HasBelow(ctx, d.Path, below, below); err != nil || !has {
+		return Unmet, err
+	}
+	return Met, nil
 }
 
 // Apply makes the directory and sets owners.
@@ -66,36 +62,18 @@ func (d *Directory) Apply(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Files.MakeDirectory(d.Path, want); err != nil {
-		return err
-	}
 	if !d.Recursive || want.Owner == nil {
-		return nil
+		return h.Files.MakeDirectory(d.Path, want)
 	}
-	return below(ctx, h, d.Path, func(entry string) error {
-		return h.Files.SetAttributes(entry, host.Attributes{Owner: want.Owner})
-	})
-}
-
-// below visits everything under a directory; links are visited, not followed.
-func below(ctx context.Context, h *host.Host, directory string, visit func(string) error) error {
-	entries, err := h.Files.ReadDir(directory)
-	if err != nil {
+	// The directory itself is given away last: before that, nobody else can put a link into it.
+	if h.Files.Missing(d.Path) {
+		if err := h.Files.MakeDirectory(d.Path, host.Attributes{Mode: d.Mode}); err != nil {
+			return err
+		}
+	}
+	below := host.Attributes{Owner: want.Owner}
+	if err := h.Files.SetAttributesBelow(ctx, d.Path, below, below); err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		here := path.Join(directory, entry.Name())
-		if err := visit(here); err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			if err := below(ctx, h, here, visit); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return h.Files.MakeDirectory(d.Path, want)
 }

@@ -59,7 +59,7 @@ func (s *Service) Check(ctx context.Context, h *host.Host) (State, error) {
 		case host.Mask:
 			met = state.AtBoot == "masked"
 		case host.Start:
-			met = state.Active == "active" || !h.Live()
+			met = state.Active == "active" || !h.Units.Running()
 		case host.Stop:
 			met = state.Active == "inactive" || state.Active == "failed"
 		}
@@ -78,14 +78,14 @@ func (s *Service) Apply(ctx context.Context, h *host.Host) error {
 		}
 	}
 	for _, verb := range s.Do {
-		if !verb.AtBoot() && !h.Live() {
+		if !verb.AtBoot() && !h.Units.Running() {
 			continue
 		}
 		if err := h.Units.Do(ctx, verb, s.Unit); err != nil {
 			return err
 		}
 	}
-	if !s.starts() || !h.Live() {
+	if !s.starts() || !h.Units.Running() {
 		return nil
 	}
 	return s.running(ctx, h)
@@ -116,7 +116,7 @@ func (r *Refresh) Check(context.Context, *host.Host) (State, error) { return Unk
 
 // Apply restarts what runs.
 func (r *Refresh) Apply(ctx context.Context, h *host.Host) error {
-	if !h.Live() {
+	if !h.Units.Running() {
 		return nil
 	}
 	for _, unit := range r.Units {
