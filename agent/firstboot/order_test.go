@@ -22,7 +22,7 @@ import (
 
 var (
 	firstSeed = flag.Uint64("seed", 0, "the seed that the oracles begin with; 0 takes one from the clock")
-	seeds     = flag.Int("seeds", 400, "how many manifests the oracles try")
+	seeds     = flag.Int("seeds", 200, "how many manifests the oracles try")
 )
 
 // sequential is an interpreter of the steps that the oracle of order generates: it carries them out one after the other,

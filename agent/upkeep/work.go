@@ -9,6 +9,7 @@ import (
 
 	"oneclick-agent/agent/engine"
 	"oneclick-agent/agent/facts"
+	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/step"
 )
@@ -63,7 +64,7 @@ func (w *work) leave(report *Report, p *piece, reason string) {
 
 // moved reports whether a step writes to another place now.
 func moved(p *piece) bool {
-	return p.is.applies && !p.item.Acts() && !slices.Equal(p.was.touched.Writes, p.is.touched.Writes)
+	return p.is.applies && !p.item.Acts() && p.was.touched.Writes[0] != p.is.touched.Writes[0]
 }
 
 // stands reports whether what a step made still is as it made it, or is already as it is to be. Only then it is done again.
@@ -124,47 +125,101 @@ func rewritten(content []byte, writers []step.Rewriter) ([]byte, error) {
 	return content, nil
 }
 
-// undo takes away what a step made that does not apply any more, or writes elsewhere now: where the step created it,
-// and it still is as it was made. Anything else stays, and is named.
+// stays is why a step that does not apply any more is left.
+const stays = "it does not apply any more, and what it did cannot be taken back"
+
+// undo takes away what a step made that does not apply any more, or writes elsewhere now: where everything in that place
+// was made by steps and still is as they made it. Anything else stays, and is named.
 func (w *work) undo(ctx context.Context, report *Report, p *piece) error {
-	const stays = "it does not apply any more, and what it did cannot be taken back"
+	h := w.Now.Host
 	if p.item.Acts() {
 		w.leave(report, p, stays)
 		return nil
 	}
-	h := w.Now.Host
-	for _, target := range p.was.touched.Writes {
-		if w.isWritten(target) {
-			return nil // by a step that applies now
-		}
+	if _, rewrites := p.was.step.(step.Rewriter); rewrites {
+		return w.undoWriting(report, p)
 	}
-	target, ok := p.was.step.(interface{ Target() string })
-	if !ok || !p.created || !w.asMade(ctx, p, target.Target()) {
-		if h.Files.Missing(p.was.touched.Writes[0]) {
-			return nil
+	if w.isWritten(p.was.touched.Writes[0]) {
+		return nil // by a step that applies now
+	}
+	link, ok := p.was.step.(*step.Link)
+	if state, err := p.was.step.Check(ctx, h); !ok || !p.created || err != nil || state != step.Met {
+		w.leave(report, p, stays)
+		return nil
+	}
+	return w.takeAway(report, p, link.Path)
+}
+
+func (w *work) takeAway(report *Report, p *piece, target string) error {
+	p.affected = true
+	report.Renewed = append(report.Renewed, "took away "+target)
+	return w.Now.Host.Files.Remove(target)
+}
+
+// undoWriting gives a file the content that it would have without the step: that of the steps that apply now.
+func (w *work) undoWriting(report *Report, p *piece) error {
+	target := p.was.step.(step.Rewriter).Target()
+	have, err := w.Now.Host.Files.ReadFile(target, maxRewritten)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	then := w.writers(target, func(p *piece) version { return p.was }, nil)
+	want, err := rewritten(nil, then)
+	if err != nil || !bytes.Equal(want, have) || !w.madeFromNothing(target, then[0]) {
+		if whole := w.wholeWriter(target); whole != nil && whole.was.key != whole.is.key {
+			return nil // the file is written anew as a whole
 		}
 		w.leave(report, p, stays)
 		return nil
 	}
-	p.affected = true
-	report.Renewed = append(report.Renewed, "took away "+target.Target())
-	return h.Files.Remove(target.Target())
-}
-
-// isWritten reports whether a step that applies now writes a path.
-func (w *work) isWritten(path string) bool {
-	return slices.ContainsFunc(w.pieces, func(p *piece) bool { return p.is.applies && slices.Contains(p.is.touched.Writes, path) })
-}
-
-// asMade reports whether what is at target is what the steps of before made, from nothing.
-func (w *work) asMade(ctx context.Context, p *piece, target string) bool {
-	have, err := w.Now.Host.Files.ReadFile(target, maxRewritten)
-	if _, rewrites := p.was.step.(step.Rewriter); !rewrites || err != nil {
-		state, err := p.was.step.Check(ctx, w.Now.Host)
-		return err == nil && state == step.Met
+	now := w.writers(target, func(p *piece) version { return p.is }, nil)
+	if len(now) == 0 {
+		return w.takeAway(report, p, target)
 	}
-	want, err := rewritten(nil, w.writers(target, func(p *piece) version { return p.was }, nil))
-	return err == nil && bytes.Equal(want, have)
+	if whole := w.wholeWriter(target); whole != nil {
+		whole.redo, whole.affected = true, true
+		return nil
+	}
+	if want, err = rewritten(nil, now); err != nil {
+		return err
+	}
+	p.affected = true
+	report.Renewed = append(report.Renewed, "took "+p.item.ID+" back")
+	_, err = w.Now.Host.Files.WriteFile(target, want, host.Attributes{})
+	return err
+}
+
+// madeFromNothing reports whether a file holds nothing but what steps wrote: the first of them writes it as a whole, or
+// it was not there before.
+func (w *work) madeFromNothing(target string, first step.Rewriter) bool {
+	if _, whole := first.(*step.File); whole {
+		return true
+	}
+	return slices.ContainsFunc(w.pieces, func(p *piece) bool {
+		writer, ok := p.was.step.(step.Rewriter)
+		return ok && writer.Target() == target && p.created
+	})
+}
+
+// wholeWriter is the step that applies now and writes a file as a whole, nil for none.
+func (w *work) wholeWriter(target string) *piece {
+	for _, p := range w.pieces {
+		if file, ok := p.is.step.(*step.File); ok && p.is.applies && file.Target() == target {
+			return p
+		}
+	}
+	return nil
+}
+
+// isWritten reports whether a step that applies now writes a path. Where a link at that path leads does not count: many
+// may lead to one place.
+func (w *work) isWritten(path string) bool {
+	return slices.ContainsFunc(w.pieces, func(p *piece) bool {
+		return p.is.applies && len(p.is.touched.Writes) > 0 && p.is.touched.Writes[0] == path
+	})
 }
 
 // carryOut does the steps of first boot, or those of first login, again.
