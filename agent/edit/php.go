@@ -141,7 +141,9 @@ func addPHP(data []byte, places []phpPlace, path []string, value any) ([]byte, e
 	case path[0] == phpReturned:
 		return nil, errors.New("the file returns no array that is written out; a variable is written $name, and the rest is for line: or block:")
 	case like == nil:
-		return nil, fmt.Errorf("the file gives %s no value; use block:", strings.Join(path[:1], ""))
+		return nil, fmt.Errorf("the file gives %s no value; use block:", path[0])
+	case slices.ContainsFunc(path[1:], phpVariableName().MatchString):
+		return nil, errors.New("the file has no such element, and a new one cannot be named by a variable; use block:")
 	}
 	text, err := phpValue(value, "", false)
 	if err != nil {
@@ -196,9 +198,9 @@ func addStatement(data []byte, like *phpPlace, statement string) []byte {
 	return splice(data, lineEnd, lineEnd, lineEnding(data)+lineIndentation(data, like.from)+statement)
 }
 
-// phpIndex writes the name of an element: a number, a variable or a text.
+// phpIndex writes the name of an element: a number or a text.
 func phpIndex(name string) string {
-	if phpIndexNumber().MatchString(name) || phpVariableName().MatchString(name) {
+	if phpIndexNumber().MatchString(name) {
 		return name
 	}
 	quoted, _ := render.PHP(name)

@@ -124,8 +124,9 @@ func PHPSetting(s, have string) (string, error) {
 	case have[0] != '"' && bare(s, "_-./:@+,*%<>?") && !phpConstant().MatchString(s):
 		return s, nil
 	}
-	// ${ begins a variable in double quotes, and so its two characters are written apart.
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "${", `$"'{'"`).Replace(s) + `"`, nil
+	// ${ begins a variable in double quotes, and so its two characters are written apart; a quote before a line break
+	// would end the value, its backslash notwithstanding, and so it is written in single quotes.
+	return `"` + strings.NewReplacer(`\`, `\\`, "\"\n", `"'"'"`+"\n", `"`, `\"`, "${", `$"'{'"`).Replace(s) + `"`, nil
 }
 
 // PHP quotes as a single-quoted string.
