@@ -28,16 +28,18 @@ type dialect struct {
 	write       func(text, have string) (string, error)
 	read        func(have string) (string, bool) // undoes write; false where that depends on more than the text
 	sectionName func() *regexp.Regexp
-	badName     func() *regexp.Regexp // what no new key may hold
+	name        func() *regexp.Regexp // that a new key may have
 }
 
 var (
 	anySection    = pattern.New(`^[^\[\]\s](?:[^\[\]]*[^\[\]\s])?$`)
-	simpleSection = pattern.New(`^[\w.:/@-]+$`)
-	badININame    = pattern.New(`^[\[#;!]|[=:\[\]]|^rem\s`)
-	badMySQLName  = pattern.New(`[^\w.-]|^[.-]`)
-	badUnitName   = pattern.New(`[^\w-]`)
-	badPHPName    = pattern.New(`^[\[#;]|[={}|&~!()^"\s';$]|^(?i:null|yes|no|true|false|on|off|none)$`)
+	simpleSection = pattern.New(`^\w[\w.:/@-]*$`)
+	unitSection   = pattern.New(`^[A-Za-z0-9_-]+$`)
+	iniName       = pattern.New(`^[^\[\]#;!=:\s](?:[^\[\]=:]*[^\[\]=:\s])?$`)
+	mysqlName     = pattern.New(`^\w[\w.-]*$`)
+	unitName      = pattern.New(`^[\w-]+$`)
+	phpName       = pattern.New(`^\w[\w.-]*(?:\[[\w.-]*\])?$`)
+	phpWord       = pattern.New(`^(?i:null|yes|no|true|false|on|off|none)$`)
 )
 
 func same(key string) string { return key }
@@ -48,7 +50,7 @@ func plainINI() dialect {
 	return dialect{
 		separators: "=:", separator: " = ", comments: "#;", strict: true, top: true, fold: strings.ToLower,
 		extent: indentedExtent, write: func(text, _ string) (string, error) { return oneLine(text) }, read: asItStands,
-		sectionName: anySection, badName: badININame,
+		sectionName: anySection, name: iniName,
 	}
 }
 
@@ -65,7 +67,7 @@ func python() dialect {
 func systemd() dialect {
 	return dialect{
 		separators: "=", separator: "=", comments: "#;", repeats: true, fold: same,
-		extent: backslashExtent, read: asItStands, sectionName: anySection, badName: badUnitName,
+		extent: backslashExtent, read: asItStands, sectionName: unitSection, name: unitName,
 		write: func(text, _ string) (string, error) {
 			if oddBackslashes(text) {
 				return "", errors.New("the value ends in a backslash, behind which systemd would take the next line as a part of the value")
@@ -81,7 +83,7 @@ func mysql() dialect {
 	return dialect{
 		separators: "=", separator: " = ", comments: "#;", repeats: true, flags: true,
 		fold:   func(key string) string { return strings.ReplaceAll(key, "-", "_") },
-		extent: mysqlExtent, write: writeMySQL, read: readMySQL, sectionName: simpleSection, badName: badMySQLName,
+		extent: mysqlExtent, write: writeMySQL, read: readMySQL, sectionName: simpleSection, name: mysqlName,
 	}
 }
 
@@ -89,12 +91,12 @@ func mysql() dialect {
 func phpSettings() dialect {
 	return dialect{
 		separators: "=", separator: " = ", comments: ";#", top: true, repeats: true, loose: true, fold: same,
-		extent: phpSettingExtent, write: render.PHPSetting, read: readPHPSetting, sectionName: simpleSection, badName: badPHPName,
+		extent: phpSettingExtent, write: render.PHPSetting, read: readPHPSetting, sectionName: simpleSection, name: phpName,
 	}
 }
 
 func (d dialect) checkName(name string) error {
-	if strings.TrimSpace(name) != name || name == "" || d.badName().MatchString(name) {
+	if _, err := oneLine(name); err != nil || !d.name().MatchString(name) || d.loose && phpWord().MatchString(name) {
 		return fmt.Errorf("%q cannot be the name of a new key", name)
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"oneclick-agent/agent/pattern"
 )
@@ -111,7 +113,7 @@ func plainExtent(_ []string, e *iniEntry, rest string) error {
 // indentedExtent reads a value that goes on over lines that are indented deeper than its key.
 func indentedExtent(parts []string, e *iniEntry, rest string) error {
 	var notes []string
-	depth := len(indentation(e.lead))
+	depth := depthOf(e.lead)
 	texts := []string{strings.TrimSpace(rest)}
 	for i := e.from + 1; i < len(parts); i++ {
 		text := strings.TrimSpace(parts[i])
@@ -121,7 +123,7 @@ func indentedExtent(parts []string, e *iniEntry, rest string) error {
 		case text[0] == '#' || text[0] == ';':
 			notes = append(notes, parts[i])
 			continue
-		case len(indentation(parts[i])) <= depth:
+		case depthOf(parts[i]) <= depth:
 			return joined(e, texts, rest)
 		}
 		texts = append(texts, text)
@@ -129,6 +131,11 @@ func indentedExtent(parts []string, e *iniEntry, rest string) error {
 		e.to = i + 1
 	}
 	return joined(e, texts, rest)
+}
+
+// depthOf counts the white space that a line begins with, as Python does.
+func depthOf(line string) int {
+	return utf8.RuneCountInString(line) - utf8.RuneCountInString(strings.TrimLeftFunc(line, unicode.IsSpace))
 }
 
 // backslashExtent reads a value that goes on behind a line that ends in a backslash.
@@ -220,6 +227,8 @@ func (f iniFile) target(key Key) (section, name string, err error) {
 		return "", "", fmt.Errorf("the file has the key %s; write %s", exact[1].Name, exact)
 	}
 	switch {
+	case section == "":
+		return "", "", errors.New("the name of its section is empty")
 	case len(key) > 2:
 		return "", "", errors.New(`the file has sections and keys, and no third level; write a name that has a dot in quotes: "a.b".c`)
 	case f.dialect.strict && f.headers(section) > 1:

@@ -85,7 +85,7 @@ func (p *phpParser) is(i int, texts ...string) bool {
 	}
 	for k, want := range texts {
 		t := p.tokens[i+k]
-		if want == "'" && t.kind == phpString || want == "N" && t.kind == phpName {
+		if want == "'" && t.kind == phpString || want == "N" && t.kind == phpIdent {
 			continue
 		}
 		if !strings.EqualFold(t.text, want) || t.kind == phpString {

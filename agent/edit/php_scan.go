@@ -13,7 +13,7 @@ type phpKind int
 const (
 	phpOutside  phpKind = iota // text outside of <?php … ?>, with its tags
 	phpSpace                   // white space and comments
-	phpName                    // define, return, array, true
+	phpIdent                   // define, return, array, true
 	phpVariable                // $name
 	phpString                  // in single or double quotes
 	phpNumber
@@ -28,10 +28,10 @@ type phpToken struct {
 }
 
 var (
-	phpWordPattern   = pattern.New(`^\\?[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff\\]*`)
-	phpNumberPattern = pattern.New(`^(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?)`)
-	phpHeredoc       = pattern.New(`^<<<[ \t]*(["']?)([A-Za-z_][A-Za-z0-9_]*)["']?\r?\n`)
-	phpOpenTag       = pattern.New(`<\?(?:php(?:\s|$)|=)`)
+	phpIdentifier = pattern.New(`^\\?[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff\\]*`)
+	phpNumberText = pattern.New(`^(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?)`)
+	phpHeredoc    = pattern.New(`^<<<[ \t]*(["']?)([A-Za-z_][A-Za-z0-9_]*)["']?\r?\n`)
+	phpOpenTag    = pattern.New(`<\?(?:php(?:\s|$)|=)`)
 )
 
 // scanPHP cuts a file into tokens; together they are the whole file.
@@ -80,7 +80,7 @@ func phpTokenAt(data []byte) (phpKind, int) {
 	case c == '\'' || c == '"' || c == '`':
 		return phpQuoted(data)
 	case c == '$':
-		if name := phpWordPattern().Find(data[1:]); name != nil && name[0] != '\\' {
+		if name := phpIdentifier().Find(data[1:]); name != nil && name[0] != '\\' {
 			return phpVariable, 1 + bytes.IndexByte(append(name[:len(name):len(name)], '\\'), '\\')
 		}
 	case has("=>"):
@@ -88,10 +88,10 @@ func phpTokenAt(data []byte) (phpKind, int) {
 	case has("<<<"):
 		return phpHereDocument(data)
 	}
-	if name := phpWordPattern().Find(data); name != nil {
-		return phpName, len(name)
+	if name := phpIdentifier().Find(data); name != nil {
+		return phpIdent, len(name)
 	}
-	if number := phpNumberPattern().Find(data); number != nil {
+	if number := phpNumberText().Find(data); number != nil {
 		return phpNumber, len(number)
 	}
 	return phpOther, 1
@@ -123,7 +123,7 @@ func phpHereDocument(data []byte) (phpKind, int) {
 	for at := open[1]; at < len(data); {
 		line, _, _ := strings.Cut(string(data[at:]), "\n")
 		text := strings.TrimLeft(line, " \t")
-		if behind, found := strings.CutPrefix(text, name); found && (behind == "" || !phpWordPattern().MatchString(behind) && behind[0] > ' ' && (behind[0] < '0' || behind[0] > '9') || behind == "\r") {
+		if behind, found := strings.CutPrefix(text, name); found && (behind == "" || !phpIdentifier().MatchString(behind) && behind[0] > ' ' && (behind[0] < '0' || behind[0] > '9') || behind == "\r") {
 			return phpOther, at + len(line) - len(behind)
 		}
 		at += len(line) + 1

@@ -256,7 +256,7 @@ func checkRead(t *testing.T, r *readers, format string, before, after []byte, ke
 		t.Errorf("%q: %s: %#v: the reader cannot read %q: %v", before, key, value, after, err)
 		return false
 	}
-	path := place(format, key)
+	path := place(format, key, have)
 	if tables, ok := have.(map[string]any); ok && format == "php.ini" && len(path) == 1 && tables["PHP"] != nil {
 		path = []string{"PHP", path[0]}
 	}
@@ -285,7 +285,10 @@ func changedTree(document any, path []string, value any) any {
 	}
 	switch v := document.(type) {
 	case []any:
-		n, _ := index(path[0], len(v))
+		n, err := index(path[0], len(v))
+		if err != nil { // PHP has an empty section as an empty list
+			return changedTree(map[string]any{}, path, value)
+		}
 		out := append([]any{}, v...)
 		if n == len(v) {
 			out = append(out, nil)

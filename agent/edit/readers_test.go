@@ -203,7 +203,7 @@ func plainJSON(value any) any {
 }
 
 // place is where a reader's document has the value of a key.
-func place(format string, key Key) []string {
+func place(format string, key Key, have any) []string {
 	names := key.Names()
 	switch format {
 	case "ini", "python":
@@ -215,7 +215,7 @@ func place(format string, key Key) []string {
 		case strings.HasPrefix(names[0], "$"):
 			names[0] = names[0][1:]
 			return append([]string{"variables"}, names...)
-		case len(names) == 1:
+		case len(names) == 1 && have.(map[string]any)["return"] == nil:
 			return []string{"constants", names[0]}
 		}
 		return append([]string{"return"}, names...)

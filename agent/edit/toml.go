@@ -146,7 +146,21 @@ func proveTOML(out []byte, before any, path []string, value any, remove bool) ([
 	if err != nil {
 		return nil, errLayout
 	}
-	return out, verify(before, after, path, value, remove)
+	err = verify(before, after, path, value, remove)
+	for err != nil && remove && len(path) > 1 { // a table that dotted keys made goes with the last of them
+		path = path[:len(path)-1]
+		if above, _ := at(before, path); !alone(above) {
+			break
+		}
+		err = verify(before, after, path, value, remove)
+	}
+	return out, err
+}
+
+// alone reports whether a table has one key.
+func alone(table any) bool {
+	keys, ok := table.(map[string]any)
+	return ok && len(keys) == 1
 }
 
 // tomlFile adds keys to a file.
@@ -283,8 +297,10 @@ func (tomlEditor) unset(data []byte, key Key) ([]byte, error) {
 		return nil, err
 	}
 	all := scanTOML(data)
-	if parent := findTOML(all, path[:len(path)-1]); parent != nil && len(path) > 1 {
-		return proveTOML(removeInline(data, parent, path), before, path, nil, true)
+	for k := len(path) - 1; k > 0; k-- {
+		if parent := findTOML(all, path[:k]); parent != nil {
+			return proveTOML(removeInline(data, parent, path), before, path, nil, true)
+		}
 	}
 	out := data
 	for _, n := range slices.Backward(all) {

@@ -102,7 +102,7 @@ func changeYAML(data []byte, key Key, value any, remove bool) ([]byte, error) {
 	switch {
 	case remove:
 		if err = removable(before, path); err == nil {
-			out, err = f.remove(root, path, -1)
+			out, err = f.remove(nil, root, path, -1)
 		}
 	case root == nil || root.Kind == yaml.MappingNode && len(root.Content) == 0:
 		out, err = f.begin(path, value)
@@ -170,21 +170,21 @@ func (f *yamlFile) set(n *yaml.Node, path []string, value any, column int, flow 
 	if !flow {
 		column = f.column(n)
 	}
-	_, child := childOf(n, path[0])
+	key, child := childOf(n, path[0])
 	switch {
 	case child == nil:
 		return f.add(n, path, value, column, flow)
 	case len(path) == 1:
-		return f.replace(child, value, column, flow)
+		return f.replace(key, child, value, column, flow)
 	case child.Kind == yaml.ScalarNode && child.Tag == "!!null":
 		if flow || child.Value != "" || n.Kind != yaml.MappingNode || child.Anchor != "" {
-			return f.replace(child, nested(path[1:], value), column, flow)
+			return f.replace(key, child, nested(path[1:], value), column, flow)
 		}
 		text, err := yamlNested(path[1:], value, strings.Repeat(" ", column)+f.step, f.step, f.lineEnding)
 		place := f.lineEnd(f.start(child))
 		return splice(f.data, place, place, f.lineEnding+text), err
 	case child.Kind == yaml.MappingNode && len(child.Content) == 0:
-		return f.replace(child, nested(path[1:], value), column, flow)
+		return f.replace(key, child, nested(path[1:], value), column, flow)
 	}
 	return f.set(child, path[1:], value, column, flow)
 }
@@ -205,8 +205,8 @@ func childOf(n *yaml.Node, name string) (key, value *yaml.Node) {
 	return nil, nil
 }
 
-// replace writes a value in place of a node.
-func (f *yamlFile) replace(n *yaml.Node, value any, column int, flow bool) ([]byte, error) {
+// replace writes a value in place of a node; key is nil for the item of a list.
+func (f *yamlFile) replace(key, n *yaml.Node, value any, column int, flow bool) ([]byte, error) {
 	if n.Kind != yaml.AliasNode {
 		if err := f.shared(n); err != nil {
 			return nil, err
@@ -232,7 +232,7 @@ func (f *yamlFile) replace(n *yaml.Node, value any, column int, flow bool) ([]by
 		if err != nil || asBlock {
 			return splice(f.data, start, end, text), err
 		}
-		return f.inline(n, start, end, value)
+		return f.inline(key, start, end, value)
 	case n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		header := strings.TrimLeft(string(f.data[content:f.lineEnd(content)]), "|>+-0123456789")
 		return splice(f.data, anchored, end, text+header), nil
@@ -242,37 +242,26 @@ func (f *yamlFile) replace(n *yaml.Node, value any, column int, flow bool) ([]by
 	return splice(f.data, anchored, end, text), nil
 }
 
-// inline writes a value in one line in place of a list or a mapping over several, behind its key or its hyphen.
-func (f *yamlFile) inline(n *yaml.Node, start, end int, value any) ([]byte, error) {
+// inline writes a value in one line in place of a list or a mapping over several, behind its key or its hyphen. A
+// comment behind the key stays.
+func (f *yamlFile) inline(key *yaml.Node, start, end int, value any) ([]byte, error) {
 	text, err := yamlInline(value, nil, false)
 	if err != nil {
 		return nil, err
 	}
-	if f.lineStart(start) == 0 || strings.TrimSpace(string(f.data[f.lineStart(start):start])) != "" {
-		return splice(f.data, start, end, text), nil // behind a hyphen
+	line := f.lineStart(start)
+	if line == 0 || strings.TrimSpace(string(f.data[line:start])) != "" {
+		return splice(f.data, start, end, text), nil // in the line of a hyphen
 	}
-	from := f.lineStart(start) - 1 // the line break before the first line of the value
-	if from > 0 && f.data[from-1] == '\r' {
-		from--
+	above := f.lineEnd(line - 1) // the last line before the value
+	head := f.lineStart(above)
+	place := head + len(indentation(string(f.data[head:]))) + 1 // behind a hyphen
+	if key != nil {
+		place = f.end(key, -1)
+		place += strings.IndexByte(string(f.data[place:])+":", ':') + 1
+		above = f.lineEnd(min(place, len(f.data)))
 	}
-	data := splice(f.data, from, end, "")
-	head := string(data[f.lineStart(from):from])
-	place := len(head)
-	if comment := trailingComment(head); comment != "" {
-		place -= len(comment)
-	}
-	place += from - len(head)
-	return splice(data, place, place, " "+text), nil
-}
-
-// trailingComment is the comment behind a key that has its value in the next lines, with the white space before it.
-func trailingComment(line string) string {
-	for i := len(line) - 1; i > 0; i-- {
-		if line[i] == '#' && (line[i-1] == ' ' || line[i-1] == '\t') && strings.HasSuffix(strings.TrimRight(line[:i], " \t"), ":") {
-			return line[len(strings.TrimRight(line[:i], " \t")):]
-		}
-	}
-	return ""
+	return splice(splice(f.data, above, end, ""), place, place, " "+text), nil
 }
 
 // add puts a new key into a mapping, or a new item into a list.
@@ -304,8 +293,8 @@ func (f *yamlFile) add(n *yaml.Node, path []string, value any, column int, flow 
 	return splice(f.data, place, place, f.lineEnding+text), err
 }
 
-// remove takes out the key that path ends with.
-func (f *yamlFile) remove(n *yaml.Node, path []string, column int) ([]byte, error) {
+// remove takes out the key that path ends with; above is the key of n.
+func (f *yamlFile) remove(above, n *yaml.Node, path []string, column int) ([]byte, error) {
 	if err := f.shared(n); err != nil {
 		return nil, err
 	}
@@ -318,7 +307,7 @@ func (f *yamlFile) remove(n *yaml.Node, path []string, column int) ([]byte, erro
 	case child == nil:
 		return nil, errors.New("the file takes it over with << from another place")
 	case len(path) > 1:
-		return f.remove(child, path[1:], column)
+		return f.remove(key, child, path[1:], column)
 	}
 	start, end := f.start(key), f.end(child, column)
 	i := 0
@@ -334,7 +323,7 @@ func (f *yamlFile) remove(n *yaml.Node, path []string, column int) ([]byte, erro
 	case flow:
 		return splice(f.data, start, end, ""), nil
 	case len(n.Content) == 2 && n != f.root:
-		return f.inline(n, start, end, map[string]any{})
+		return f.inline(above, start, end, map[string]any{})
 	}
 	return splice(f.data, f.lineStart(start), f.nextLine(end), ""), nil
 }
