@@ -13,7 +13,7 @@ import (
 
 var (
 	guessXML     = pattern.New(`^<(?:\?xml|!DOCTYPE|[a-zA-Z][\w:.-]*[\s>/])`)
-	guessApache  = pattern.New(`(?m)^\s*</?(?:VirtualHost|Directory|DirectoryMatch|IfModule|IfDefine|IfVersion|Files|FilesMatch|Location|LocationMatch|Proxy|Macro)\b`)
+	guessApache  = pattern.New(`(?m)^\s*</?(?:VirtualHost|(?:Directory|Files|Location|Proxy)(?:Match)?|If(?:Module|Define|Version)|Macro)\b`)
 	guessSection = pattern.New(`^\s*\[{1,2}[^\[\]]+\]{1,2}\s*(?:[;#].*)?$`)
 	guessDotenv  = pattern.New(`^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=(?:\S.*)?$`)
 	guessEntry   = pattern.New(`^\s*[^\s=:#;\[{<][^=:]*\s*=`)

@@ -232,7 +232,7 @@ func (f iniFile) target(key Key) (section, name string, err error) {
 	case len(key) > 2:
 		return "", "", errors.New(`the file has sections and keys, and no third level; write a name that has a dot in quotes: "a.b".c`)
 	case f.dialect.strict && f.headers(section) > 1:
-		return "", "", fmt.Errorf("the section [%s] stands %d times, which its readers refuse; make one of them by hand", section, f.headers(section))
+		return "", "", fmt.Errorf("the section [%s] stands %d times, which its readers refuse; make one of them", section, f.headers(section))
 	case f.dialect.loose && f.headers(section) == 0 && !key[0].Quoted:
 		return "", "", fmt.Errorf("the file has neither the section %s nor the key %s.%s; write %s for the key, %q.%s to make the section",
 			section, section, name, key.joined(0, 2), section, name)

@@ -64,37 +64,38 @@ func decodeJSON(data []byte) (any, error) {
 	decoder.UseNumber()
 	var document any
 	err := decoder.Decode(&document)
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		line := lineOf(data, max(0, min(int(syntax.Offset)-1, len(data))))
-		if jsonComment(data) {
-			return nil, notThis("the file is no JSON: it has comments or other things that JSON does not know, first in line %d", line)
+	if err == nil {
+		if _, behind := decoder.Token(); behind == io.EOF {
+			return document, nil
 		}
-		return nil, notThis("the file is no JSON: line %d cannot be read", line)
 	}
-	if err != nil {
-		return nil, notThis("the file is no JSON: it ends too early")
+	if at := jsonComment(data); at >= 0 {
+		return nil, notThis("the file is no JSON: line %d has a comment", lineOf(data, at))
 	}
-	if _, err := decoder.Token(); err != io.EOF {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && syntax.Offset > 0 && int(syntax.Offset) <= len(data) {
+		return nil, notThis("the file is no JSON: line %d cannot be read", lineOf(data, int(syntax.Offset)-1))
+	}
+	if err == nil {
 		return nil, notThis("the file is no JSON: something stands behind its value")
 	}
-	return document, nil
+	return nil, notThis("the file is no JSON: it ends too early")
 }
 
-// jsonComment reports whether a comment of C stands outside of the strings.
-func jsonComment(data []byte) bool {
+// jsonComment is where the first comment of C stands outside of the strings, or -1.
+func jsonComment(data []byte) int {
 	for i := 0; i < len(data); i++ {
 		switch {
 		case data[i] == '"':
 			end := closingQuote(string(data[i:]))
 			if end < 0 {
-				return false
+				return -1
 			}
 			i += end - 1
 		case bytes.HasPrefix(data[i:], []byte("//")), bytes.HasPrefix(data[i:], []byte("/*")):
-			return true
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
 func (jsonEditor) set(data []byte, key Key, value any) ([]byte, error) {

@@ -36,8 +36,8 @@ func removeStatement(data []byte, from, to int) []byte {
 		end = to + i + 1
 	}
 	behind := strings.TrimSpace(string(data[to:end]))
-	if strings.TrimSpace(string(data[start:from])) == "" && (behind == "" || strings.HasPrefix(behind, "//") || strings.HasPrefix(behind, "#")) &&
-		!strings.Contains(behind, "?>") {
+	comment := strings.HasPrefix(behind, "//") || strings.HasPrefix(behind, "#")
+	if strings.TrimSpace(string(data[start:from])) == "" && (behind == "" || comment) && !strings.Contains(behind, "?>") {
 		return splice(data, start, end, "")
 	}
 	return splice(data, from, to, "")

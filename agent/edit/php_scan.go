@@ -29,7 +29,8 @@ type phpToken struct {
 
 var (
 	phpIdentifier = pattern.New(`^\\?[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff\\]*`)
-	phpNumberText = pattern.New(`^(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?)`)
+	phpNumberText = pattern.New(`^(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)`)
+	phpContinued  = pattern.New(`^[A-Za-z0-9_\x80-\xff]`)
 	phpHeredoc    = pattern.New(`^<<<[ \t]*(["']?)([A-Za-z_][A-Za-z0-9_]*)["']?\r?\n`)
 	phpOpenTag    = pattern.New(`<\?(?:php(?:\s|$)|=)`)
 )
@@ -123,7 +124,7 @@ func phpHereDocument(data []byte) (phpKind, int) {
 	for at := open[1]; at < len(data); {
 		line, _, _ := strings.Cut(string(data[at:]), "\n")
 		text := strings.TrimLeft(line, " \t")
-		if behind, found := strings.CutPrefix(text, name); found && (behind == "" || !phpIdentifier().MatchString(behind) && behind[0] > ' ' && (behind[0] < '0' || behind[0] > '9') || behind == "\r") {
+		if behind, found := strings.CutPrefix(text, name); found && !phpContinued().MatchString(behind) {
 			return phpOther, at + len(line) - len(behind)
 		}
 		at += len(line) + 1

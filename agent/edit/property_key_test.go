@@ -64,7 +64,7 @@ func iniSections(text string) []string {
 
 func TestAnyKeyIsAddedReadBackAndTakenOutAgain(t *testing.T) {
 	t.Parallel()
-	for format, files := range markedFiles {
+	for format, files := range markedFiles(t) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			r := startReaders(t)
@@ -121,7 +121,8 @@ func checkNewKey(t *testing.T, r *readers, format string, file marked, key Key, 
 		t.Errorf("%q: %s is taken out of %q, then of %q: %v", before, key, after, gone, err)
 		return true, false
 	}
-	if !inOrder(before, after) {
+	name := key[len(key)-1].Name
+	if !strings.HasSuffix(file.key, name) && !inOrder(before, after) {
 		t.Errorf("%s: more than an entry is new:\n%q\n%q", key, before, after)
 		return true, false
 	}

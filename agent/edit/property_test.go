@@ -2,10 +2,13 @@ package edit
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -19,64 +22,42 @@ var (
 // marked is a file in which ⟦ ⟧ stand around the value of a key.
 type marked struct{ key, text string }
 
-// markedFiles are by format. A $ in front of @ is part of a name; @ is replaced by letters of the case, because a
-// constant of PHP can be made only once.
-var markedFiles = map[string][]marked{
-	"dotenv": {
-		{"APP_KEY", "# c\nA=1\nexport APP_KEY=⟦old⟧ # why\nAPP_KEY_2='x'\n"},
-		{"K", "A='it'\"'\"'s'\nK=⟦\"old $ value\"⟧\nB=2"}, {"K", "K=⟦'a\nb'⟧ # c\nL=\"x\ny\" # d\n"}, {"K", "A=1\nK=⟦⟧\nB=\n"},
-		{"K", "A=1\nK=⟦a\\\nb⟧\nB=2\n"}, {"K", "K=⟦x\"y\"'z'⟧"},
-	},
-	"environment": {{"K", "PATH=\"/bin:/usr/bin\"\nK=⟦old⟧\nB=2\n"}, {"K", "K=⟦\"old\"⟧\nA='x y'\n"}, {"K", "A=1\nK=⟦'old'⟧"}},
-	"ini": {
-		{"options.admin_passwd", "[options]\n; c\nadmin_passwd = ⟦old⟧\ndb_host = False\n"}, {"a.Key", "# c\r\n[a]\r\nKey=⟦1 ; two⟧\r\nb=2\r\n\r\n[c]\r\nKey=3"},
-		{"a.k", "[a]\n  k : ⟦one\n    two\n\n    three⟧\n  l = 4\n\n[b]\nx=1\n"}, {"a.k", "[a]\nx=1\nk =⟦⟧"}, {"\"a.b\".\"c.d\"", "[a]\nb=1\n[a.b]\nc.d = ⟦1⟧\n"},
-	},
-	"python": {{"core.sql", "[core]\nsql = ⟦a%%b⟧\nx = 5%%\n"}, {"a.k", "[a]\nk=⟦⟧\n[b]\nk=1\n"}},
-	"mysql": {
-		{"mysqld.bind-address", "[client]\nport=1\n[mysqld]\nbind_address = ⟦127.0.0.1⟧ # c\n!includedir /srv\n"},
-		{"client.password", "# c\n[client]\npassword=⟦\"o#l\\\"d\"⟧\nuser = 'x'\n"}, {"m.p", "[m]\r\np = ⟦'x'⟧\r\nq=1"}, {"m.p", "[m]\np=⟦⟧\nskip-x\n"},
-	},
-	"systemd": {
-		{"Service.ExecStart", "[Unit]\nDescription=x\n\n[Service]\nExecStart=⟦/bin/a \\\n  b \\\n  c⟧\nUser=x\n"}, {"Service.User", "[Service]\nUser = ⟦a⟧\n# c\n[Install]\nWantedBy=x"},
-		{"A.K", "[A]\r\nK=⟦1⟧\r\n"}, {"A.K", "; c\n[A]\nJ=x\\\n y\nK=⟦⟧\nL=\n"},
-	},
-	"php.ini": {
-		{"memory_limit", "[PHP]\n; c\nmemory_limit = ⟦128M⟧ ; why\nx = \"y\"\n\n[Date]\n;date.timezone =\n"}, {"PHP.error_reporting", "[PHP]\nerror_reporting=⟦E_ALL & ~E_NOTICE⟧\nz=1"},
-		{"www.pm", "[www]\r\npm = ⟦\"a\\\"b\"⟧\r\nenv[PATH] = /bin\r\n"}, {"\"a.b\"", "a.b=⟦'x'⟧\nc=\"1\n2\" ; c\n"}, {"k", "k =⟦⟧\nl=\n"}, {"PHP.k", "[PHP]\nk=⟦\"a\nb\"⟧;c\nl=1\n"},
-	},
-	"json": {
-		{"a.b", "{\n  \"x\": [1, 2],\n  \"a\": {\"c\": 1.50, \"b\": ⟦\"old\"⟧},\n\t\"y\": null\n}\n"}, {"a.1.k", "{\"a\":[1,{\"k\":⟦{\"z\":[1,2]}⟧}],\"b\":\"é\\u0041\"}"},
-		{"s.\"m.homeserver\".u", "{\r\n  \"s\": {\r\n    \"m.homeserver\": {\r\n      \"u\": ⟦1⟧\r\n    }\r\n  }\r\n}\r\n"},
-	},
-	"yaml": {
-		{"a.b", "# c\na:\n  x: 1 # one\n  b: ⟦old⟧ # two\n  c: [1, 2]\n...\n"}, {"b", "a: &x {k: 1}\nb: ⟦\"o\\\"ld\"⟧\nc: *x\nd: |\n  text\n\n  more\n"},
-		{"b", "---\r\na: 'x'\r\nb: ⟦'it''s'⟧ # c\r\nc: 1\r\n"}, {"a.1.k", "a:\n- 1\n- k: ⟦one\n    two⟧\n  l: 1\n- 3"}, {"f.b", "f: {a: 1, b: ⟦x⟧, c: 'y'}\n"},
-		{"k", "k: ⟦|\n  one\n   two\n\n  three⟧\n\n# c\nl: >-\n  x\n"}, {"é.\"x y\"", "é:\n    x y: ⟦12⟧\n    z: ü # c\n"}, {"l.0", "l: [⟦a⟧, b] # c\n"},
-		{"a", "a: &y ⟦x⟧\nb: 1\n"}, {"k", "\"k\" : ⟦~⟧\n"},
-	},
-	"toml": {
-		{"t.b", "a = 1 # c\n[t]\nb = ⟦\"old\"⟧ # why\nc = [\n  1, # one\n]\n"}, {"x.y", "x = { y = ⟦'o'⟧, z = \"#\" }\n"}, {"s.1.n", "[[s]]\nn = 1\n[[s]]\nn = ⟦2⟧\n[s.t]\nn = 3\n"},
-		{"a.\"b.c\"", "a.\"b.c\" = ⟦'''x\n'y'''⟧\r\na.d = 1979-05-27T07:32:00Z\r\n"}, {"l.1", "l = [1, ⟦\"x\"⟧, [3]]"}, {"k", "k = ⟦[\n \"a\", # ]\n]⟧ # c\n"}, {"k", "d = 1979-05-27\nk = ⟦\"\"\"a\"b\"\"\"\"⟧\n"},
-	},
-	"php": {
-		{"@A", "<?php\n// define('@A', 1);\ndefine( '@A', ⟦'old'⟧ ); // c\ndefine('@B', \"x\\n\");\n$t = 'x';\n"}, {"$t", "<?php\n$t = ⟦\"ol\\\"d\"⟧;\nif (true) { $u = 1; }\n"},
-		{"$c.S.1.h", "<?php\n$c = ['x' => 1];\n$c['S'][1]['h'] = ⟦'localhost'⟧;\n/* $c['S'] */ $c['S'][1]['p'] = \"\"; ?>\n"},
-		{"database.host", "<?php\nreturn [\n    'app' => 'x', # c\n    'database' => array(\n        'host' => ⟦getenv('H') ?: 'y'⟧,\n        'p' => 1.5,\n    ),\n];\n"},
-		{"$a.l.0", "<?php\r\n$a = array(\r\n  'l' => array(⟦'x'⟧, 'y'),\r\n);\r\n"}, {"@A", "<?php const @A = ⟦1⟧; const @B = <<<X\n define('@A', 2);\n X;\n"},
-		{"@A", "<?php\ndefined('@A') or define('@A', ⟦'o'⟧);\n"},
-	},
+// markedFiles are those of testdata/marked.txt by format: a line each has the format, the key and the text, which are
+// quoted as in Go. An @ is replaced by letters of the case, because a constant of PHP can be made only once.
+func markedFiles(t testing.TB) map[string][]marked {
+	t.Helper()
+	data, err := os.ReadFile("testdata/marked.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]marked{}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		key, notKey := strconv.Unquote(fields[1])
+		text, notText := strconv.Unquote(fields[2])
+		if err := errors.Join(notKey, notText); err != nil {
+			t.Fatalf("testdata/marked.txt: %s: %v", line, err)
+		}
+		files[fields[0]] = append(files[fields[0]], marked{key, text})
+	}
+	if len(files) != len(Formats())-1 {
+		t.Fatalf("testdata/marked.txt has files of %d formats, and there are %d", len(files), len(Formats())-1)
+	}
+	return files
 }
 
 // nasty are pieces that some format takes for something else.
 var nasty = []string{
-	"a", "Z", "0", "7", ".", ",", "-", "_", "/", ":", ";", "#", " ", "'", `"`, `\`, "$", "`", "%", "&", "*", "!", "?", "=", "(", ")", "[", "]", "{", "}", "<", ">", "|", "~", "^", "@", "+",
-	"${x}", "$x", "%(x)s", "\\n", "é", "日", "😀", "\t", "\n", " #", " ;", ": ", "\u00a0", "\u0085", "\u2028", "\ufeff", "'''", `"""`, "?>", "<?php", "*/", "//", "\\\\", `\"`, `\'`, "--", "true", "EOF",
+	"a", "Z", "0", "7", ".", ",", "-", "_", "/", ":", ";", "#", " ", "'", `"`, `\`, "$", "`", "%", "&", "*", "!", "?", "=", "(",
+	")", "[", "]", "{", "}", "<", ">", "|", "~", "^", "@", "+", "${x}", "$x", "%(x)s", "\\n", "é", "日", "😀", "\t", "\n", " #", " ;",
+	": ", "\u00a0", "\u0085", "\u2028", "\ufeff", "'''", `"""`, "?>", "<?php", "*/", "//", "\\\\", `\"`, `\'`, "--", "true", "EOF",
 }
 
 var wholes = []string{
-	"", "true", "No", "null", "~", "1", "01", "-1.5", "1e3", "0x1F", "1_000", "2026-11-24", "12:30", ".inf", "On", "none", "E_ALL", "y", "=", "<<", "---", "...", "[x]", "{x: y}", "- a", "a: b", "# a",
-	"PHP_VERSION", "a,b", "&a", "*a", "!x", "|", ">", "%TAG", "@x", "0.0.0.0", "postgresql://u:p%40ss@h:5432/d?sslmode=require", "/usr/bin/x -a \"b c\"", "-Xmx512m", "p;w#", "x ; y", "x # y", "a\\",
+	"", "true", "No", "null", "~", "1", "01", "-1.5", "1e3", "0x1F", "1_000", "2026-11-24", "12:30", ".inf", "On", "none", "E_ALL",
+	"y", "=", "<<", "---", "...", "[x]", "{x: y}", "- a", "a: b", "# a", "PHP_VERSION", "a,b", "&a", "*a", "!x", "|", ">", "%TAG",
+	"@x", "0.0.0.0", "postgresql://u:p%40ss@h:5432/d?sslmode=require", "/usr/bin/x -a \"b c\"", "-Xmx512m", "p;w#", "x ; y",
+	"x # y", "a\\",
 }
 
 func randomText(random *rand.Rand) string {
@@ -156,7 +137,7 @@ func carriesAll(format string, value any) bool {
 
 func TestAnyValueIsReadBackByTheFormatsOwnReaderAndNothingElseChanges(t *testing.T) {
 	t.Parallel()
-	for format, files := range markedFiles {
+	for format, files := range markedFiles(t) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			r := startReaders(t)

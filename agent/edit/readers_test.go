@@ -73,7 +73,8 @@ func (r *reader) ask(name, file string) (any, error) {
 }
 
 // shellScript sources the file of each line of its input and prints its variables.
-const shellScript = `while read -r f_ n_; do . "$f_" >/dev/null; for v_ in $n_; do eval "printf '%s\0' \"\$$v_\""; unset $v_; done; printf '\001\0'; done`
+const shellScript = `while read -r f_ n_; do . "$f_" >/dev/null
+	for v_ in $n_; do eval "printf '%s\0' \"\$$v_\""; unset $v_; done; printf '\001\0'; done`
 
 // askShell sources a file and returns the variables that it names.
 func (r *reader) askShell(path, file string, names []string) (any, error) {

@@ -72,7 +72,8 @@ func Block(data []byte, file, text string) ([]byte, error) {
 	isBegin := func(line string) bool { return body(line) == begin }
 	isEnd := func(line string) bool { return body(line) == end }
 	from, to := slices.IndexFunc(parts, isBegin), slices.IndexFunc(parts, isEnd)
-	if (from < 0) != (to < 0) || to < from || from >= 0 && (slices.ContainsFunc(parts[from+1:], isBegin) || slices.ContainsFunc(parts[to+1:], isEnd)) {
+	more := from >= 0 && to >= 0 && (slices.ContainsFunc(parts[from+1:], isBegin) || slices.ContainsFunc(parts[to+1:], isEnd))
+	if (from < 0) != (to < 0) || to < from || more {
 		return nil, fmt.Errorf("the lines %q and %q do not stand in one pair; take them out by hand", begin, end)
 	}
 	var block []string

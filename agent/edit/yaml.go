@@ -144,7 +144,7 @@ func (f *yamlFile) shared(n *yaml.Node) error {
 		return fmt.Errorf("the file takes its value from &%s, and so do other places; change it where it is", n.Value)
 	}
 	if n.Anchor != "" && aliased(f.root, n) {
-		return fmt.Errorf("other places of the file take their value from it by its anchor &%s; write the whole file with file: and a template", n.Anchor)
+		return fmt.Errorf("other places of the file take their value from it by &%s; write the whole file with file: and a template", n.Anchor)
 	}
 	return nil
 }

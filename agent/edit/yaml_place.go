@@ -61,7 +61,8 @@ func (f *yamlFile) start(n *yaml.Node) int {
 func (f *yamlFile) content(n *yaml.Node) (content, anchored int) {
 	at := f.start(n)
 	anchored = at
-	for n.Kind != yaml.AliasNode && (n.Anchor != "" || n.Style&yaml.TaggedStyle != 0) && at < len(f.data) && strings.IndexByte("&!", f.data[at]) >= 0 {
+	marked := n.Kind != yaml.AliasNode && (n.Anchor != "" || n.Style&yaml.TaggedStyle != 0)
+	for marked && at < len(f.data) && strings.IndexByte("&!", f.data[at]) >= 0 {
 		isAnchor := f.data[at] == '&'
 		behind := at
 		for behind < len(f.data) && strings.IndexByte(" \t\r\n,", f.data[behind]) < 0 {
