@@ -28,7 +28,8 @@ func examples(t *testing.T) []example {
 		t.Fatal(err)
 	}
 	var all []example
-	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```\n```diff\n(.*?)```\n(?:```text\n(.*?)\n```)?").FindAllStringSubmatch(string(text), -1) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```\n```diff\n(.*?)```\n(?:```text\n(.*?)\n```)?")
+	for _, match := range blocks.FindAllStringSubmatch(string(text), -1) {
 		e := example{fault: match[3]}
 		if err := yaml.Load([]byte(match[1]), &e); err != nil {
 			t.Fatalf("%s: %v", match[1], err)

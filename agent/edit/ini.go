@@ -57,7 +57,7 @@ func (d dialect) repeated(name string, entries []iniEntry) error {
 	if d.repeats {
 		return fmt.Errorf("the file has %s %d times, in lines %s; give a list of all its values", name, len(entries), strings.Join(at, ", "))
 	}
-	return fmt.Errorf("the file has %s %d times, in lines %s; all but one must go, by line: or by hand", name, len(entries), strings.Join(at, ", "))
+	return fmt.Errorf("the file has %s %d times, in lines %s; all but one must go", name, len(entries), strings.Join(at, ", "))
 }
 
 // rewrite gives the entries the texts, one each; surplus entries go, surplus texts follow the last one.

@@ -52,7 +52,7 @@ func parsePart(text string) (part Part, behind string, err error) {
 		part, behind = Part{Name: name}, text[len(name):]
 		switch {
 		case name == "":
-			return part, "", errors.New(`the key has an empty part; one dot stands between two parts, and a part with a dot is quoted: a."b.c"`)
+			return part, "", errors.New(`the key has an empty part; one dot stands between two parts, and one with a dot is quoted: a."b.c"`)
 		case strings.Contains(name, `"`):
 			return part, "", fmt.Errorf("a quote stands inside of a part of the key; write the whole part in quotes: %s", Part{name, true})
 		case strings.TrimSpace(name) != name:

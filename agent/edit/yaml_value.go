@@ -19,7 +19,8 @@ var (
 	yamlWords = pattern.New(`^(?i:null|true|false|yes|no|on|off|y|n|~|=|<<)$`)
 	// yamlNumber is what either reads as a number, a date or a time.
 	yamlNumber = pattern.New(`^[-+]?(?:0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO][0-7_]+` +
-		`|[0-9][0-9_]*(?::[0-9]+)*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|\.(?i:inf|nan))$|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}`)
+		`|[0-9][0-9_]*(?::[0-9]+)*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?` +
+		`|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|\.(?i:inf|nan))$|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}`)
 	yamlFlowPlain = pattern.New(`^[A-Za-z_/][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+-]+)*$`)
 	yamlFirst     = pattern.New(`^(?:-[A-Za-z]|[^-?:,\[\]{}#&*!|>'"%@` + "`" + `\s])`)
 )
