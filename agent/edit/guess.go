@@ -89,7 +89,12 @@ func guessSections(text string, tables bool) string {
 
 // hint says what a text looks like, and how it can be edited, behind an error about a file that should be of format.
 func hint(data []byte, format string) string {
+	kin := map[string]string{"python": "ini", "environment": "dotenv"}
 	guess := Guess(bytes.TrimSpace(data))
+	switch guess {
+	case kin[format]:
+		guess = format
+	}
 	switch guess {
 	case format, "":
 		return "; edit its lines with line: or block:, or write the whole file with file:"

@@ -108,7 +108,7 @@ func (f iniFile) separator(e iniEntry, text string) string {
 	switch {
 	case e.separator == "":
 		return f.style("").separator
-	case e.value == "" && e.separator != strings.TrimLeft(e.separator, " \t") && e.separator == strings.TrimRight(e.separator, " \t"):
+	case (e.value == "" || e.value[0] == '\n') && e.separator != strings.TrimLeft(e.separator, " \t") && e.separator == strings.TrimRight(e.separator, " \t"):
 		return e.separator + " " // as the white space before it
 	}
 	return e.separator

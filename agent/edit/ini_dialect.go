@@ -35,7 +35,7 @@ var (
 	anySection    = pattern.New(`^[^\[\]\s](?:[^\[\]]*[^\[\]\s])?$`)
 	simpleSection = pattern.New(`^\w[\w.:/@-]*$`)
 	unitSection   = pattern.New(`^[A-Za-z0-9_-]+$`)
-	iniName       = pattern.New(`^[^\[\]#;!=:\s](?:[^\[\]=:]*[^\[\]=:\s])?$`)
+	iniName       = pattern.New(`^[^\[\]#;!<=:\s](?:[^\[\]=:]*[^\[\]=:\s])?$`)
 	mysqlName     = pattern.New(`^\w[\w.-]*$`)
 	unitName      = pattern.New(`^[\w-]+$`)
 	phpName       = pattern.New(`^\w[\w.-]*(?:\[[\w.-]*\])?$`)

@@ -88,7 +88,7 @@ func (d dialect) entry(parts []string, i int) (iniEntry, error) {
 			return e, nil
 		}
 	}
-	if at < 0 || strings.TrimSpace(line[:at]) == "" || strings.TrimSpace(line)[0] == '[' || strings.Contains(line, "\r") {
+	if at < 0 || strings.TrimSpace(line[:at]) == "" || strings.ContainsAny(strings.TrimSpace(line)[:1], "[<") || strings.Contains(line, "\r") {
 		return e, notThis("line %d is no section, no key with its value, and no comment", i+1)
 	}
 	e.lead = strings.TrimRight(line[:at], " \t")
@@ -217,10 +217,11 @@ func (f iniFile) target(key Key) (section, name string, err error) {
 		return "", key[0].Name, f.checkTop(key[0])
 	}
 	if exact, ok := key.dotted(0, func(name string) bool { return f.headers(name) > 0 || len(f.holders(name)) > 0 }); ok {
-		if f.headers(exact[0].Name) == 0 {
-			exact = append(Key{{f.holders(exact[0].Name)[0], false}}, exact...)
+		has := exact[0].Name
+		if f.headers(has) == 0 {
+			exact = append(Key{{f.holders(has)[0], false}}, exact...)
 		}
-		return "", "", fmt.Errorf("the file has %s; write %s", exact[len(exact)-1-len(exact)%2].Name, exact)
+		return "", "", fmt.Errorf("the file has %s; write %s", has, exact)
 	}
 	section, name = key[0].Name, key[1].Name
 	if exact, ok := key.dotted(1, func(name string) bool { return len(f.find(section, name)) > 0 }); ok {

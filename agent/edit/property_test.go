@@ -16,7 +16,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 1, "of the cases of the property tests; each case has its own, which a failure tells")
-	cases = flag.Int("cases", 500, "for each format in the property tests")
+	cases = flag.Int("cases", 300, "for each format in the property tests")
 )
 
 // marked is a file in which ⟦ ⟧ stand around the value of a key.

@@ -284,8 +284,12 @@ func (f *yamlFile) add(n *yaml.Node, path []string, value any, column int, flow 
 	var text string
 	var err error
 	if n.Kind == yaml.SequenceNode {
-		text, err = yamlInline(nested(path[1:], value), nil, false)
-		text = indent + "- " + text
+		if len(path) == 1 {
+			text, err = yamlInline(value, nil, false)
+		} else {
+			text, err = yamlNested(path[1:], value, indent+"  ", f.step, f.lineEnding)
+		}
+		text = indent + "- " + strings.TrimLeft(text, " ")
 	} else {
 		text, err = yamlNested(path, value, indent, f.step, f.lineEnding)
 	}

@@ -16,7 +16,7 @@ import (
 
 var (
 	// yamlWords are what YAML 1.1 or 1.2 reads as null, a truth value or a special key.
-	yamlWords = pattern.New(`^(?i:null|true|false|yes|no|on|off|y|n|~|=|<<)$`)
+	yamlWords = pattern.New(`^(?i:null|true|false|yes|no|on|off|~|=|<<)$`)
 	// yamlNumber is what either reads as a number, a date or a time.
 	yamlNumber = pattern.New(`^[-+]?(?:0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO][0-7_]+` +
 		`|[0-9][0-9_]*(?::[0-9]+)*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?` +
