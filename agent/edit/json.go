@@ -4,38 +4,50 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
 	"oneclick-agent/agent/render"
 )
 
-// member is where one key and its value stand in an object.
-type member struct {
-	key                  string
-	keyStart, start, end int
+type jsonEditor struct{}
+
+// jsonMember is where one member of an object, or one item of a list, stands.
+type jsonMember struct {
+	key                          string
+	keyStart, keyEnd, start, end int
 }
 
-// members finds the members of the object that begins at from.
-func members(data []byte, from int) ([]member, error) {
+// jsonMembers finds the members of the object, or the items of the list, that begins at from.
+func jsonMembers(data []byte, from int) ([]jsonMember, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data[from:]))
-	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
-		return nil, errors.New("what stands above it is a single value or a list")
+	open, err := decoder.Token()
+	if err != nil {
+		return nil, err
 	}
-	var found []member
+	place := func(skipped string) int { return skip(data, from+int(decoder.InputOffset()), skipped) }
+	var found []jsonMember
 	for decoder.More() {
-		keyStart := skip(data, from+int(decoder.InputOffset()), " \t\r\n,")
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, err
+		m := jsonMember{keyStart: place(" \t\r\n,")}
+		if open == json.Delim('{') {
+			name, err := decoder.Token()
+			if err != nil {
+				return nil, err
+			}
+			m.key, _ = name.(string)
+			m.keyEnd = from + int(decoder.InputOffset())
+			if slices.ContainsFunc(found, func(other jsonMember) bool { return other.key == m.key }) {
+				return nil, errors.New("an object on the way to it has a key twice")
+			}
 		}
-		key, _ := token.(string)
-		start := skip(data, from+int(decoder.InputOffset()), " \t\r\n:")
+		m.start = place(" \t\r\n:,")
 		var raw json.RawMessage
 		if err := decoder.Decode(&raw); err != nil {
 			return nil, err
 		}
-		found = append(found, member{key, keyStart, start, start + len(raw)})
+		m.end = m.start + len(raw)
+		found = append(found, m)
 	}
 	return found, nil
 }
@@ -48,19 +60,45 @@ func skip(data []byte, from int, what string) int {
 }
 
 func decodeJSON(data []byte) (any, error) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, nil
-	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var document any
-	if err := decoder.Decode(&document); err != nil {
-		return nil, errors.New("the file is not JSON")
+	err := decoder.Decode(&document)
+	if err == nil {
+		if _, behind := decoder.Token(); behind == io.EOF {
+			return document, nil
+		}
 	}
-	return document, nil
+	if at := jsonComment(data); at >= 0 {
+		return nil, notThis("the file is no JSON: line %d has a comment", lineOf(data, at))
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && syntax.Offset > 0 && int(syntax.Offset) <= len(data) {
+		return nil, notThis("the file is no JSON: line %d cannot be read", lineOf(data, int(syntax.Offset)-1))
+	}
+	if err == nil {
+		return nil, notThis("the file is no JSON: something stands behind its value")
+	}
+	return nil, notThis("the file is no JSON: it ends too early")
 }
 
-func setJSON(data []byte, key string, value any) ([]byte, error) {
+// jsonComment is where the first comment of C stands outside of the strings, or -1.
+func jsonComment(data []byte) int {
+	for i := 0; i < len(data); i++ {
+		switch {
+		case data[i] == '"':
+			end := closingQuote(string(data[i:]))
+			if end < 0 {
+				return -1
+			}
+			i += end - 1
+		case bytes.HasPrefix(data[i:], []byte("//")), bytes.HasPrefix(data[i:], []byte("/*")):
+			return i
+		}
+	}
+	return -1
+}
+
+func (jsonEditor) set(data []byte, key Key, value any) ([]byte, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}\n")
 	}
@@ -68,66 +106,47 @@ func setJSON(data []byte, key string, value any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := keyPath(before, key)
-	if have, there := at(before, path); there && deepEqual(have, value) {
+	path, err := key.in(before)
+	if err != nil {
+		return nil, err
+	}
+	if have, there := at(before, path); there && equal(have, value) {
 		return data, nil
 	}
-	out, err := spliceJSON(data, skip(data, 0, " \t\r\n"), path, value, "")
+	layout := jsonLayoutOf(data)
+	out, err := layout.set(data, skip(data, 0, " \t\r\n"), path, value, "")
 	if err != nil {
 		return nil, err
 	}
 	after, err := decodeJSON(out)
 	if err != nil {
-		return nil, err
+		return nil, errLayout
 	}
 	return out, verify(before, after, path, value, false)
 }
 
-// spliceJSON puts value at path in the object that begins at from. Indent is that of the object's own line.
-func spliceJSON(data []byte, from int, path []string, value any, indent string) ([]byte, error) {
-	all, err := members(data, from)
-	if err != nil {
-		return nil, err
+// jsonLayout is how a file is laid out: in lines or in one, and how deep each level is indented.
+type jsonLayout struct {
+	lines       bool
+	step, colon string
+	lineEnd     string
+}
+
+func jsonLayoutOf(data []byte) jsonLayout {
+	layout := jsonLayout{lines: true, step: "  ", colon: ": ", lineEnd: lineEnding(data)}
+	from := skip(data, 0, " \t\r\n")
+	all, err := jsonMembers(data, from)
+	if err != nil || len(all) == 0 {
+		return layout
 	}
-	inner := indent + "  "
-	if len(all) > 0 {
-		inner = lineIndentation(data, all[0].keyStart)
+	layout.lines = bytes.ContainsRune(data[from:all[0].keyStart], '\n')
+	if step := lineIndentation(data, all[0].keyStart); layout.lines && step != "" {
+		layout.step = step
 	}
-	// The last of two equal keys is the one that counts.
-	for _, m := range slices.Backward(all) {
-		if m.key != path[0] {
-			continue
-		}
-		if len(path) > 1 {
-			return spliceJSON(data, m.start, path[1:], value, inner)
-		}
-		encoded, err := encodeJSON(value, inner)
-		if err != nil {
-			return nil, err
-		}
-		return slices.Concat(data[:m.start], encoded, data[m.end:]), nil
+	if all[0].keyEnd > 0 {
+		layout.colon = string(data[all[0].keyEnd:all[0].start])
 	}
-	for _, missing := range slices.Backward(path[1:]) {
-		value = map[string]any{missing: value}
-	}
-	encoded, err := encodeJSON(value, inner)
-	if err != nil {
-		return nil, err
-	}
-	name, err := render.JSON(path[0])
-	if err != nil {
-		return nil, err
-	}
-	entry := slices.Concat([]byte(name+": "), encoded)
-	if len(all) == 0 {
-		return slices.Concat(data[:from+1], []byte("\n"+inner), entry, []byte("\n"+indent), data[skip(data, from+1, " \t\r\n"):]), nil
-	}
-	last := all[len(all)-1]
-	separator := ", "
-	if bytes.Contains(data[from:all[0].keyStart], []byte("\n")) {
-		separator = "," + lineEnding(data) + inner
-	}
-	return slices.Concat(data[:last.end], []byte(separator), entry, data[last.end:]), nil
+	return layout
 }
 
 func lineIndentation(data []byte, place int) string {
@@ -135,49 +154,138 @@ func lineIndentation(data []byte, place int) string {
 	return indentation(string(data[start:place]) + "x")
 }
 
-func encodeJSON(value any, indent string) ([]byte, error) {
+// set puts value at path in the object or list that begins at from. Indent is that of its own line.
+func (l jsonLayout) set(data []byte, from int, path []string, value any, indent string) ([]byte, error) {
+	all, err := jsonMembers(data, from)
+	if err != nil {
+		return nil, err
+	}
+	list := data[from] == '['
+	inner := indent + l.step
+	if len(all) > 0 && bytes.ContainsRune(data[from:all[0].keyStart], '\n') {
+		inner = lineIndentation(data, all[0].keyStart)
+	}
+	i := slices.IndexFunc(all, func(m jsonMember) bool { return m.key == path[0] })
+	if list {
+		if i, err = index(path[0], len(all)); err != nil {
+			return nil, err
+		}
+	}
+	if i >= 0 && i < len(all) {
+		m := all[i]
+		if len(path) > 1 && strings.IndexByte("{[", data[m.start]) >= 0 {
+			return l.set(data, m.start, path[1:], value, inner)
+		}
+		encoded, err := l.encode(nested(path[1:], value), inner)
+		return splice(data, m.start, m.end, encoded), err
+	}
+	entry, err := l.encode(nested(path[1:], value), inner)
+	if err != nil {
+		return nil, err
+	}
+	if !list {
+		name, err := render.JSON(path[0])
+		if err != nil {
+			return nil, err
+		}
+		entry = name + l.colon + entry
+	}
+	if len(all) == 0 {
+		end := skip(data, from+1, " \t\r\n")
+		if l.lines {
+			entry = l.lineEnd + inner + entry + l.lineEnd + indent
+		}
+		return splice(data, from+1, end, entry), nil
+	}
+	last := all[len(all)-1].end
+	return splice(data, last, last, l.between(data, from, all, inner)+entry), nil
+}
+
+// between is what stands between two members of an object.
+func (l jsonLayout) between(data []byte, from int, all []jsonMember, inner string) string {
+	switch {
+	case len(all) > 1:
+		return string(data[all[len(all)-2].end:all[len(all)-1].keyStart])
+	case bytes.ContainsRune(data[from:all[0].keyStart], '\n'):
+		return "," + l.lineEnd + inner
+	case l.colon == ":":
+		return ","
+	}
+	return ", "
+}
+
+// nested is value below the names of path.
+func nested(path []string, value any) any {
+	for _, name := range slices.Backward(path) {
+		value = map[string]any{name: value}
+	}
+	return value
+}
+
+func (l jsonLayout) encode(value any, indent string) (string, error) {
+	if number, ok := value.(json.Number); ok && !json.Valid([]byte(number)) {
+		return "", errors.New("JSON has no such number")
+	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent(indent, "  ")
-	if err := encoder.Encode(value); err != nil {
-		return nil, errors.New("the value cannot be written as JSON")
+	if l.lines {
+		encoder.SetIndent(indent, l.step)
 	}
-	return bytes.TrimRight(out.Bytes(), "\n"), nil
+	if err := encoder.Encode(value); err != nil {
+		return "", errors.New("the value cannot be written as JSON")
+	}
+	return strings.ReplaceAll(strings.TrimRight(out.String(), "\n"), "\n", l.lineEnd), nil
 }
 
-func unsetJSON(data []byte, key string) ([]byte, error) {
+func (jsonEditor) unset(data []byte, key Key) ([]byte, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return data, nil
+	}
 	before, err := decodeJSON(data)
 	if err != nil {
 		return nil, err
 	}
-	path := keyPath(before, key)
+	path, err := key.in(before)
+	if err != nil {
+		return nil, err
+	}
 	if _, there := at(before, path); !there {
 		return data, nil
 	}
-	out, from := data, skip(data, 0, " \t\r\n")
+	if err := removable(before, path); err != nil {
+		return nil, err
+	}
+	from := skip(data, 0, " \t\r\n")
 	for depth, name := range path {
-		all, err := members(data, from)
+		all, err := jsonMembers(data, from)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(all, func(m member) bool { return m.key == name })
+		i := slices.IndexFunc(all, func(m jsonMember) bool { return m.key == name })
+		if data[from] == '[' {
+			i, _ = index(name, len(all))
+		}
 		if depth < len(path)-1 {
 			from = all[i].start
 			continue
 		}
-		start, end := all[i].keyStart, all[i].end
-		switch {
-		case i > 0:
-			start = all[i-1].end
-		case len(all) > 1:
-			end = all[1].keyStart
-		}
-		out = slices.Concat(data[:start], data[end:])
+		data = removeMember(data, from, all, i)
 	}
-	after, err := decodeJSON(out)
+	after, err := decodeJSON(data)
 	if err != nil {
-		return nil, err
+		return nil, errLayout
 	}
-	return out, verify(before, after, path, nil, true)
+	return data, verify(before, after, path, nil, true)
+}
+
+// removeMember takes the member out with the comma that it needs no more.
+func removeMember(data []byte, from int, all []jsonMember, i int) []byte {
+	switch {
+	case len(all) == 1:
+		return splice(data, from+1, skip(data, all[0].end, " \t\r\n"), "")
+	case i == 0:
+		return splice(data, all[0].keyStart, all[1].keyStart, "")
+	}
+	return splice(data, all[i-1].end, all[i].end, "")
 }

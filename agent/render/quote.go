@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"oneclick-agent/agent/pattern"
 )
 
 // text is how a template value reads before it is quoted.
@@ -100,6 +102,31 @@ func INI(value any) (string, error) {
 		return s, nil
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`, nil
+}
+
+// phpWord is what php.ini reads as a value of its own: switches, and sums of error levels.
+var phpWord = pattern.New(`^(?:(?i:on|off|yes|no|true|false|none|null)|~?E_[A-Z_]+(?:\s*[&|^]\s*~?E_[A-Z_]+)*)$`)
+
+// phpConstant is what could be the name of a constant, whose value php.ini would read.
+var phpConstant = pattern.New(`\b[A-Z_][A-Z0-9_]*\b`)
+
+// PHPSetting quotes for php.ini and the pools of PHP-FPM. Have is the quoted value that stands there, whose quotes
+// stay where they can. PHP's own words (On, Off, E_ALL & ~E_NOTICE) are written as they are.
+func PHPSetting(s, have string) (string, error) {
+	have += " "
+	switch {
+	case hasControl(s, "\t\n"):
+		return "", errControl
+	case phpWord().MatchString(s), s == "" && have == " ":
+		return s, nil
+	case have[0] == '\'' && !strings.Contains(s, "'"):
+		return "'" + s + "'", nil
+	case have[0] != '"' && bare(s, "_-./:@+,*%<>?") && !phpConstant().MatchString(s):
+		return s, nil
+	}
+	// ${ begins a variable in double quotes, and so its two characters are written apart; a quote before a line break
+	// would end the value, its backslash notwithstanding, and so it is written in single quotes.
+	return `"` + strings.NewReplacer(`\`, `\\`, "\"\n", `"'"'"`+"\n", `"`, `\"`, "${", `$"'{'"`).Replace(s) + `"`, nil
 }
 
 // PHP quotes as a single-quoted string.
