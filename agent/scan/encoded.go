@@ -96,7 +96,11 @@ func (w *window) decode(begin, end int) {
 	if w.inside != "" {
 		inside = w.inside + ": base64"
 	}
-	w.look.inMemory(decoded, "encoded.conf", inside)
+	at := settings
+	if w.place < codeSettings {
+		at = prose
+	}
+	w.look.inMemory(decoded, at, inside)
 }
 
 // takeApart looks into a compressed file that was written in base64. The window's own buffer is in use meanwhile.

@@ -107,8 +107,8 @@ func (l *lookInto) bytes(r io.Reader, first []byte, end bool, name, inside strin
 }
 
 // inMemory looks at content that is all there, as what another one held in a code.
-func (l *lookInto) inMemory(data []byte, name, inside string) {
-	w := window{look: l, search: &l.scanner.broad, place: max(placeOf(name), prose), inside: inside, data: data, line: 1, text: isText(data)}
+func (l *lookInto) inMemory(data []byte, at place, inside string) {
+	w := window{look: l, search: &l.scanner.broad, place: at, inside: inside, data: data, line: 1, text: isText(data)}
 	if !w.text {
 		w.search = &l.scanner.strict
 	}
@@ -186,6 +186,9 @@ func (l *lookInto) names(format *archive.Format, member, name, inside string) (c
 	}
 	if inside != "" {
 		called = inside + ": " + called
+	}
+	if placeOf(name) == library {
+		return called, path.Join("/usr/lib", member) // what programs come with
 	}
 	return called, path.Join("/", member)
 }

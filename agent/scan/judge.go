@@ -30,24 +30,32 @@ func (s *Scanner) judge(set *setting) (rule int, certainty Certainty, ok bool) {
 	value = strings.TrimPrefix(value, "base64:")
 	strange := s.language.isRandom(value, least) && s.language.strangeness(value) > 0.6*float64(min(len(value), 40))
 	switch {
-	case isPlaceholder(value) && !(strange && !hasPlaceholderPart(value)), computed().MatchString(value):
+	case isPlaceholder(value) && !(strange && !hasPlaceholderPart(value)), computed().MatchString(value), !strange && perhapsComputed().MatchString(value),
+		aboutSecrets().MatchString(value), set.comment && sequence().MatchString(value):
 		return 0, "", false
 	case isReference(value) && !strange, numberish().MatchString(value) && !onlyDigits(set):
 		return 0, "", false
 	case isHash(value):
-		return ruleHash, Possible, set.kind == passwordName && set.place == settings && !set.comment
+		return ruleHash, Possible, set.kind == passwordName && set.place >= codeSettings && !set.comment
 	case strings.ContainsAny(value, " \t") && !set.isPassphrase(value):
 		return 0, "", false
-	case set.place == code && !set.quoted, set.place == prose && set.form == ' ':
+	case (set.place == code || set.place == codeSettings) && !set.quoted, set.place == prose && set.form == ' ':
 		return 0, "", false
 	case s.language.isRandom(value, least):
-		return rule, Likely, set.place == settings || strange
+		return rule, Likely, set.place >= codeSettings || strange
 	}
 	return rule, Likely, set.kind == passwordName && !set.comment && set.isChosen()
 }
 
-// computed values hold others.
-var computed = pattern.New(`\$\{|\{\{|\$\(|<%|%>|\}\}|^<[^<>]*>$|^\$[A-Z][A-Z0-9_]*$|^%[A-Z_]+%$|^\[[A-Za-z _-]+\]$`)
+// computed values hold others, and perhapsComputed ones unless a generator made them.
+var (
+	computed        = pattern.New(`\$\{[A-Za-z_.][A-Za-z0-9_.]*[}:]|\{\{|\$\([a-z]+ |\$\([A-Z_]+\)|<%=|^\$\{|^%\{|^\{\$|%\([a-z_]+\)s|^&[\w-]+[:>;-]|^\(.*\||^\$[A-Za-z_]\w*(?:\[|->)|^<[^<>]*>$|^\$[A-Z][A-Z0-9_]*$|^%[A-Z_]+%$|^\[[A-Za-z _-]+\]$`)
+	perhapsComputed = pattern.New(`\$\{|\$\(|<%|%>|\}\}`)
+	// aboutSecrets is a list of names or a piece of text.
+	aboutSecrets = pattern.New(`(?i)(?:passw|secret|token).*[:{}()$<>\\]|[:{}()$<>].*(?:passw|secret|token)`)
+	// sequence is what people type for an example.
+	sequence = pattern.New(`(?i)abcde|12345|qwert|asdf`)
+)
 
 func hasPlaceholderPart(value string) bool {
 	low := strings.ToLower(value)
@@ -57,7 +65,7 @@ func hasPlaceholderPart(value string) bool {
 // isDefaultOf reports whether the setting has a password that everybody tries first. A value that only repeats its name
 // is a label: password: Password.
 func (s *Scanner) isDefaultOf(set *setting) bool {
-	if set.place != settings || set.comment || !isDefault(set.value) {
+	if set.place < codeSettings || set.comment || !isDefault(set.value) {
 		return false
 	}
 	words := wordsOf(set.name)
@@ -73,7 +81,7 @@ func (s *Scanner) isDefaultOf(set *setting) bool {
 
 // onlyDigits reports whether the setting's value may be a number: the password of a person.
 func onlyDigits(set *setting) bool {
-	return set.kind == passwordName && len(set.value) >= 6 && strings.Trim(set.value, "0123456789") == "" && set.place == settings && set.whole
+	return set.kind == passwordName && len(set.value) >= 6 && strings.Trim(set.value, "0123456789") == "" && set.place >= codeSettings && set.whole
 }
 
 // sentenceWords stand in texts about secrets, and in no passphrase.
@@ -82,7 +90,7 @@ var sentenceWords = []string{"the", "your", "enter", "please", "password", "pass
 // isPassphrase reports whether a value of several words is one: small words, none of which a sentence has.
 func (set *setting) isPassphrase(value string) bool {
 	words := strings.Fields(value)
-	if set.kind != passwordName || set.place != settings || len(words) < 4 || len(words) > 12 {
+	if set.kind != passwordName || set.place < codeSettings || len(words) < 4 || len(words) > 12 {
 		return false
 	}
 	return !slices.ContainsFunc(words, func(word string) bool {
@@ -112,7 +120,7 @@ func (set *setting) isChosen() bool {
 		return false
 	case set.place == code:
 		return set.quoted && signs > 0 && digits > 0 && lower+upper >= 3 && !strings.ContainsAny(value, " /\\:()[]{}<>|`,")
-	case set.place != settings:
+	case set.place < codeSettings:
 		return false
 	case strings.ContainsAny(value, " \t"):
 		return true // a passphrase, by then

@@ -11,10 +11,11 @@ type place int
 
 // The places.
 const (
-	library  place = iota // programs and what comes with them: only secrets that are told by their form alone
-	prose                 // documents: only values that a generator made
-	code                  // source code: quoted values
-	settings              // where people write passwords
+	library      place = iota // programs and what comes with them: only secrets that are told by their form alone
+	prose                     // documents: only values that a generator made
+	code                      // source code: quoted values
+	codeSettings              // source code that holds settings: quoted values
+	settings                  // where people write passwords
 )
 
 var (
@@ -25,7 +26,8 @@ var (
 	codeEnds  = []string{".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".vue", ".svelte", ".php", ".phtml", ".inc", ".rb", ".erb", ".go", ".java", ".kt", ".scala", ".groovy", ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".rs", ".pl", ".pm", ".lua", ".ex", ".exs", ".erl", ".hrl", ".clj", ".swift", ".m", ".r", ".jsp", ".aspx", ".tcl", ".awk", ".el", ".vim", ".t", ".proto", ".graphql", ".jinja", ".j2", ".tmpl", ".tpl", ".mustache", ".hbs", ".twig", ".template"}
 	// settingsWords in the name of source code say that it holds settings.
 	settingsWords = []string{"config", "setting", "secret", "credential", "local", "env", "database", "password", "db_", "constants", "parameters", "gitlab.rb", "deploy"}
-	settingsEnds  = []string{".conf", ".cnf", ".cfg", ".ini", ".env", ".yml", ".yaml", ".json", ".toml", ".properties", ".xml", ".service", ".socket", ".config", ".tf", ".tfvars", ".tfstate", ".sql", ".cf"}
+	// settingsEnds are settings among the programs in /usr, too.
+	settingsEnds = []string{".conf", ".cnf", ".cfg", ".ini", ".env", ".yml", ".yaml", ".toml", ".service", ".socket", ".config", ".inc.php"}
 	// documents are directories of what is only read.
 	documents = []string{"share/doc/", "share/man/", "share/info/", "share/locale/", "share/help/", "share/i18n/", "share/zoneinfo/", "share/perl", "share/mime/", "share/icons/", "share/fonts/", "share/terminfo/"}
 )
@@ -40,8 +42,11 @@ func placeOf(file string) place {
 	where := strings.TrimPrefix(file, "/")
 	for _, only := range []string{"usr/", "lib/", "boot/", "bin/", "sbin/"} {
 		rest, inside := strings.CutPrefix(where, only)
-		if inside && !strings.HasPrefix(where, "usr/local/") && !strings.HasPrefix(where, "usr/src/") && (!slices.Contains(settingsEnds, end) || strings.HasPrefix(rest, "include/") || inDocuments(rest)) &&
-			!strings.HasPrefix(base, "config.") && !strings.HasPrefix(base, "settings.") {
+		if !inside || strings.HasPrefix(where, "usr/local/") || strings.HasPrefix(where, "usr/src/") {
+			continue
+		}
+		asSettings := slices.Contains(settingsEnds, end) || strings.HasPrefix(base, "config.") || strings.HasPrefix(base, "settings.")
+		if !asSettings || strings.HasPrefix(rest, "include/") || inDocuments(rest) {
 			return library
 		}
 	}
@@ -53,7 +58,7 @@ func placeOf(file string) place {
 	switch {
 	case slices.Contains(codeEnds, end):
 		if slices.ContainsFunc(settingsWords, func(word string) bool { return strings.Contains(base, word) }) {
-			return settings
+			return codeSettings
 		}
 		return code
 	case slices.Contains(proseEnds, end), strings.HasPrefix(base, "readme"), strings.HasPrefix(base, "changelog"), strings.HasPrefix(base, "license"), strings.HasPrefix(base, "copying"), strings.HasPrefix(base, "news"):

@@ -95,6 +95,11 @@ func (l *language) isRandom(text string, least int) bool {
 	if len(text) < least {
 		return false
 	}
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false // a word of another language
+		}
+	}
 	lower, upper, digits, other := charactersOf(text)
 	if isHex(text) {
 		return digits > 0 && lower+upper > 0 && distinct(text) > 5

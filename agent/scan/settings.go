@@ -175,7 +175,7 @@ func (r *reader) operator() bool {
 	case c == ':' && next == '-' && bytes.HasSuffix(r.line, []byte("${")):
 		r.at += 2
 		r.set.form, r.until = '=', '}'
-	case c == '=' && next != '=' && next != '~', c == ':' && next != ':':
+	case c == '=' && next != '=' && next != '~', c == ':' && next != ':', c == '=' && blanks == 0 && r.set.place >= codeSettings && !strings.ContainsRune(" \t=", rune(r.peek(2))):
 		r.at++
 		r.set.form = c
 	case c == '>' && (r.tag || r.closed):
@@ -199,7 +199,7 @@ func (r *reader) isDirective() bool {
 	if commands().Match(r.line) {
 		return true
 	}
-	return r.set.place == settings && len(bytes.TrimLeft(r.line, " \t#")) == 0 && slices.Contains(directives, strings.ToLower(r.set.name)) && isOneWord(r.restOfLine())
+	return r.set.place >= codeSettings && len(bytes.TrimLeft(r.line, " \t#")) == 0 && slices.Contains(directives, strings.ToLower(r.set.name)) && isOneWord(r.restOfLine())
 }
 
 func isOneWord(rest string) bool {
@@ -281,6 +281,8 @@ func unescaped(value string, quote byte) string {
 // nextSetting is where another one begins in the same value: of a connection string, an address, options of a mount.
 var nextSetting = pattern.New(`[;&,]\s*[A-Za-z_][A-Za-z0-9_. -]{1,30}=|&amp;`)
 
+var escapedLineEnd = pattern.New(`(?:\\+r)?\\+n`)
+
 // bareValue reads a value without quotes: to the end of its word, without what ends a list or a sentence.
 func (r *reader) bareValue() bool {
 	line := r.data[r.at:]
@@ -295,6 +297,9 @@ func (r *reader) bareValue() bool {
 	value := line
 	if end := bytes.IndexAny(value, " \t"); end >= 0 && r.until != '<' {
 		value = value[:end]
+	}
+	if end := escapedLineEnd().FindIndex(value); end != nil { // of a text in a text
+		value = value[:end[0]]
 	}
 	if match := nextSetting().FindIndex(value); match != nil {
 		value = value[:match[0]]

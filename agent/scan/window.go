@@ -56,8 +56,14 @@ func (w *window) judge(rule *Rule, from, to int) {
 		return
 	}
 	certainty := rule.Certainty
+	if rule.Contextual && rule.Group == "password" && !s.language.isRandom(secret, leastPassword) {
+		begin := bytes.LastIndexByte(w.data[:from], '\n') + 1
+		if isComment(w.data[:begin], w.data[begin:from]) {
+			return // an example
+		}
+	}
 	if (rule.Group == "password" || rule.Group == "url_password") && isDefault(secret) {
-		if w.place != settings {
+		if w.place < codeSettings {
 			return
 		}
 		rule, certainty = &s.rules[ruleDefault], Likely

@@ -32,7 +32,7 @@ var likeOthers = []string{"freemius-secret-key", "clickhouse-cloud-api-secret-ke
 var without = regexp.MustCompile(`^(private-key|generic-api-key|curl-auth-.*|jwt.*|digitalocean-.*|age-secret-key|pkcs12-file|1password-secret-key` +
 	`|flutterwave-public-key|hashicorp-tf-password|anthropic-.*|openai-.*|aws-access-token|vault-.*|sendgrid-.*|cloudflare-.*|discord-.*|telegram-.*` +
 	`|new-relic-.*|grafana-.*|huggingface-access-token|github-.*|gitlab-(pat|deploy-token|rrt|runner-.*|cicd-.*|ptt|feed-.*|incoming-.*|kubernetes-.*|oauth-.*|scim-.*)` +
-	`|slack-.*|npm-access-token|stripe-.*|looker-client-id|.*-client-id|lob-.*|dropbox-long-.*|kubernetes-secret-yaml|sidekiq-sensitive-url|facebook-access-token|airtable-personnal-.*|nuget-.*|.*-pub-key|nytimes-.*|harness-.*)$`)
+	`|slack-.*|npm-access-token|stripe-.*|looker-client-id|.*-client-id|lob-.*|dropbox-long-.*|kubernetes-secret-yaml|sidekiq-sensitive-url|facebook-access-token|airtable-personnal-.*|nuget-.*|microsoft-teams-webhook|.*-pub-key|nytimes-.*|harness-.*)$`)
 
 // contextual rules find a value only by a word that stands before it.
 var contextual = regexp.MustCompile(`^(\(\?i\))?\[\\w\.-\]\{0,50\}\?`)

@@ -13,7 +13,7 @@ import (
 
 // corpus is where people's words are read: settings and documents of Debian's packages, fetched by
 // packaging/fetch-server-packages.
-const corpus = "build/server-packages"
+const corpus = "build/testdata/server-packages"
 
 const (
 	mostCorpus  = 1 << 20 // bytes of one file
