@@ -179,7 +179,7 @@ func (l *lookInto) names(format *archive.Format, member, name, inside string) (c
 		member = compressedEnds().ReplaceAllString(name, "")
 		called = inside
 		return called, member
-	case strings.HasPrefix(format.Name, "git"):
+	case strings.HasPrefix(format.Name, "git"), member == archive.GitObject && format.Name == "zlib":
 		member = "history.md" // it may be anything: only what a generator made is told
 	case format.Name == "SQLite":
 		member = "table.conf"

@@ -1,9 +1,6 @@
 package scan
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "encoding/binary"
 
 // matcher finds many literals in one pass, whatever their case. It looks at three bytes at every other place, and asks
 // a table of bits whether a literal could stand there: each literal has at least four bytes, so that three of its first
@@ -31,7 +28,7 @@ func hash(word uint32) uint32 { return (word&threeBytes | caseBits) * 0x9e3779b1
 func newMatcher(literals []string) *matcher {
 	m := &matcher{candidates: map[uint32][]candidate{}}
 	for number, literal := range literals {
-		literal = strings.ToLower(literal)
+		literal = small(literal)
 		m.literals = append(m.literals, literal)
 		for offset := range stride {
 			part := literal[offset : offset+3]
@@ -77,6 +74,15 @@ func beginsWith(data []byte, literal string) bool {
 		}
 	}
 	return true
+}
+
+// small is a literal in small letters. Its other bytes stay as they are, text or not.
+func small(literal string) string {
+	out := []byte(literal)
+	for i, b := range out {
+		out[i] = lower(b)
+	}
+	return string(out)
 }
 
 func lower(b byte) byte {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"regexp"
 	"runtime"
-	"strings"
 
 	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/scan/archive"
@@ -94,7 +93,7 @@ func (s *Scanner) search(wanted func(Rule) bool) search {
 			continue
 		}
 		for _, literal := range rule.Literals {
-			low := strings.ToLower(literal)
+			low := small(literal)
 			n, ok := number[low]
 			if !ok {
 				n = len(literals)

@@ -46,14 +46,33 @@ func beginsZlib(head []byte) bool {
 	return n > 0 && (err == nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF))
 }
 
+// readZlib reads what is compressed so: a loose object of git among others, which has its kind and size before it.
 func readZlib(c *Chain, in Input, v Visitor) error {
 	from := &source{in: in}
 	reader, err := zlib.NewReader(bufio.NewReaderSize(from, 64<<10))
 	if err != nil {
 		return err
 	}
-	return c.content(v, "", from, reader)
+	buffered := bufio.NewReaderSize(reader, 4096)
+	head, _ := buffered.Peek(32)
+	name := ""
+	for _, kind := range []string{"blob ", "commit ", "tag ", "tree "} {
+		rest, isObject := bytes.CutPrefix(head, []byte(kind))
+		size := bytes.IndexByte(rest, 0)
+		if !isObject || size < 1 || len(bytes.Trim(rest[:size], "0123456789")) > 0 {
+			continue
+		}
+		if kind == "tree " {
+			return nil // names only
+		}
+		name = GitObject
+		buffered.Discard(len(kind) + size + 1)
+	}
+	return c.content(v, name, from, buffered)
 }
+
+// GitObject is the name of what is in a loose object.
+const GitObject = "object"
 
 func beginsBzip2(head []byte) bool {
 	return len(head) > 10 && string(head[:3]) == "BZh" && head[3] >= '1' && head[3] <= '9' && string(head[4:10]) == "\x31\x41\x59\x26\x53\x59"
