@@ -46,7 +46,11 @@ func (l *lookInto) content(in archive.Input, name, inside string) error {
 		return err
 	}
 	if format := l.scanner.formats.Of(head); format != nil {
-		return l.takeApart(format, archive.Input{Reader: io.MultiReader(bytes.NewReader(bytes.Clone(head)), in.Reader), At: in.At, Size: in.Size}, name, inside)
+		whole := archive.Input{Reader: io.MultiReader(bytes.NewReader(bytes.Clone(head)), in.Reader), At: in.At, Size: in.Size}
+		if in.At != nil { // the reader may leave holes out, and an archive counts them
+			whole.Reader = io.NewSectionReader(in.At, 0, in.Size)
+		}
+		return l.takeApart(format, whole, name, inside)
 	}
 	if decoded := fromUTF16(head, in.Reader); decoded != nil {
 		in.Reader = decoded
@@ -73,6 +77,7 @@ func (l *lookInto) bytes(r io.Reader, first []byte, end bool, name, inside strin
 	if w.text && w.place != library {
 		w.search = &l.scanner.broad
 	}
+	defer w.tell()
 	if w.text {
 		w.byName(name)
 	}
@@ -82,9 +87,11 @@ func (l *lookInto) bytes(r io.Reader, first []byte, end bool, name, inside strin
 		if !end {
 			to -= afterMost
 		}
-		w.run(from, to)
-		if w.text && w.place != library {
-			w.encoded(from, to)
+		if !isZero(w.data) {
+			w.run(from, to)
+			if w.text && w.place != library {
+				w.encoded(from, to)
+			}
 		}
 		if end || l.trusted != nil && *l.trusted {
 			return nil
@@ -113,6 +120,12 @@ func (l *lookInto) inMemory(data []byte, at place, inside string) {
 		w.search = &l.scanner.strict
 	}
 	w.run(0, len(data))
+	w.tell()
+}
+
+// isZero tells a piece of a hole, of which there may be gigabytes.
+func isZero(data []byte) bool {
+	return len(data) > 0 && data[0] == 0 && bytes.Equal(data[:len(data)-1], data[1:])
 }
 
 // takeApart looks into a file that holds others.

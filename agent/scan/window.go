@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,6 +18,14 @@ type window struct {
 	offset int64
 	line   int // at its begin
 	text   bool
+	// pending are findings that are told when all of the content was seen: one that is surer may be about the same bytes.
+	pending []pending
+}
+
+// pending is a finding, and which bytes of the content it is about.
+type pending struct {
+	Finding
+	from, to int64
 }
 
 // run looks for the literals that begin in a part of the window.
@@ -71,11 +80,14 @@ func (w *window) judge(rule *Rule, from, to int) {
 	w.report(rule, certainty, from, to)
 }
 
-// report tells a secret once for each file.
+// mostPending is how many findings of one content are told.
+const mostPending = 1000
+
+// report keeps a secret to be told, once for each file.
 func (w *window) report(rule *Rule, certainty Certainty, from, to int) {
 	secret := string(w.data[from:to])
 	key := rule.Group + secret
-	if w.look.seen[key] || w.look.isTrusted() {
+	if w.look.seen[key] || len(w.pending) >= mostPending || w.look.isTrusted() {
 		return
 	}
 	w.look.seen[key] = true
@@ -83,8 +95,26 @@ func (w *window) report(rule *Rule, certainty Certainty, from, to int) {
 	if w.text {
 		finding.Line = w.line + bytes.Count(w.data[:from], []byte{'\n'})
 	}
-	w.look.file.Report(finding)
+	w.pending = append(w.pending, pending{finding, finding.Offset, w.offset + int64(to)})
 }
+
+// tell reports what was found. What is only likely is left out where something surer is about the same bytes, and what a
+// setting's name tells where the value tells it by its own form.
+func (w *window) tell() {
+	for i, p := range w.pending {
+		better := func(other pending) bool {
+			overlap := other.from < p.to && p.from < other.to
+			return overlap && (p.Certainty != Live && other.Certainty == Live || p.Rule.isSetting() && !other.Rule.isSetting())
+		}
+		if !slices.ContainsFunc(w.pending[:i], better) && !slices.ContainsFunc(w.pending[i+1:], better) {
+			w.look.file.Report(p.Finding)
+		}
+	}
+	w.pending = nil
+}
+
+// isSetting reports whether the rule tells a value by its setting's name.
+func (r *Rule) isSetting() bool { return r.regex == nil && r.Contextual }
 
 // byName tries the rules for whole files of one name.
 func (w *window) byName(name string) {
