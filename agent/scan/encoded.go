@@ -138,6 +138,9 @@ func fromUTF16(head []byte, rest io.Reader) io.Reader {
 
 // likelyOrder tells UTF-16 without a mark by the zeros between the letters of most texts.
 func likelyOrder(head []byte) binary.ByteOrder {
+	if bytes.IndexByte(head, 0) < 0 {
+		return nil
+	}
 	var zeros, text [2]int
 	for i, b := range head {
 		if b == 0 {

@@ -78,7 +78,7 @@ func (l *lookInto) bytes(r io.Reader, first []byte, end bool, name, inside strin
 		w.search = &l.scanner.broad
 	}
 	defer w.tell()
-	if w.text {
+	if w.text && w.place != library {
 		w.byName(name)
 	}
 	for kept := 0; ; {

@@ -8,8 +8,10 @@ import "encoding/binary"
 type matcher struct {
 	literals []string // in small letters
 	table    [tableBits / 64]uint64
-	// candidates has, by hash, the literals that may stand there, and which of their bytes the look began at.
-	candidates map[uint32][]candidate
+	// candidates has, in the order of their hashes, the literals that may stand there, and which of their bytes the look
+	// began at; first is where those of a hash begin.
+	candidates []candidate
+	first      [tableBits + 1]uint16
 }
 
 type candidate struct{ literal, offset int }
@@ -26,7 +28,8 @@ const (
 func hash(word uint32) uint32 { return (word&threeBytes | caseBits) * 0x9e3779b1 >> 16 }
 
 func newMatcher(literals []string) *matcher {
-	m := &matcher{candidates: map[uint32][]candidate{}}
+	m := &matcher{}
+	byHash := map[uint32][]candidate{}
 	for number, literal := range literals {
 		literal = small(literal)
 		m.literals = append(m.literals, literal)
@@ -34,9 +37,14 @@ func newMatcher(literals []string) *matcher {
 			part := literal[offset : offset+3]
 			at := hash(uint32(part[0]) | uint32(part[1])<<8 | uint32(part[2])<<16)
 			m.table[at/64] |= 1 << (at % 64)
-			m.candidates[at] = append(m.candidates[at], candidate{number, offset})
+			byHash[at] = append(byHash[at], candidate{number, offset})
 		}
 	}
+	for at := range uint32(tableBits) {
+		m.first[at] = uint16(len(m.candidates))
+		m.candidates = append(m.candidates, byHash[at]...)
+	}
+	m.first[tableBits] = uint16(len(m.candidates))
 	return m
 }
 
@@ -56,7 +64,7 @@ func (m *matcher) run(data []byte, from, to int, found func(literal, begin int))
 }
 
 func (m *matcher) compare(data []byte, at, from, to int, index uint32, found func(literal, begin int)) {
-	for _, c := range m.candidates[index] {
+	for _, c := range m.candidates[m.first[index]:m.first[index+1]] {
 		if begin := at - c.offset; begin >= from && begin < to && beginsWith(data[begin:], m.literals[c.literal]) {
 			found(c.literal, begin)
 		}

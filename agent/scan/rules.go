@@ -42,6 +42,7 @@ type Rule struct {
 	Contextual bool
 	Certainty  Certainty
 
+	exact   bool // the literals' case counts
 	regex   func() *regexp.Regexp
 	entropy float64 // the secret's least, in bits a character
 	// before and after are how many bytes around the literal may belong to the secret.
@@ -86,7 +87,7 @@ var known = sync.OnceValue(func() knowledge {
 			Literals, Files                []string
 			Entropy                        float64
 			Before, After                  int
-			Contextual                     bool
+			Contextual, Exact              bool
 			Certainty                      Certainty
 		}
 		Language string
@@ -100,7 +101,7 @@ var known = sync.OnceValue(func() knowledge {
 	k := knowledge{rules: append(settingRules(), binaryRules()...), language: newLanguage(set.Language)}
 	for _, r := range set.Rules {
 		k.rules = append(k.rules, Rule{
-			ID: r.ID, Group: r.Group, What: r.What, Literals: r.Literals, Files: r.Files, Contextual: r.Contextual, Certainty: r.Certainty,
+			ID: r.ID, Group: r.Group, What: r.What, Literals: r.Literals, Files: r.Files, Contextual: r.Contextual, exact: r.Exact, Certainty: r.Certainty,
 			regex: pattern.New(r.Regex), entropy: r.Entropy, before: max(r.Before, before), after: r.After, accept: acceptances()[r.Accept],
 		})
 	}
@@ -134,16 +135,40 @@ func leastEntropy(secret string) float64 {
 	return 2.8
 }
 
-// reads reports whether the rule is for files of this name.
-func (r *Rule) reads(file string) bool {
-	for _, name := range r.Files {
-		subject := path.Base(file)
-		if strings.Contains(name, "/") {
-			subject = path.Join(path.Base(path.Dir(file)), subject)
-		}
-		if ok, _ := path.Match(name, subject); ok {
-			return true
+// fileRules are the rules that read whole files, by the names of the files; a name with a * is a pattern.
+type fileRules struct {
+	named    map[string][]*Rule
+	patterns map[string][]*Rule
+}
+
+func newFileRules(rules []Rule) fileRules {
+	f := fileRules{map[string][]*Rule{}, map[string][]*Rule{}}
+	for i := range rules {
+		for _, name := range rules[i].Files {
+			into := f.named
+			if strings.Contains(name, "*") {
+				into = f.patterns
+			}
+			into[name] = append(into[name], &rules[i])
 		}
 	}
-	return false
+	return f
+}
+
+// of are the rules for a file.
+func (f fileRules) of(file string) (rules []*Rule) {
+	base := path.Base(file)
+	below := path.Base(path.Dir(file)) + "/" + base
+	rules = append(rules, f.named[base]...)
+	rules = append(rules, f.named[below]...)
+	for name, more := range f.patterns {
+		subject := base
+		if strings.Contains(name, "/") {
+			subject = below
+		}
+		if ok, _ := path.Match(name, subject); ok {
+			rules = append(rules, more...)
+		}
+	}
+	return rules
 }

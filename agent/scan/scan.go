@@ -43,7 +43,7 @@ type File struct {
 // Scanner looks for secrets. It may be used by several goroutines at once, each with a Buffer of its own.
 type Scanner struct {
 	rules    []Rule
-	byFile   []*Rule
+	byFile   fileRules
 	language *language
 	formats  *archive.Formats
 	limits   archive.Limits
@@ -70,11 +70,7 @@ func New(values map[string]string) *Scanner {
 				regex: pattern.New("(" + regexp.QuoteMeta(value) + ")"), before: before, after: 1})
 		}
 	}
-	for i := range s.rules {
-		if len(s.rules[i].Files) > 0 {
-			s.byFile = append(s.byFile, &s.rules[i])
-		}
-	}
+	s.byFile = newFileRules(s.rules)
 	s.strict = s.search(func(r Rule) bool { return !r.Contextual })
 	s.broad = s.search(func(Rule) bool { return true })
 	return s

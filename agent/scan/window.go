@@ -38,6 +38,9 @@ func (w *window) try(literal, begin int) {
 	end := begin + len(w.search.literals[literal])
 	for _, number := range w.search.rules[literal] {
 		rule := &w.look.scanner.rules[number]
+		if rule.exact && !slices.Contains(rule.Literals, string(w.data[begin:end])) {
+			continue
+		}
 		low := max(0, begin-rule.before)
 		around := w.data[low:min(len(w.data), end+rule.after)]
 		if rule.look != nil {
@@ -118,10 +121,7 @@ func (r *Rule) isSetting() bool { return r.regex == nil && r.Contextual }
 
 // byName tries the rules for whole files of one name.
 func (w *window) byName(name string) {
-	for _, rule := range w.look.scanner.byFile {
-		if !rule.reads(name) {
-			continue
-		}
+	for _, rule := range w.look.scanner.byFile.of(name) {
 		for _, match := range rule.regex().FindAllSubmatchIndex(w.data, -1) {
 			from, to := secretOf(match)
 			w.judge(rule, from, to)

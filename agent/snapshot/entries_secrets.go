@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -110,7 +111,7 @@ func (i *Image) scanFile(ctx context.Context, scanner *scan.Scanner, buffer *sca
 	err = scanner.Scan(ctx, scan.File{
 		Path: entry.Path, Reader: host.NewSparseReader(file, entry.Stat.Size), At: file, Size: entry.Stat.Size,
 		Trusted: func() bool {
-			vouched := i.packages.vouches(entry.Path)
+			vouched := i.packages.vouchesFor(entry.Path, io.NewSectionReader(file, 0, entry.Stat.Size))
 			if !vouched && entry.Stat.Size > largeArchive {
 				i.Report(fmt.Sprintf("looking into %s (%d MB)", entry.Path, entry.Stat.Size>>20))
 			}

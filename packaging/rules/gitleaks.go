@@ -25,14 +25,21 @@ var literals = map[string][]string{
 }
 
 // likeOthers find values that look like much else: hashes, encoded bytes, session tokens.
-var likeOthers = []string{"freemius-secret-key", "clickhouse-cloud-api-secret-key",
-	"artifactory-reference-token", "artifactory-api-key"}
+var likeOthers = []string{"freemius-secret-key", "clickhouse-cloud-api-secret-key"}
 
 // left out because own.toml has a sharper one, or because what they find is not a secret of an image.
-var without = regexp.MustCompile(`^(private-key|generic-api-key|curl-auth-.*|jwt.*|digitalocean-.*|age-secret-key|pkcs12-file|1password-secret-key` +
-	`|flutterwave-public-key|hashicorp-tf-password|anthropic-.*|openai-.*|aws-access-token|vault-.*|sendgrid-.*|cloudflare-.*|discord-.*|telegram-.*` +
-	`|new-relic-.*|grafana-.*|huggingface-access-token|github-.*|gitlab-(pat|deploy-token|rrt|runner-.*|cicd-.*|ptt|feed-.*|incoming-.*|kubernetes-.*|oauth-.*|scim-.*)` +
-	`|slack-.*|npm-access-token|stripe-.*|looker-client-id|.*-client-id|lob-.*|dropbox-long-.*|kubernetes-secret-yaml|sidekiq-sensitive-url|facebook-access-token|airtable-personnal-.*|nuget-.*|microsoft-teams-webhook|.*-pub-key|nytimes-.*|harness-.*)$`)
+var without = regexp.MustCompile(`^(?:` + strings.Join([]string{
+	`.*-client-id|.*-pub-key|1password-.*|1password-secret-key|age-secret-key|airtable-personnal-.*|anthropic-.*|`,
+	`artifactory-.*|atlassian-.*|aws-access-token|azure-.*|cloudflare-.*|curl-auth-.*|databricks-.*|defined-.*|`,
+	`digitalocean-.*|discord-.*|doppler-.*|dropbox-long-.*|dynatrace-.*|facebook-access-token|flutterwave-public-key|`,
+	`gcp-.*|generic-api-key|github-.*|`,
+	`gitlab-(pat|deploy-token|rrt|runner-.*|cicd-.*|ptt|feed-.*|incoming-.*|kubernetes-.*|oauth-.*|scim-.*)|grafana-.*|`,
+	`harness-.*|hashicorp-.*|hashicorp-tf-password|heroku-api-key-v2|huggingface-access-token|intra42-.*|jwt.*|`,
+	`kubernetes-secret-yaml|linear-api-key|lob-.*|looker-client-id|microsoft-teams-webhook|new-relic-.*|notion-.*|`,
+	`npm-access-token|nuget-.*|nytimes-.*|octopus-.*|openai-.*|perplexity-.*|pkcs12-file|postman-.*|private-key|pulumi-.*|`,
+	`pypi-.*|rubygems-.*|sendgrid-.*|sentry-(org|user)-.*|shopify-.*|sidekiq-sensitive-url|slack-.*|sourcegraph-.*|`,
+	`stripe-.*|telegram-.*|vault-.*`,
+}, "") + `)$`)
 
 // contextual rules find a value only by a word that stands before it.
 var contextual = regexp.MustCompile(`^(\(\?i\))?\[\\w\.-\]\{0,50\}\?`)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -36,9 +37,11 @@ type Rule struct {
 	After      int      `json:"after,omitempty" toml:"after"`
 	Contextual bool     `json:"contextual,omitempty" toml:"contextual"`
 	Certainty  string   `json:"certainty,omitempty" toml:"certainty"`
-	Accept     string   `json:"accept,omitempty" toml:"accept"`
-	Examples   []string `json:"-" toml:"examples"`
-	Not        []string `json:"-" toml:"not"`
+	// Exact says that the literals stand in a secret as they are written here, capitals and all.
+	Exact    bool     `json:"exact,omitempty" toml:"-"`
+	Accept   string   `json:"accept,omitempty" toml:"accept"`
+	Examples []string `json:"-" toml:"examples"`
+	Not      []string `json:"-" toml:"not"`
 }
 
 // set is what the program has.
@@ -118,6 +121,9 @@ func rules(directory string) ([]Rule, error) {
 	var theirs struct{ Rules []Rule }
 	if err := json.Unmarshal(data, &theirs); err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", gitleaks, err)
+	}
+	for i := range own.Rule {
+		own.Rule[i].Exact = !strings.Contains(own.Rule[i].Regex, "(?i")
 	}
 	all := append(own.Rule, theirs.Rules...)
 	for i := range all {
