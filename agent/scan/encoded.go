@@ -89,7 +89,9 @@ func (w *window) decode(begin, end int) {
 		w.takeApart(format, decoded)
 		return
 	}
-	if head := decoded[:min(64, len(decoded))]; !isPrintable(head) && !bytes.HasPrefix(head, []byte{0x30}) || !utf8.Valid(head[:min(len(head), 32)]) && head[0] != 0x30 {
+	head := decoded[:min(64, len(decoded))]
+	isKey := bytes.HasPrefix(head, []byte{0x30}) // perhaps: the sequence that DER begins with
+	if !isKey && (!isPrintable(head) || !utf8.Valid(head[:min(len(head), 32)])) {
 		return
 	}
 	inside := "base64"
@@ -111,7 +113,10 @@ func (w *window) takeApart(format *archive.Format, data []byte) {
 	if w.inside != "" {
 		inside = w.inside + ": base64"
 	}
-	l.takeApart(format, archive.Input{Reader: bytes.NewReader(data), At: bytes.NewReader(data), Size: int64(len(data))}, "encoded.conf", inside)
+	input := archive.Input{Reader: bytes.NewReader(data), At: bytes.NewReader(data), Size: int64(len(data))}
+	if l.takeApart(format, input, "encoded.conf", inside) != nil {
+		return // the context ended, which the caller will see
+	}
 	w.look.chain, w.look.trusted = l.chain, l.trusted
 }
 

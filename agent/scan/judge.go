@@ -28,10 +28,11 @@ func (s *Scanner) judge(set *setting) (rule int, certainty Certainty, ok bool) {
 		least, rule = leastToken, ruleSettingToken
 	}
 	value = strings.TrimPrefix(value, "base64:")
-	strange := s.language.isRandom(value, least) && s.language.strangeness(value) > 0.6*float64(min(len(value), 40))
+	random := s.language.isRandom(value, least)
+	strange := random && s.language.strangeness(value) > 0.6*float64(min(len(value), 40))
 	switch {
-	case isPlaceholder(value) && !(strange && !hasPlaceholderPart(value)), computed().MatchString(value), !strange && perhapsComputed().MatchString(value),
-		aboutSecrets().MatchString(value), set.comment && sequence().MatchString(value):
+	case isPlaceholder(value) && !(strange && !hasPlaceholderPart(value)), computed().MatchString(value),
+		!strange && perhapsComputed().MatchString(value), aboutSecrets().MatchString(value), set.comment && sequence().MatchString(value):
 		return 0, "", false
 	case isReference(value) && !strange, numberish().MatchString(value) && !onlyDigits(set):
 		return 0, "", false
@@ -41,7 +42,7 @@ func (s *Scanner) judge(set *setting) (rule int, certainty Certainty, ok bool) {
 		return 0, "", false
 	case (set.place == code || set.place == codeSettings) && !set.quoted, set.place == prose && set.form == ' ':
 		return 0, "", false
-	case s.language.isRandom(value, least):
+	case random:
 		return rule, Likely, set.place >= codeSettings || strange
 	}
 	return rule, Likely, set.kind == passwordName && !set.comment && set.isChosen()
@@ -49,7 +50,9 @@ func (s *Scanner) judge(set *setting) (rule int, certainty Certainty, ok bool) {
 
 // computed values hold others, and perhapsComputed ones unless a generator made them.
 var (
-	computed        = pattern.New(`\$\{[A-Za-z_.][A-Za-z0-9_.]*[}:]|\{\{|\$\([a-z]+ |\$\([A-Z_]+\)|<%=|^\$\{|^%\{|^\{\$|%\([a-z_]+\)s|^&[\w-]+[:>;-]|^\(.*\||^\$[A-Za-z_]\w*(?:\[|->)|^<[^<>]*>$|^\$[A-Z][A-Z0-9_]*$|^%[A-Z_]+%$|^\[[A-Za-z _-]+\]$`)
+	computed = pattern.New(`\$\{[A-Za-z_.][A-Za-z0-9_.]*[}:]|\{\{|\$\([a-z]+ |\$\([A-Z_]+\)|<%=|^\$\{|^%\{|^\{\$|%\([a-z_]+\)s|` +
+		`^&[\w-]+[:>;-]|^\(.*\||^\$[A-Za-z_]\w*(?:\[|->)|^<[^<>]*>$|^\$[A-Z][A-Z0-9_]*$|^%[A-Z_]+%$|` +
+		`^\[[A-Za-z _-]+\]$`)
 	perhapsComputed = pattern.New(`\$\{|\$\(|<%|%>|\}\}`)
 	// aboutSecrets is a list of names or a piece of text.
 	aboutSecrets = pattern.New(`(?i)(?:passw|secret|token).*[:{}()$<>\\]|[:{}()$<>].*(?:passw|secret|token)`)
@@ -59,7 +62,7 @@ var (
 
 func hasPlaceholderPart(value string) bool {
 	low := strings.ToLower(value)
-	return slices.ContainsFunc(placeholderParts, func(part string) bool { return strings.Contains(low, part) })
+	return slices.ContainsFunc(words().PlaceholderParts, func(part string) bool { return strings.Contains(low, part) })
 }
 
 // isDefaultOf reports whether the setting has a password that everybody tries first. A value that only repeats its name
@@ -68,12 +71,12 @@ func (s *Scanner) isDefaultOf(set *setting) bool {
 	if set.place < codeSettings || set.comment || !isDefault(set.value) {
 		return false
 	}
-	words := wordsOf(set.name)
-	last := words[len(words)-1]
+	parts := wordsOf(set.name)
+	last := parts[len(parts)-1]
 	if set.kind == tokenName && last != "secret" && !strings.HasPrefix(set.value, "change") {
 		return false
 	}
-	if len(words) == 1 && set.form != '=' && set.form != ' ' && strings.EqualFold(last, set.value) {
+	if len(parts) == 1 && set.form != '=' && set.form != ' ' && strings.EqualFold(last, set.value) {
 		return false
 	}
 	return set.whole || set.quoted || set.form != ':'
@@ -81,26 +84,29 @@ func (s *Scanner) isDefaultOf(set *setting) bool {
 
 // onlyDigits reports whether the setting's value may be a number: the password of a person.
 func onlyDigits(set *setting) bool {
-	return set.kind == passwordName && len(set.value) >= 6 && strings.Trim(set.value, "0123456789") == "" && set.place >= codeSettings && set.whole
+	digits := strings.Trim(set.value, "0123456789") == "" && len(set.value) >= leastChosen
+	return digits && set.kind == passwordName && set.place >= codeSettings && set.whole
 }
-
-// sentenceWords stand in texts about secrets, and in no passphrase.
-var sentenceWords = []string{"the", "your", "enter", "please", "password", "passphrase", "secret", "for", "and", "must", "is", "are", "of", "to", "in", "on", "be", "not", "this", "with", "from", "or", "an", "if", "no", "user", "account", "it", "you", "will", "can", "file", "key", "token", "when", "that", "as", "at", "by"}
 
 // isPassphrase reports whether a value of several words is one: small words, none of which a sentence has.
 func (set *setting) isPassphrase(value string) bool {
-	words := strings.Fields(value)
-	if set.kind != passwordName || set.place < codeSettings || len(words) < 4 || len(words) > 12 {
+	parts := strings.Fields(value)
+	if set.kind != passwordName || set.place < codeSettings || len(parts) < 4 || len(parts) > 12 {
 		return false
 	}
-	return !slices.ContainsFunc(words, func(word string) bool {
-		return len(word) < 2 || strings.Trim(strings.ToLower(word), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || slices.Contains(sentenceWords, strings.ToLower(word))
+	return !slices.ContainsFunc(parts, func(word string) bool {
+		low := strings.ToLower(word)
+		plain := strings.Trim(low, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+		return len(word) < 2 || !plain || slices.Contains(words().SentenceWords, low)
 	})
 }
 
 var (
 	// technical words with numbers are no passwords.
-	technical  = pattern.New(`(?i)^(?:md5|sha-?\d+|scram|bcrypt|argon2|plain|crypt|pbkdf2|aes|des|rsa|ssl|tls|utf|iso-?8859|pam|x509|oauth|http|ldap|kerberos|base(?:32|64)|v\d|ipv[46]|rfc\d|win\d|php\d|mysql|sql|int\d|uint|std|lib|text|varchar|char|string|bool|object|array|function|interactive|keyboard|prompt|stdin|system|external|internal|local|static|dynamic|manual|common)`)
+	technical = pattern.New(`(?i)^(?:md5|sha-?\d+|scram|bcrypt|argon2|plain|crypt|pbkdf2|aes|des|rsa|ssl|tls|utf|iso-?8859|pam|x509|` +
+		`oauth|http|ldap|kerberos|base(?:32|64)|v\d|ipv[46]|rfc\d|win\d|php\d|mysql|sql|int\d|uint|std|lib|text|` +
+		`varchar|char|string|bool|object|array|function|interactive|keyboard|prompt|stdin|system|external|` +
+		`internal|local|static|dynamic|manual|common)`)
 	identifier = pattern.New(`^[A-Za-z][a-z0-9]*(?:[_.-][A-Za-z0-9]+)*$|^[a-z]+(?:[A-Z][a-z0-9]+)+$`)
 )
 
@@ -116,7 +122,9 @@ func (set *setting) isChosen() bool {
 		return r
 	}, value))
 	switch {
-	case len(value) < leastChosen || technical().MatchString(value) || other > 0 && digits == 0 && signs == 0 && strings.ContainsAny(value, "/\\:()[]{}<>|`"):
+	case len(value) < leastChosen || technical().MatchString(value):
+		return false
+	case other > 0 && digits == 0 && signs == 0 && strings.ContainsAny(value, "/\\:()[]{}<>|`"):
 		return false
 	case set.place == code:
 		return set.quoted && signs > 0 && digits > 0 && lower+upper >= 3 && !strings.ContainsAny(value, " /\\:()[]{}<>|`,")
@@ -131,15 +139,17 @@ func (set *setting) isChosen() bool {
 	case digits >= leastChosen:
 		return true
 	}
-	words := wordsOf(value)
-	if slices.ContainsFunc(words, func(word string) bool { return kindOfName(word) != noSecret || slices.Contains(sentenceWords, word) }) {
+	parts := wordsOf(value)
+	if slices.ContainsFunc(parts, func(word string) bool {
+		return kindOfName(word) != noSecret || slices.Contains(words().SentenceWords, word)
+	}) {
 		return false
 	}
-	if len(words) >= 3 && strings.ContainsAny(value, "-_ ") && len(value) >= 14 {
+	if len(parts) >= 3 && strings.ContainsAny(value, "-_ ") && len(value) >= 14 {
 		return set.whole || set.quoted
 	}
 	// One word: only where a variable of the environment, or a setting of its own line, has it.
-	return len(words) <= 2 && len(value) >= leastPassword && set.form == '=' && set.whole && upperName(set.name)
+	return len(parts) <= 2 && len(value) >= leastPassword && set.form == '=' && set.whole && upperName(set.name)
 }
 
 // upperName reports whether a setting is named as a variable of the environment.

@@ -10,20 +10,26 @@ import (
 // binaryRules find private keys that are no text: DER, PKCS#12 and Java's keystores. A key is taken apart before it is
 // called one, so that nothing else can look like it.
 func binaryRules() []Rule {
+	const group = "private_key"
 	return []Rule{
-		{ID: "der_key", Group: "private_key", What: "private key (DER)", Certainty: Live, before: 32, after: afterMost - 64, look: lookAtDER, Literals: []string{
-			"\x02\x01\x00\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01",                                                                         // PKCS#8: RSA
-			"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01",                                                                                             // PKCS#8: a curve
-			"\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20",                                                                                 // PKCS#8: Ed25519
-			"\x02\x01\x00\x02\x82\x01\x01\x00", "\x02\x01\x00\x02\x82\x01\x81\x00", "\x02\x01\x00\x02\x82\x02\x01\x00", "\x02\x01\x00\x02\x81\x81\x00", // PKCS#1
-			"\x02\x01\x01\x04\x20", "\x02\x01\x01\x04\x30", "\x02\x01\x01\x04\x42", // SEC 1
-		}},
-		{ID: "pkcs12_key", Group: "private_key", What: "private key in a PKCS#12 file", Certainty: Live, before: 32, after: 64, look: lookAtPKCS12, Literals: []string{
-			"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x01\xa0", "\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02\xa0",
-		}},
-		{ID: "java_keystore", Group: "private_key", What: "private key in a Java keystore", Certainty: Live, before: 0, after: 512, look: lookAtJKS, Literals: []string{
-			"\xfe\xed\xfe\xed\x00\x00\x00\x01", "\xfe\xed\xfe\xed\x00\x00\x00\x02", "\xce\xce\xce\xce\x00\x00\x00\x01", "\xce\xce\xce\xce\x00\x00\x00\x02",
-		}},
+		{ID: "der_key", Group: group, What: "private key (DER)", Certainty: Live, before: 32, after: afterMost - 64, look: lookAtDER,
+			Literals: []string{
+				"\x02\x01\x00\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01",     // PKCS#8: RSA
+				"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01",                         // PKCS#8: a curve
+				"\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20",             // PKCS#8: Ed25519
+				"\x02\x01\x00\x02\x82\x01\x01\x00", "\x02\x01\x00\x02\x82\x01\x81\x00", // PKCS#1
+				"\x02\x01\x00\x02\x82\x02\x01\x00", "\x02\x01\x00\x02\x81\x81\x00",
+				"\x02\x01\x01\x04\x20", "\x02\x01\x01\x04\x30", "\x02\x01\x01\x04\x42", // SEC 1
+			}},
+		{ID: "pkcs12_key", Group: group, What: "private key in a PKCS#12 file", Certainty: Live, before: 32, after: 64, look: lookAtPKCS12,
+			Literals: []string{
+				"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x01\xa0", "\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02\xa0",
+			}},
+		{ID: "java_keystore", Group: group, What: "private key in a Java keystore", Certainty: Live, before: 0, after: 512, look: lookAtJKS,
+			Literals: []string{
+				"\xfe\xed\xfe\xed\x00\x00\x00\x01", "\xfe\xed\xfe\xed\x00\x00\x00\x02",
+				"\xce\xce\xce\xce\x00\x00\x00\x01", "\xce\xce\xce\xce\x00\x00\x00\x02",
+			}},
 	}
 }
 
@@ -61,7 +67,7 @@ func isPrivateKey(der []byte) bool {
 // lookAtPKCS12 takes the bag of a key for one where a sequence holds it and follows it.
 func lookAtPKCS12(s *Scanner, around look) (found sighting, ok bool) {
 	data, at := around.data, around.end
-	if around.begin < 2 || data[around.begin-2] != 0x30 && data[max(0, around.begin-3)] != 0x30 && data[max(0, around.begin-4)] != 0x30 || at+4 > len(data) {
+	if at+4 > len(data) || bytes.IndexByte(data[max(0, around.begin-4):around.begin], 0x30) < 0 {
 		return found, false
 	}
 	if data[at]&0x80 != 0 {

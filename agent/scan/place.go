@@ -18,24 +18,12 @@ const (
 	settings                  // where people write passwords
 )
 
-var (
-	// libraries are directories of what was downloaded and not written; their names anywhere in a path count.
-	libraries = []string{"node_modules", "site-packages", "dist-packages", "bower_components", "vendor/bundle", "vendor/composer", "go/pkg/mod", ".cargo/registry", "__pycache__", ".venv/lib", "venv/lib",
-		"i18n", "locale", "locales", "l10n", "translations", "lang", "languages"}
-	proseEnds = []string{".md", ".rst", ".html", ".htm", ".xhtml", ".tex", ".adoc", ".po", ".pot", ".texi", ".info", ".svg", ".css", ".scss", ".less", ".map", ".ipynb", ".log", ".1", ".3", ".5", ".7", ".8", ".csv", ".ics", ".dtd", ".xsd", ".xsl", ".xslt", ".rng", ".wsdl", ".mib", ".eml"}
-	codeEnds  = []string{".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".vue", ".svelte", ".php", ".phtml", ".inc", ".rb", ".erb", ".go", ".java", ".kt", ".scala", ".groovy", ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".rs", ".pl", ".pm", ".lua", ".ex", ".exs", ".erl", ".hrl", ".clj", ".swift", ".m", ".r", ".jsp", ".aspx", ".tcl", ".awk", ".el", ".vim", ".t", ".proto", ".graphql", ".jinja", ".j2", ".tmpl", ".tpl", ".mustache", ".hbs", ".twig", ".template"}
-	// settingsWords in the name of source code say that it holds settings.
-	settingsWords = []string{"config", "setting", "secret", "credential", "local", "env", "database", "password", "db_", "constants", "parameters", "gitlab.rb", "deploy"}
-	// settingsEnds are settings among the programs in /usr, too.
-	settingsEnds = []string{".conf", ".cnf", ".cfg", ".ini", ".env", ".yml", ".yaml", ".toml", ".service", ".socket", ".config", ".inc.php"}
-	// documents are directories of what is only read.
-	documents = []string{"share/doc/", "share/man/", "share/info/", "share/locale/", "share/help/", "share/i18n/", "share/zoneinfo/", "share/perl", "share/mime/", "share/icons/", "share/fonts/", "share/terminfo/"}
-)
+var ()
 
 // placeOf tells where a file is. The path may be that of a file in an archive, or in a layer of a container.
 func placeOf(file string) place {
 	file = withinLayer(file)
-	if slices.ContainsFunc(libraries, func(name string) bool { return strings.Contains("/"+file, "/"+name+"/") }) {
+	if slices.ContainsFunc(words().Libraries, func(name string) bool { return strings.Contains("/"+file, "/"+name+"/") }) {
 		return library
 	}
 	base, end := strings.ToLower(path.Base(file)), strings.ToLower(path.Ext(file))
@@ -45,7 +33,8 @@ func placeOf(file string) place {
 		if !inside || strings.HasPrefix(where, "usr/local/") || strings.HasPrefix(where, "usr/src/") {
 			continue
 		}
-		asSettings := slices.Contains(settingsEnds, end) || strings.HasPrefix(base, "config.") || strings.HasPrefix(base, "settings.")
+		named := strings.HasPrefix(base, "config.") || strings.HasPrefix(base, "settings.")
+		asSettings := named || slices.Contains(words().SettingsEnds, end)
 		if !asSettings || strings.HasPrefix(rest, "include/") || inDocuments(rest) {
 			return library
 		}
@@ -56,12 +45,12 @@ func placeOf(file string) place {
 		}
 	}
 	switch {
-	case slices.Contains(codeEnds, end):
-		if slices.ContainsFunc(settingsWords, func(word string) bool { return strings.Contains(base, word) }) {
+	case slices.Contains(words().CodeEnds, end):
+		if slices.ContainsFunc(words().SettingsWords, func(word string) bool { return strings.Contains(base, word) }) {
 			return codeSettings
 		}
 		return code
-	case slices.Contains(proseEnds, end), strings.HasPrefix(base, "readme"), strings.HasPrefix(base, "changelog"), strings.HasPrefix(base, "license"), strings.HasPrefix(base, "copying"), strings.HasPrefix(base, "news"):
+	case slices.Contains(words().ProseEnds, end), beginsLike(base, "readme", "changelog", "license", "copying", "news"):
 		return prose
 	case strings.HasSuffix(base, ".min.js"):
 		return library
@@ -69,13 +58,17 @@ func placeOf(file string) place {
 	return settings
 }
 
+func beginsLike(name string, heads ...string) bool {
+	return slices.ContainsFunc(heads, func(head string) bool { return strings.HasPrefix(name, head) })
+}
+
 func inDocuments(rest string) bool {
-	return slices.ContainsFunc(documents, func(directory string) bool { return strings.HasPrefix(rest, directory) })
+	return slices.ContainsFunc(words().Documents, func(directory string) bool { return strings.HasPrefix(rest, directory) })
 }
 
 // withinLayer is a path in the file system of a container, where the file lies in one of its layers.
 func withinLayer(file string) string {
-	for _, engine := range []string{"/var/lib/docker/", "/var/lib/containerd/", "/var/lib/containers/", "/var/lib/rancher/", "/.local/share/containers/", "/.local/share/docker/"} {
+	for _, engine := range words().ContainerEngines {
 		if !strings.Contains(file, engine) {
 			continue
 		}

@@ -72,37 +72,50 @@ const (
 	afterMost = 4096
 )
 
+// ruleFile is the rule set as packaging/rules writes it.
+type ruleFile struct {
+	Rules []struct {
+		ID, Group, What, Regex, Accept string
+		Literals, Files                []string
+		Entropy                        float64
+		Before, After                  int
+		Contextual, Exact              bool
+		Certainty                      Certainty
+	}
+	Language string
+	Words    wordLists
+}
+
+// loaded is the rule set; it is read once, when the first scan begins.
+var loaded = sync.OnceValue(func() *ruleFile {
+	data, err := io.ReadAll(flate.NewReader(bytes.NewReader(ruleSet)))
+	set := &ruleFile{}
+	if err == nil {
+		err = json.Unmarshal(data, set)
+	}
+	if err != nil {
+		panic("the rule set in the program is damaged: " + err.Error())
+	}
+	return set
+})
+
+// words are the lists of words.
+func words() *wordLists { return &loaded().Words }
+
 // knowledge is what the scan knows: all kinds of secrets, and how people write.
 type knowledge struct {
 	rules    []Rule
 	language *language
 }
 
-// known is read once, when the first scan begins.
-var known = sync.OnceValue(func() knowledge {
-	data, err := io.ReadAll(flate.NewReader(bytes.NewReader(ruleSet)))
-	var set struct {
-		Rules []struct {
-			ID, Group, What, Regex, Accept string
-			Literals, Files                []string
-			Entropy                        float64
-			Before, After                  int
-			Contextual, Exact              bool
-			Certainty                      Certainty
-		}
-		Language string
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &set)
-	}
-	if err != nil {
-		panic("the rule set in the program is damaged: " + err.Error())
-	}
-	k := knowledge{rules: append(settingRules(), binaryRules()...), language: newLanguage(set.Language)}
-	for _, r := range set.Rules {
+// known is what all scanners share.
+var known = sync.OnceValue(func() *knowledge {
+	k := &knowledge{rules: append(settingRules(), binaryRules()...), language: newLanguage(loaded().Language)}
+	for _, r := range loaded().Rules {
 		k.rules = append(k.rules, Rule{
-			ID: r.ID, Group: r.Group, What: r.What, Literals: r.Literals, Files: r.Files, Contextual: r.Contextual, exact: r.Exact, Certainty: r.Certainty,
-			regex: pattern.New(r.Regex), entropy: r.Entropy, before: max(r.Before, before), after: r.After, accept: acceptances()[r.Accept],
+			ID: r.ID, Group: r.Group, What: r.What, Literals: r.Literals, Files: r.Files, Contextual: r.Contextual, exact: r.Exact,
+			Certainty: r.Certainty, regex: pattern.New(r.Regex), entropy: r.Entropy, before: max(r.Before, before), after: r.After,
+			accept: acceptances()[r.Accept],
 		})
 	}
 	return k

@@ -8,11 +8,6 @@ import (
 	"oneclick-agent/agent/pattern"
 )
 
-// settingLiterals are parts of the names of settings that hold secrets.
-var settingLiterals = []string{"pass", "_pwd", "dbpwd", "pwd=", "pwd:", "pwd\"", "pwd'", "pwd>", "pwd ", "secret", "token", "_key", "-key", ".key", "apikey", "authkey", "accesskey", "privatekey", "licensekey",
-	"encryptionkey", "masterkey", "appkey", "signingkey", "sharedkey", "key\"", "key'", "key=", "key:", "key =", "key>", "_salt", "salt\"", "salt'", "salt=", "authtok", "masterauth", "bindpw", "rootpw", "userpw", "adminpw", "_pw=",
-	"_pw:", "psk=", "_psk", "psk\"", "credential", "cookie", "pepper"}
-
 // The rules for values that are told by the name of their setting.
 const (
 	ruleSetting = iota
@@ -22,13 +17,13 @@ const (
 )
 
 func settingRules() []Rule {
-	rules := []Rule{
-		{ID: "setting", Group: "password", What: "password in a setting", Literals: settingLiterals, Contextual: true, Certainty: Likely, before: 512, after: 1024, look: lookAtSetting},
+	return []Rule{
+		{ID: "setting", Group: "password", What: "password in a setting", Contextual: true, Certainty: Likely,
+			Literals: words().SettingLiterals, before: 512, after: 1024, look: lookAtSetting},
 		{ID: "setting_token", Group: "password", What: "key or token in a setting", Contextual: true, Certainty: Likely},
 		{ID: "default_password", Group: "default_password", What: "default password", Contextual: true, Certainty: Likely},
 		{ID: "password_hash", Group: "password", What: "hash of a password in a setting", Contextual: true, Certainty: Possible},
 	}
-	return rules
 }
 
 // setting is a name and its value, as they stand in a file.
@@ -133,11 +128,12 @@ func (r *reader) blanks() int {
 
 var (
 	// valueElsewhere is between a name that is itself a value and the value that belongs to it.
-	valueElsewhere = pattern.New(`^[ \t]*(?:,?\s*(?:-\s+)?["']?(?i:value|default|content)["']?\s*[=:]\s*|(?:\s[a-zA-Z-]+="[^"]*"){0,3}\s+(?i:value|default|content)\s*=\s*|\s*/?>\s*<(?:value|string)>)`)
-	nameBefore     = pattern.New(`(?i)(?:name|key|id|property|<key>|<name>)["']?\s*[=:>]?\s*["']?$`)
-	typeBefore     = pattern.New(`^[A-Za-z_][A-Za-z0-9_<>\[\]?. ]{0,30}\s=\s*["']`)
-	directives     = []string{"requirepass", "masterauth", "bindpw", "rootpw", "password", "passwd", "secret", "auth_pass", "auth-pass", "smtp-pass", "rootpassword", "adminpassword", "tls-key-password", "sentinel", "authtoken", "psk"}
-	commands       = pattern.New(`(?i)^\s*(?:ENV|ARG|setenv|set|set -\w+|export|SetEnv|fastcgi_param|env\[?|userpass|SecRule|user_pw|config set|sentinel auth-pass \S+|.*\bCONFIG SET)\s*$`)
+	valueElsewhere = pattern.New(`^[ \t]*(?:,?\s*(?:-\s+)?["']?(?i:value|default|content)["']?\s*[=:]\s*|` +
+		`(?:\s[a-zA-Z-]+="[^"]*"){0,3}\s+(?i:value|default|content)\s*=\s*|\s*/?>\s*<(?:value|string)>)`)
+	nameBefore = pattern.New(`(?i)(?:name|key|id|property|<key>|<name>)["']?\s*[=:>]?\s*["']?$`)
+	typeBefore = pattern.New(`^[A-Za-z_][A-Za-z0-9_<>\[\]?. ]{0,30}\s=\s*["']`)
+	commands   = pattern.New(`(?i)^\s*(?:ENV|ARG|setenv|set|set -\w+|export|SetEnv|fastcgi_param|env\[?|userpass|SecRule|user_pw|` +
+		`config set|sentinel auth-pass \S+|.*\bCONFIG SET)\s*$`)
 )
 
 // operator goes behind what stands between name and value, and reports whether it is a setting at all.
@@ -175,7 +171,7 @@ func (r *reader) operator() bool {
 	case c == ':' && next == '-' && bytes.HasSuffix(r.line, []byte("${")):
 		r.at += 2
 		r.set.form, r.until = '=', '}'
-	case c == '=' && next != '=' && next != '~', c == ':' && next != ':', c == '=' && blanks == 0 && r.set.place >= codeSettings && !strings.ContainsRune(" \t=", rune(r.peek(2))):
+	case c == '=' && next != '=' && next != '~', c == ':' && next != ':', c == '=' && blanks == 0 && r.beginsWithSign():
 		r.at++
 		r.set.form = c
 	case c == '>' && (r.tag || r.closed):
@@ -194,12 +190,18 @@ func (r *reader) operator() bool {
 	return true
 }
 
+// beginsWithSign reports whether the value itself begins with an equals sign, as only settings have one.
+func (r *reader) beginsWithSign() bool {
+	return r.set.place >= codeSettings && !strings.ContainsRune(" \t=", rune(r.peek(2)))
+}
+
 // isDirective reports whether the name begins its line, in the manner of many daemons, or follows a command that sets it.
 func (r *reader) isDirective() bool {
 	if commands().Match(r.line) {
 		return true
 	}
-	return r.set.place >= codeSettings && len(bytes.TrimLeft(r.line, " \t#")) == 0 && slices.Contains(directives, strings.ToLower(r.set.name)) && isOneWord(r.restOfLine())
+	begins := len(bytes.TrimLeft(r.line, " \t#")) == 0 && r.set.place >= codeSettings
+	return begins && slices.Contains(words().Directives, strings.ToLower(r.set.name)) && isOneWord(r.restOfLine())
 }
 
 func isOneWord(rest string) bool {

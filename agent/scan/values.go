@@ -10,27 +10,27 @@ import (
 )
 
 var (
-	// defaults are the passwords that programs come with, and that everybody tries first.
-	defaults = []string{"admin", "admin1", "admin123", "administrator", "adminadmin", "adminpass", "adminpassword", "password", "password1", "password12", "password123", "passw0rd", "p@ssw0rd", "p@ssword",
-		"pass", "pass1", "pass123", "pass1234", "passwd", "secret", "secret123", "changeme", "changeme123", "changeme1", "change_me", "change-me", "changeit", "changethis", "default", "root", "toor",
-		"rootroot", "root123", "rootpass", "rootpassword", "guest", "test", "test123", "test1234", "testing", "tester", "user", "user123", "demo", "demo123", "letmein", "welcome", "welcome1", "welcome123",
-		"qwerty", "qwerty123", "123456", "1234567", "12345678", "123456789", "1234567890", "12345", "1234", "111111", "000000", "123123", "abc123", "abcd1234", "iloveyou", "monkey", "dragon", "postgres", "postgresql",
-		"mysql", "mariadb", "mongo", "mongodb", "redis", "tomcat", "s3cret", "s3cr3t", "manager", "jenkins", "grafana", "prometheus", "elastic", "elasticsearch", "kibana", "rabbitmq", "minio", "minioadmin", "minio123",
-		"zabbix", "nagios", "nagiosadmin", "wordpress", "joomla", "drupal", "nextcloud", "owncloud", "gitea", "gitlab", "sonar", "sonarqube", "nexus", "artifactory", "portainer", "vagrant", "ubuntu", "debian", "raspberry", "docker", "ansible",
-		"oracle", "sa", "sys", "system", "cassandra", "couchdb", "influxdb", "keycloak", "rancher", "webadmin", "superuser", "supersecret", "topsecret", "mypassword", "mysecretpassword", "secretpassword", "yourstrong!passw0rd", "dbpassword", "db_password", "pgpassword", "odoo", "openldap", "ldap", "cisco", "alpine", "service", "backup", "monitor", "support", "master", "hunter2", "trustno1", "example123", "airflow", "superset", "hadoop", "hive", "spark", "kafka", "activemq", "artemis", "camunda", "metabase", "strapi", "directus", "mattermost", "moodle", "magento", "opencart", "prestashop", "roundcube", "phpmyadmin", "pgadmin", "adminer", "plesk", "cpanel", "webmin", "teamcity", "bitnami", "matomo", "ghost", "app", "application", "symfony", "laravel", "homestead", "rails", "django", "!changeme!", "nopassword", "replication", "replicator", "repl", "dba"}
-	// placeholderHeads and placeholderParts stand in what is written where a secret belongs, in examples.
-	placeholderHeads = []string{"example", "your", "placeholder", "insert", "replace", "change_me_", "change-me-", "changeme_", "changeme-", "put_", "put-", "enter", "fill", "add_", "todo", "tbd", "fixme", "redacted", "removed", "hidden", "masked", "dummy", "sample", "foo", "bar", "lorem", "my_", "my-", "<", "some_", "some-", "the_", "a_", "generate", "generated", "must", "needs", "set_", "set-", "use_", "see_", "put ", "omitted", "snip", "not_", "no_", "none", "null", "nil", "true", "false", "undefined", "unset", "empty", "yes", "required", "optional", "disabled", "enabled", "auto"}
-	placeholderParts = []string{"example", "your_", "your-", "_here", "-here", "placeholder", "xxxx", "****", "....", "____", "replace", "change_this", "change-this", "changethis_", "to_be_", "goes_here", "redacted", "dummy", "sample", "insert", "generate_", "----"}
-	placeholderForms = pattern.New(`^(?:\$\{[^}]*\}?|\$\([^)]*\)?|\$[A-Za-z_][A-Za-z0-9_]*\$?|%[A-Za-z_][A-Za-z0-9_]*%|%\([^)]*\)[sd]?|%[sdvq]|\{\{.*|\{%.*|\{[A-Za-z_][\w.:-]*\}|<[^<>]*>?|\[[^\[\]]*\]|@@?[A-Za-z_][\w.-]*@@?|__[\w.-]+__|#\{.*|ENC[\[(].*|!vault.*|!.[a-z]+ .*|vault:.*|\(.*\)|\?+|\*+|-+|_+|\.{2,}|=+|~+|&[a-z]+;.*|%%.*%%)$`)
+	placeholderForms = pattern.New(`^(?:\$\{[^}]*\}?|\$\([^)]*\)?|\$[A-Za-z_][A-Za-z0-9_]*\$?|%[A-Za-z_][A-Za-z0-9_]*%|%\([^)]*\)[sd]?|` +
+		`%[sdvq]|\{\{.*|\{%.*|\{[A-Za-z_][\w.:-]*\}|<[^<>]*>?|\[[^\[\]]*\]|@@?[A-Za-z_][\w.-]*@@?|__[\w.-]+__|` +
+		`#\{.*|ENC[\[(].*|!vault.*|!.[a-z]+ .*|vault:.*|\(.*\)|\?+|\*+|-+|_+|\.{2,}|=+|~+|&[a-z]+;.*|%%.*%%)$`)
 	// computation is an expression of a programming language, and no value.
-	computation = pattern.New(`^(?:[A-Za-z_$@&*!][\w$]*(?:(?:\.|->|::)[\w$]+\??)+(?:[(\[].*)?|[A-Za-z_$@&*!][\w$.:>-]*(?:\(.*|\[.*)|(?:new|await|return|function|lambda|def|var|let|const|static|public|private|this|self|null|None|nil)\b.*|\$[\w>\[\]'"-]+|[&*@][A-Za-z_]\w*|.*\bos\.environ\b.*|.*\bgetenv\b.*)$`)
-	pathLike    = pattern.New(`^(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[A-Za-z0-9_.@+:%*{}$-]+[/\\]?)*$|^(?:file|https?|unix|ldaps?|tcp|udp|data|urn|env|arn|op|awskms|gcpkms|secretsmanager|projects?|mailto):\S*$|^[\w./-]+\.(?:pem|key|crt|cer|txt|conf|cfg|ini|json|ya?ml|xml|php|py|rb|js|ts|html?|so|sh|db|sock|pid|log|jks|p12|pfx|env|properties|service|secret|gpg|asc|md|css|svg|png|in|c|h|java)$|^[\w-]+(?:\.[\w-]+)*@[\w-]+(?:\.[\w-]+)+$`)
-	hashLike    = pattern.New(`^(?:\$(?:1|2[abxy]?|5|6|7|y|gy|argon2(?:id?|d)|pbkdf2[\w-]*|apr1|scrypt|P|H|S|sm3|md5)\$|\{(?:S?SHA|SSHA\d*|SHA\d*|MD5|SMD5|CRYPT|PBKDF2[\w-]*|ARGON2|BLF-CRYPT|CRAM-MD5)\}|pbkdf2[_:]|scrypt:|bcrypt:|sha(?:1|224|256|512)[:$]|argon2|md5[a-f0-9]{32}$|\*[A-F0-9]{40}$|SCRAM-SHA-)`)
-	numberish   = pattern.New(`^[+-]?(?:\d+(?:[.,:/-]\d+)*\.?)(?:\s?[a-zA-Z%]{1,3})?$`)
+	computation = pattern.New(`^(?:[A-Za-z_$@&*!][\w$]*(?:(?:\.|->|::)[\w$]+\??)+(?:[(\[].*)?|[A-Za-z_$@&*!][\w$.:>-]*(?:\(.*|\[.*)|` +
+		`(?:new|await|return|function|lambda|def|var|let|const|static|public|private|this|self|null|None|` +
+		`nil)\b.*|\$[\w>\[\]'"-]+|[&*@][A-Za-z_]\w*|.*\bos\.environ\b.*|.*\bgetenv\b.*)$`)
+	pathLike = pattern.New(`^(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[A-Za-z0-9_.@+:%*{}$-]+[/\\]?)*$|^(?:file|https?|unix|ldaps?|tcp|udp|` +
+		`data|urn|env|arn|op|awskms|gcpkms|secretsmanager|projects?|mailto):\S*$|^[\w./-]+\.(?:pem|key|crt|cer|` +
+		`txt|conf|cfg|ini|json|ya?ml|xml|php|py|rb|js|ts|html?|so|sh|db|sock|pid|log|jks|p12|pfx|env|properties|` +
+		`service|secret|gpg|asc|md|css|svg|png|in|c|h|java)$|^[\w-]+(?:\.[\w-]+)*@[\w-]+(?:\.[\w-]+)+$`)
+	hashLike = pattern.New(`^(?:\$(?:1|2[abxy]?|5|6|7|y|gy|argon2(?:id?|d)|pbkdf2[\w-]*|apr1|scrypt|P|H|S|sm3|md5)\$|\{(?:S?SHA|` +
+		`SSHA\d*|SHA\d*|MD5|SMD5|CRYPT|PBKDF2[\w-]*|ARGON2|BLF-CRYPT|CRAM-MD5)\}|pbkdf2[_:]|scrypt:|bcrypt:|` +
+		`sha(?:1|224|256|512)[:$]|argon2|md5[a-f0-9]{32}$|\*[A-F0-9]{40}$|SCRAM-SHA-)`)
+	numberish = pattern.New(`^[+-]?(?:\d+(?:[.,:/-]\d+)*\.?)(?:\s?[a-zA-Z%]{1,3})?$`)
 )
 
 // isDefault reports whether the value is a password that everybody tries first.
-func isDefault(value string) bool { return slices.Contains(defaults, strings.ToLower(value)) }
+func isDefault(value string) bool {
+	return slices.Contains(words().DefaultPasswords, strings.ToLower(value))
+}
 
 // isPlaceholder reports whether the value stands where a secret belongs, in an example.
 func isPlaceholder(value string) bool {
@@ -39,14 +39,16 @@ func isPlaceholder(value string) bool {
 		return true
 	}
 	inWords := func(part string) bool { return strings.Contains(low, part) }
-	if slices.ContainsFunc(placeholderParts, inWords) {
+	if slices.ContainsFunc(words().PlaceholderParts, inWords) {
 		return true
 	}
-	if slices.Contains([]string{"pass", "password", "passwd", "pw", "secret", "test", "foobar", "token", "hunter", "user", "changeme", "key"}, strings.TrimRight(low, "0123456789")) {
+	if slices.Contains(words().PlaceholderWords, strings.TrimRight(low, "0123456789")) {
 		return true
 	}
-	for _, head := range placeholderHeads {
-		if rest, ok := strings.CutPrefix(low, head); ok && (rest == "" || !isLetter(rest[0]) && !isDigit(rest[0]) || !isLetter(head[len(head)-1])) {
+	for _, head := range words().PlaceholderHeads {
+		rest, ok := strings.CutPrefix(low, head)
+		whole := rest == "" || !isLetter(rest[0]) && !isDigit(rest[0]) || !isLetter(head[len(head)-1])
+		if ok && whole {
 			return true
 		}
 	}
@@ -55,7 +57,8 @@ func isPlaceholder(value string) bool {
 
 // isReference reports whether the value says where the secret is, or is computed: a path, a name, a piece of code.
 func isReference(value string) bool {
-	return pathLike().MatchString(value) || computation().MatchString(value) || strings.Contains(value, "${") || strings.Contains(value, "{{") || strings.Contains(value, "$(")
+	holdsOthers := strings.Contains(value, "${") || strings.Contains(value, "{{") || strings.Contains(value, "$(")
+	return holdsOthers || pathLike().MatchString(value) || computation().MatchString(value)
 }
 
 // isHash reports whether the value is the hash of a password.

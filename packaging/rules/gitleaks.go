@@ -95,10 +95,13 @@ func fetch(target string) error {
 		if r.Regex == "" || len(words) == 0 || tooShort || without.MatchString(r.ID) {
 			continue
 		}
-		all = append(all, Rule{ID: strings.ReplaceAll(r.ID, "-", "_"), What: strings.ReplaceAll(r.ID, "-", " "), Regex: anywhere(r.Regex), Literals: words,
-			Entropy: r.Entropy, After: 512, Contextual: contextual.MatchString(r.Regex) || slices.Contains(likeOthers, r.ID)})
+		all = append(all, Rule{
+			ID: strings.ReplaceAll(r.ID, "-", "_"), What: strings.ReplaceAll(r.ID, "-", " "), Regex: anywhere(r.Regex), Literals: words,
+			Entropy: r.Entropy, After: 512, Contextual: contextual.MatchString(r.Regex) || slices.Contains(likeOthers, r.ID),
+		})
 	}
-	encoded, err := json.MarshalIndent(map[string]any{"source": source, "licence": "MIT, Copyright (c) 2019 Zachary Rice", "rules": all}, "", " ")
+	file := map[string]any{"source": source, "licence": "MIT, Copyright (c) 2019 Zachary Rice", "rules": all}
+	encoded, err := json.MarshalIndent(file, "", " ")
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,8 @@ func symbol(c byte) int {
 
 const boundary = 58
 
+func endsWord(r rune) bool { return strings.ContainsRune("\"'=:;,()[]{}<>#*|`$&!?\\+~^@%", r) || r > '~' }
+
 // language makes the table of how seldom one character follows another in what people write: a digit for each pair.
 func language(target string) error {
 	files := map[string]int{} // a word to how many files have it
@@ -54,7 +56,7 @@ func language(target string) error {
 		words := bufio.NewScanner(bytes.NewReader(data))
 		words.Buffer(nil, mostCorpus)
 		for words.Split(bufio.ScanWords); words.Scan(); {
-			for word := range strings.FieldsFuncSeq(words.Text(), func(r rune) bool { return strings.ContainsRune("\"'=:;,()[]{}<>#*|`$&!?\\+~^@%", r) || r > '~' }) {
+			for word := range strings.FieldsFuncSeq(words.Text(), endsWord) {
 				word = strings.Trim(word, ".-_/")
 				if len(word) >= 3 && len(word) <= 40 && !seen[word] {
 					seen[word] = true

@@ -1,7 +1,7 @@
 // Command rules makes the rule set of the secret scan, agent/scan/rules.bin: go run ./packaging/rules
 //
-// It is made of own.toml, of gitleaks.json, and of language.txt: how likely one character follows another in what people
-// write. With -fetch, gitleaks.json is made anew from gitleaks itself, and with -language, language.txt. In the program
+// It is made of own.toml, of gitleaks.json, of words.toml, and of language.txt: how likely one character follows another in
+// what people write. With -fetch, gitleaks.json is made anew from gitleaks itself, and with -language, language.txt. In the program
 // the rules are compressed, so that none of their texts stands in it for others, or itself, to find.
 package main
 
@@ -20,6 +20,7 @@ import (
 const (
 	ownRules  = "packaging/rules/own.toml"
 	gitleaks  = "packaging/rules/gitleaks.json"
+	wordLists = "packaging/rules/words.toml"
 	languages = "packaging/rules/language.txt"
 	result    = "agent/scan/rules.bin"
 )
@@ -46,8 +47,9 @@ type Rule struct {
 
 // set is what the program has.
 type set struct {
-	Rules    []Rule `json:"rules"`
-	Language string `json:"language"`
+	Rules    []Rule              `json:"rules"`
+	Language string              `json:"language"`
+	Words    map[string][]string `json:"words"`
 }
 
 func main() {
@@ -59,7 +61,9 @@ func main() {
 
 func run(arguments []string) error {
 	for _, argument := range arguments {
-		anew := map[string]func() error{"-fetch": func() error { return fetch(gitleaks) }, "-language": func() error { return language(languages) }}[argument]
+		anew := map[string]func() error{
+			"-fetch": func() error { return fetch(gitleaks) }, "-language": func() error { return language(languages) },
+		}[argument]
 		if anew == nil {
 			return fmt.Errorf("cannot make sense of %q: there are -fetch and -language", argument)
 		}
@@ -84,7 +88,15 @@ func pack(directory string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := json.Marshal(set{all, string(bytes.TrimSpace(language))})
+	data, err := os.ReadFile(filepath.Join(directory, wordLists))
+	if err != nil {
+		return nil, err
+	}
+	var words map[string][]string
+	if err := toml.Unmarshal(data, &words); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", wordLists, err)
+	}
+	encoded, err := json.Marshal(set{all, string(bytes.TrimSpace(language)), words})
 	if err != nil {
 		return nil, err
 	}
