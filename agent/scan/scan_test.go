@@ -109,7 +109,7 @@ func TestSecretsAreFoundBetweenAnyBytes(t *testing.T) {
 		"digitalocean_token": {"do_token" + secrets["digitalocean_token"] + "aws", "\x00" + secrets["digitalocean_token"] + "\x00"},
 		"aws_access_key":     {"key" + secrets["aws_access_key"] + "\x03"},
 		"stripe_key":         {"\x00\x01\x00" + secrets["stripe_key"] + "\x00\x01"},
-		"service_token":      {"\x00AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY\x00"},
+		"google_key":         {"\x00AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY\x00"},
 		"database_url":       {"BROKER=amqp://celery:Xk29fjQm7zLp@rabbit:5672/vhost\n"},
 		"mail_token":         {"key: " + sendGrid + "\n", `{"k": "` + sendGrid + `"}`, "\n" + sendGrid + "\n"},
 		"huggingface_token":  {"TOKEN=hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ01234567\n"},

@@ -39,7 +39,9 @@ func symbol(c byte) int {
 
 const boundary = 58
 
-func endsWord(r rune) bool { return strings.ContainsRune("\"'=:;,()[]{}<>#*|`$&!?\\+~^@%", r) || r > '~' }
+func endsWord(r rune) bool {
+	return strings.ContainsRune("\"'=:;,()[]{}<>#*|`$&!?\\+~^@%", r) || r > '~'
+}
 
 // language makes the table of how seldom one character follows another in what people write: a digit for each pair.
 func language(target string) error {
