@@ -39,7 +39,8 @@ var ours = map[string][]string{
 	"agent/firstboot":    {"agent/database", "agent/droplet", "agent/engine", "agent/facts", "agent/host", "agent/journal", "agent/lint", "agent/manifest", "agent/motd", "agent/plan", "agent/problem", "agent/state", "agent/status", "agent/step", "agent/upkeep"},
 	"agent/firstlogin":   {"agent/droplet", "agent/facts", "agent/firstboot", "agent/host", "agent/journal", "agent/manifest", "agent/motd", "agent/problem", "agent/secret", "agent/state", "agent/status"},
 	"agent/publish":      {"agent/host"},
-	"agent/scan":         {"agent/pattern"},
+	"agent/scan":         {"agent/pattern", "agent/scan/archive"},
+	"agent/scan/archive": {},
 	"agent/snapshot":     {"agent/host", "agent/manifest", "agent/pattern", "agent/problem", "agent/render", "agent/scan"},
 	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/facts", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/journal", "agent/lint", "agent/manifest", "agent/motd", "agent/plan", "agent/problem", "agent/publish", "agent/secret", "agent/snapshot", "agent/state", "agent/status", "agent/step"},
 	"cmd/droplet-lab":    {"packaging/lab"},
@@ -60,6 +61,8 @@ var only = map[string][]string{
 	"github.com/pelletier/go-toml/v2":           {"agent/edit"},
 	"gopkg.in/ini.v1":                           {"agent/database", "agent/host"},
 	"charm.land/huh/v2":                         {"agent/firstlogin"},
+	"github.com/ulikunitz/xz/lzma":              {"agent/scan/archive"},
+	"github.com/klauspost/compress/zstd":        {"agent/scan/archive"},
 	"net/http":                                  {"agent/host", "agent/database", "agent/publish"},
 	"text/template":                             {"agent/render"},
 }

@@ -1,9 +1,6 @@
 package scan
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "encoding/binary"
 
 // matcher finds many literals in one pass, whatever their case. It looks at three bytes at every other place, and asks
 // a table of bits whether a literal could stand there: each literal has at least four bytes, so that three of its first
@@ -11,8 +8,10 @@ import (
 type matcher struct {
 	literals []string // in small letters
 	table    [tableBits / 64]uint64
-	// candidates has, by hash, the literals that may stand there, and which of their bytes the look began at.
-	candidates map[uint32][]candidate
+	// candidates has, in the order of their hashes, the literals that may stand there, and which of their bytes the look
+	// began at; first is where those of a hash begin.
+	candidates []candidate
+	first      [tableBits + 1]uint16
 }
 
 type candidate struct{ literal, offset int }
@@ -29,17 +28,23 @@ const (
 func hash(word uint32) uint32 { return (word&threeBytes | caseBits) * 0x9e3779b1 >> 16 }
 
 func newMatcher(literals []string) *matcher {
-	m := &matcher{candidates: map[uint32][]candidate{}}
+	m := &matcher{}
+	byHash := map[uint32][]candidate{}
 	for number, literal := range literals {
-		literal = strings.ToLower(literal)
+		literal = small(literal)
 		m.literals = append(m.literals, literal)
 		for offset := range stride {
 			part := literal[offset : offset+3]
 			at := hash(uint32(part[0]) | uint32(part[1])<<8 | uint32(part[2])<<16)
 			m.table[at/64] |= 1 << (at % 64)
-			m.candidates[at] = append(m.candidates[at], candidate{number, offset})
+			byHash[at] = append(byHash[at], candidate{number, offset})
 		}
 	}
+	for at := range uint32(tableBits) {
+		m.first[at] = uint16(len(m.candidates))
+		m.candidates = append(m.candidates, byHash[at]...)
+	}
+	m.first[tableBits] = uint16(len(m.candidates))
 	return m
 }
 
@@ -59,7 +64,7 @@ func (m *matcher) run(data []byte, from, to int, found func(literal, begin int))
 }
 
 func (m *matcher) compare(data []byte, at, from, to int, index uint32, found func(literal, begin int)) {
-	for _, c := range m.candidates[index] {
+	for _, c := range m.candidates[m.first[index]:m.first[index+1]] {
 		if begin := at - c.offset; begin >= from && begin < to && beginsWith(data[begin:], m.literals[c.literal]) {
 			found(c.literal, begin)
 		}
@@ -77,6 +82,15 @@ func beginsWith(data []byte, literal string) bool {
 		}
 	}
 	return true
+}
+
+// small is a literal in small letters. Its other bytes stay as they are, text or not.
+func small(literal string) string {
+	out := []byte(literal)
+	for i, b := range out {
+		out[i] = lower(b)
+	}
+	return string(out)
 }
 
 func lower(b byte) byte {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -19,7 +20,8 @@ var secretGroups = []struct{ group, reason, remedy string }{
 	{"token", "a token that lets everybody with a Droplet of the image act as its owner", "revoke it, and remove it from the file"},
 	{"url_password", "an address with a password in it", "take the password out; at first boot, {{ .database.url }} is the Droplet's own"},
 	{"own_value", "a secret of this machine stands in a file", "remove the file, or have first boot write it"},
-	{"password", "a password in a configuration that no package brought", "have first boot make it: secrets: {NAME: {}}"},
+	{"password", "a password in a configuration, as no package brought it", "have first boot make it: secrets: {NAME: {}}"},
+	{"default_password", "a password that everybody tries first", "have first boot make another one: secrets: {NAME: {}}"},
 }
 
 func secretEntries() (entries []Entry) {
@@ -52,7 +54,7 @@ type secretScan struct {
 var unscanned = []string{"/var/lib/apt/lists"}
 
 // scanForSecrets reads every byte that goes into the snapshot once. What a package brought and nobody changed is
-// passed over; only files with a finding are compared with their package, which costs nothing measurable.
+// passed over; only files with a finding, or with others in them, are compared with their package.
 func (i *Image) scanForSecrets(ctx context.Context) error {
 	if i.secrets != nil {
 		return nil
@@ -67,12 +69,9 @@ func (i *Image) scanForSecrets(ctx context.Context) error {
 		}
 		buffer := buffers.Get().(*scan.Buffer)
 		defer buffers.Put(buffer)
-		findings, err := i.scanFile(scanner, buffer, entry)
+		findings := i.scanFile(ctx, scanner, buffer, entry)
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil {
-			result.found["unread"] = append(result.found["unread"], Subject{Name: entry.Path, Status: Unknown, Message: err.Error()})
-		}
 		for group, subject := range findings {
 			result.found[group] = append(result.found[group], subject)
 		}
@@ -97,48 +96,86 @@ func directoryOf(file string, directories []string) string {
 	return ""
 }
 
-// scanFile finds the secrets of one file: at most one of each group.
-func (i *Image) scanFile(scanner *scan.Scanner, buffer *scan.Buffer, entry *host.Entry) (map[string]Subject, error) {
+// largeArchive is the size from which on a file that holds others is told while it is read, in bytes.
+const largeArchive = 256 << 20
+
+// scanFile finds the secrets of one file, in a Subject for each group; "unread" is what of it could not be looked at.
+func (i *Image) scanFile(ctx context.Context, scanner *scan.Scanner, buffer *scan.Buffer, entry *host.Entry) map[string]Subject {
+	found := secretsOf{file: entry.Path, subjects: map[string]Subject{}, more: map[string]int{}}
 	file, err := entry.Open()
 	if err != nil {
-		return nil, err
+		found.unread("", err.Error())
+		return found.subjects
 	}
 	defer file.Close()
-	found := map[string]Subject{}
-	counts := map[string]int{}
-	report := func(f scan.Finding) {
-		group := f.Rule.Group
-		counts[group]++
-		if first, there := found[group]; there && (first.Status == Fail || f.Contextual) {
-			return // the worst one of a file is told
-		}
-		place := fmt.Sprintf("at byte %d", f.Offset)
-		if f.Line > 0 {
-			place = fmt.Sprintf("in line %d", f.Line)
-		}
-		status := Fail
-		if f.Contextual || path.Base(entry.Path) == snakeOil { // a layer of a container has its own
-			status = Warn
-		}
-		found[group] = Subject{Name: entry.Path, Status: status, Message: fmt.Sprintf("%s %s: %s", f.Rule.What, place, f.Sample)}
+	err = scanner.Scan(ctx, scan.File{
+		Path: entry.Path, Reader: host.NewSparseReader(file, entry.Stat.Size), At: file, Size: entry.Stat.Size,
+		Trusted: func() bool {
+			vouched := i.packages.vouchesFor(entry.Path, io.NewSectionReader(file, 0, entry.Stat.Size))
+			if !vouched && entry.Stat.Size > largeArchive {
+				i.Report(fmt.Sprintf("looking into %s (%d MB)", entry.Path, entry.Stat.Size>>20))
+			}
+			return vouched
+		},
+		Report: found.add, Unread: found.unread,
+	}, buffer)
+	if err != nil && ctx.Err() == nil {
+		found.unread("", err.Error())
 	}
-	// What needs its context to be told is looked for where people write settings, not in programs and their data.
-	contextual := isSettings(entry.Path) && !i.packages.owns(entry.Path)
-	_, err = scanner.Scan(host.NewSparseReader(file, entry.Stat.Size), buffer, contextual, report)
-	if len(found) > 0 && i.packages.vouches(entry.Path) {
-		return nil, err
-	}
-	for group, n := range counts {
-		if n > 1 {
-			subject := found[group]
-			subject.Message += fmt.Sprintf(", and %d more", n-1)
-			found[group] = subject
-		}
-	}
-	return found, err
+	return found.told()
 }
 
-// settingsPlaces are where settings stand that somebody wrote on this machine.
-var settingsPlaces = []string{"/etc", "/opt", "/srv", "/root", "/home", "/var/www", "/usr/local/etc"}
+// secretsOf collects the findings of one file: the worst one of each group is told, and how many more there are.
+type secretsOf struct {
+	file     string
+	subjects map[string]Subject
+	more     map[string]int
+}
 
-func isSettings(file string) bool { return directoryOf(file, settingsPlaces) != "" }
+func (s *secretsOf) add(f scan.Finding) {
+	group := f.Rule.Group
+	first, there := s.subjects[group]
+	status := statusOf(f, s.file)
+	if there {
+		s.more[group]++
+		if rank(first.Status) <= rank(status) {
+			return
+		}
+	}
+	place := fmt.Sprintf("at byte %d", f.Offset)
+	if f.Line > 0 {
+		place = fmt.Sprintf("in line %d", f.Line)
+	}
+	if f.Inside != "" {
+		place += " of " + f.Inside
+	}
+	s.subjects[group] = Subject{Name: s.file, Status: status, Message: fmt.Sprintf("%s %s: %s", f.Rule.What, place, f.Sample)}
+}
+
+// statusOf is the verdict on a finding: a live secret fails, a likely one warns.
+func statusOf(f scan.Finding, file string) Status {
+	if f.Certainty != scan.Live || path.Base(file) == snakeOil { // a layer of a container has its own
+		return Warn
+	}
+	return Fail
+}
+
+func (s *secretsOf) unread(inside, why string) {
+	if _, there := s.subjects["unread"]; there {
+		s.more["unread"]++
+		return
+	}
+	if inside != "" {
+		why = inside + " in it is not read: " + why
+	}
+	s.subjects["unread"] = Subject{Name: s.file, Status: Unknown, Message: why}
+}
+
+func (s *secretsOf) told() map[string]Subject {
+	for group, n := range s.more {
+		subject := s.subjects[group]
+		subject.Message += fmt.Sprintf(", and %d more", n)
+		s.subjects[group] = subject
+	}
+	return s.subjects
+}

@@ -1,119 +1,157 @@
-// Command rules makes agent/scan/rules.json from the rule set of gitleaks: go run ./packaging/rules
+// Command rules makes the rule set of the secret scan, agent/scan/rules.bin: go run ./packaging/rules
+//
+// It is made of own.toml, of gitleaks.json, of words.toml, and of language.txt: how likely one character follows another in
+// what people write. With -fetch, gitleaks.json is made anew from gitleaks itself, and with -language, language.txt. In the program
+// the rules are compressed, so that none of their texts stands in it for others, or itself, to find.
 package main
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
 
-// source is where the rules come from; its licence (MIT) is named in packaging/copyright.
-const source = "github.com/zricethezav/gitleaks/v8@v8.30.1"
+const (
+	ownRules  = "packaging/rules/own.toml"
+	gitleaks  = "packaging/rules/gitleaks.json"
+	wordLists = "packaging/rules/words.toml"
+	languages = "packaging/rules/language.txt"
+	result    = "agent/scan/rules.bin"
+)
 
-// shortest is the shortest literal that the scan looks for, in bytes.
-const shortest = 4
-
-// literals replaces a rule's keywords where they are too short to look for.
-var literals = map[string][]string{
-	"aws-access-token":    {"AKIA", "ASIA", "ABIA", "ACCA"},
-	"vault-service-token": {"hvs."},
-	"sendgrid-api-token":  {`"SG.`, "'SG.", "=SG.", ":SG.", " SG.", "\nSG."},
-	"jwt":                 {"eyJh", "eyJ0", "eyJr", "eyJ4", "eyJj", "eyJ6", "eyJl", "eyJp"},
-	"slack-app-token":     {"xapp-"},
-	"square-access-token": {"sq0atp-"},
+// Rule is a rule as the program reads it, and what it must find and must not.
+type Rule struct {
+	ID         string   `json:"id" toml:"id"`
+	Group      string   `json:"group" toml:"group"`
+	What       string   `json:"what" toml:"what"`
+	Literals   []string `json:"literals,omitempty" toml:"literals"`
+	Files      []string `json:"files,omitempty" toml:"files"`
+	Regex      string   `json:"regex" toml:"regex"`
+	Entropy    float64  `json:"entropy,omitempty" toml:"entropy"`
+	Before     int      `json:"before,omitempty" toml:"before"`
+	After      int      `json:"after,omitempty" toml:"after"`
+	Contextual bool     `json:"contextual,omitempty" toml:"contextual"`
+	Certainty  string   `json:"certainty,omitempty" toml:"certainty"`
+	// Exact says that the literals stand in a secret as they are written here, capitals and all.
+	Exact    bool     `json:"exact,omitempty" toml:"-"`
+	Accept   string   `json:"accept,omitempty" toml:"accept"`
+	Examples []string `json:"-" toml:"examples"`
+	Not      []string `json:"-" toml:"not"`
 }
 
-// likeOthers find values that look like much else: hashes, encoded bytes, session tokens.
-var likeOthers = []string{"facebook-access-token", "freemius-secret-key", "kubernetes-secret-yaml", "jwt", "clickhouse-cloud-api-secret-key",
-	"artifactory-reference-token", "artifactory-api-key", "sendgrid-api-token"}
-
-// left out because scan.Own has a sharper one, or because what they find is not a secret of an image.
-var without = []string{"private-key", "generic-api-key", "curl-auth-header", "curl-auth-user", "jwt-base64", "digitalocean-access-token",
-	"digitalocean-pat", "digitalocean-refresh-token", "age-secret-key", "pkcs12-file", "1password-secret-key",
-	"flutterwave-public-key", "hashicorp-tf-password"}
-
-// contextual rules find a value only by a word that stands before it.
-var contextual = regexp.MustCompile(`^(\(\?i\))?\[\\w\.-\]\{0,50\}\?`)
-
-type rule struct {
-	ID         string   `json:"id"`
-	What       string   `json:"what"`
-	Regex      string   `json:"regex"`
-	Literals   []string `json:"literals"`
-	Entropy    float64  `json:"entropy,omitempty"`
-	Contextual bool     `json:"contextual,omitempty"`
-}
-
-// tail is how most rules end: with what ends a value in source code.
-const tail = `(?:[\x60'"\s;]|\\[nr]|$)`
-
-// anywhere takes the boundaries of source code off a rule: in a database or a program, a value stands between any bytes.
-func anywhere(regex string) string {
-	if contextual.MatchString(regex) {
-		return regex
-	}
-	regex = strings.Replace(regex, tail, `(?:[^\w-]|\\[nr]|$)`, 1)
-	for _, head := range []string{"", "(?i)"} {
-		if rest, ok := strings.CutPrefix(regex, head+`\b(`); ok {
-			return head + "(" + rest
-		}
-	}
-	return regex
+// set is what the program has.
+type set struct {
+	Rules    []Rule              `json:"rules"`
+	Language string              `json:"language"`
+	Words    map[string][]string `json:"words"`
 }
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "rules:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	out, err := exec.Command("go", "mod", "download", "-json", source).Output()
-	if err != nil {
-		return fmt.Errorf("cannot download %s: %w", source, err)
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		return err
-	}
-	data, err := os.ReadFile(filepath.Join(module.Dir, "config", "gitleaks.toml"))
-	if err != nil {
-		return err
-	}
-	var config struct {
-		Rules []struct {
-			ID, Description, Regex string
-			Keywords               []string
-			Entropy                float64
+func run(arguments []string) error {
+	for _, argument := range arguments {
+		anew := map[string]func() error{
+			"-fetch": func() error { return fetch(gitleaks) }, "-language": func() error { return language(languages) },
+		}[argument]
+		if anew == nil {
+			return fmt.Errorf("cannot make sense of %q: there are -fetch and -language", argument)
+		}
+		if err := anew(); err != nil {
+			return err
 		}
 	}
-	if err := toml.Unmarshal(data, &config); err != nil {
-		return err
-	}
-	var rules []rule
-	for _, r := range config.Rules {
-		words, replaced := literals[r.ID]
-		if !replaced {
-			words = r.Keywords
-		}
-		tooShort := slices.ContainsFunc(words, func(word string) bool { return len(word) < shortest && !replaced })
-		if r.Regex == "" || len(words) == 0 || tooShort || slices.Contains(without, r.ID) {
-			continue
-		}
-		what := strings.ReplaceAll(r.ID, "-", " ")
-		rules = append(rules, rule{r.ID, what, anywhere(r.Regex), words, r.Entropy, contextual.MatchString(r.Regex) || slices.Contains(likeOthers, r.ID)})
-	}
-	encoded, err := json.MarshalIndent(map[string]any{"source": source, "licence": "MIT, Copyright (c) 2019 Zachary Rice", "rules": rules}, "", " ")
+	packed, err := pack(".")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile("agent/scan/rules.json", append(encoded, '\n'), 0o644)
+	return os.WriteFile(result, packed, 0o644)
+}
+
+// pack makes the rule set from the files below a directory.
+func pack(directory string) ([]byte, error) {
+	all, err := rules(directory)
+	if err != nil {
+		return nil, err
+	}
+	language, err := os.ReadFile(filepath.Join(directory, languages))
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(filepath.Join(directory, wordLists))
+	if err != nil {
+		return nil, err
+	}
+	var words map[string][]string
+	if err := toml.Unmarshal(data, &words); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", wordLists, err)
+	}
+	encoded, err := json.Marshal(set{all, string(bytes.TrimSpace(language)), words})
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	writer, err := flate.NewWriter(&out, flate.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := writer.Write(encoded); err != nil {
+		return nil, err
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// rules are our own, then gitleaks'.
+func rules(directory string) ([]Rule, error) {
+	data, err := os.ReadFile(filepath.Join(directory, ownRules))
+	if err != nil {
+		return nil, err
+	}
+	var own struct {
+		Rule []Rule `toml:"rule"`
+	}
+	if err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&own); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", ownRules, err)
+	}
+	data, err = os.ReadFile(filepath.Join(directory, gitleaks))
+	if err != nil {
+		return nil, err
+	}
+	var theirs struct{ Rules []Rule }
+	if err := json.Unmarshal(data, &theirs); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", gitleaks, err)
+	}
+	for i := range own.Rule {
+		own.Rule[i].Exact = !strings.Contains(own.Rule[i].Regex, "(?i")
+	}
+	all := append(own.Rule, theirs.Rules...)
+	for i := range all {
+		r := &all[i]
+		if r.Group == "" {
+			r.Group = "token"
+		}
+		if r.After == 0 {
+			r.After = 256
+		}
+		if r.Certainty == "" {
+			r.Certainty = "live"
+			if r.Contextual {
+				r.Certainty = "likely"
+			}
+		}
+	}
+	return all, nil
 }
