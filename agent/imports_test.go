@@ -33,7 +33,8 @@ var ours = map[string][]string{
 	"agent/firstlogin":   {"agent/database", "agent/droplet", "agent/firstboot", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/secret"},
 	"agent/publish":      {"agent/host"},
 	"agent/scan":         {"agent/pattern"},
-	"agent/snapshot":     {"agent/host", "agent/manifest", "agent/pattern", "agent/problem", "agent/render", "agent/scan"},
+	"agent/disk":         {"agent/host"},
+	"agent/snapshot":     {"agent/disk", "agent/host", "agent/manifest", "agent/pattern", "agent/problem", "agent/render", "agent/scan"},
 	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/publish", "agent/secret", "agent/snapshot"},
 	"cmd/droplet-lab":    {"packaging/lab"},
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +25,11 @@ type Operation struct{ Name, Object string }
 // as they would be after a chroot. os.Root below refuses whatever would still lead outside, so that a link
 // swapped in meanwhile makes an operation fail and never escape.
 type Root struct {
-	dir  string
-	root *os.Root
+	dir       string
+	root      *os.Root
+	ownOnce   sync.Once
+	ownMounts []uint64
+	ownErr    error
 	// Before is called ahead of each change; an error stops the change as a power cut would, without any
 	// cleaning up. Tests use it to fail at call n.
 	Before func(Operation) error

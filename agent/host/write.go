@@ -324,26 +324,6 @@ func (r *Root) symlink(target, path string) error {
 	return r.syncDirectory(filepath.Dir(name))
 }
 
-// Remove takes away path and, where it is a directory, everything below it. Links are removed, not followed.
-// What is not there is no error.
-func (r *Root) Remove(path string) error {
-	name, err := r.resolve(path, false)
-	if err == nil {
-		if _, statErr := r.root.Lstat(name); errors.Is(statErr, fs.ErrNotExist) {
-			return nil
-		}
-		if err = r.before("remove", name); err == nil {
-			if err = r.discard(name, false); err == nil {
-				err = r.syncDirectory(filepath.Dir(name))
-			}
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot remove %s: %w", path, explain(err))
-	}
-	return nil
-}
-
 // syncDirectory makes the names in a directory durable.
 func (r *Root) syncDirectory(name string) error {
 	if err := r.before("fsync directory", name); err != nil {

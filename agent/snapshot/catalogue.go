@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"oneclick-agent/agent/disk"
 )
 
 // Severity says what is at stake when a subject is left behind.
@@ -170,6 +172,9 @@ func (e *Entry) find(ctx context.Context, image *Image) ([]Subject, error) {
 
 // clean deals with one subject.
 func (e *Entry) clean(ctx context.Context, image *Image, subject string, wipe bool) error {
+	if strings.HasPrefix(subject, "/") && e.Action != Zero && image.mounted(subject) {
+		return fmt.Errorf("cannot %s %s: something is mounted there that is no part of the image, or that cannot be told", e.Action, subject)
+	}
 	if e.Clean == nil {
 		if isProtected(subject) {
 			return fmt.Errorf("cannot %s %s: the image is made for it, and it always stays", e.Action, subject)
@@ -182,8 +187,8 @@ func (e *Entry) clean(ctx context.Context, image *Image, subject string, wipe bo
 	case e.Clean != nil:
 		return e.Clean(ctx, image, subject)
 	case e.Action == Empty:
-		return image.Files.Empty(subject, wipe)
+		return disk.Empty(image.Files, subject, wipe)
 	default:
-		return image.Files.Discard(subject, wipe)
+		return disk.Discard(image.Files, subject, wipe)
 	}
 }

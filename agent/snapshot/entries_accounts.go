@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 )
 
@@ -171,11 +172,11 @@ func removeAccount(_ context.Context, i *Image, name string) error {
 		}
 	}
 	if home := i.accounts[at].home; strings.HasPrefix(home, "/home/") {
-		if err := i.Files.Discard(home, false); err != nil {
+		if err := disk.Discard(i.Files, home, false); err != nil {
 			return err
 		}
 	}
-	return errors.Join(i.Files.Discard("/var/mail/"+name, false), i.readShadow())
+	return errors.Join(disk.Discard(i.Files, "/var/mail/"+name, false), i.readShadow())
 }
 
 // withoutAccount is a line of an account file without the account: its own line goes, and it is no member any more.

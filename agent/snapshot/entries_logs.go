@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/pattern"
 )
@@ -54,7 +55,7 @@ func logEntries() []Entry {
 		},
 		{
 			ID: "logs.deleted", Severity: Medium, Mode: Default, Action: Zero, LiveOnly: true, Reason: "a log that was deleted while a program still writes to it: it is still on the disk", Touches: []string{"/proc/*/fd"},
-			Find: findDeletedLogs, Clean: func(_ context.Context, i *Image, file string) error { return i.EmptyDeleted(file) },
+			Find: findDeletedLogs, Clean: func(_ context.Context, i *Image, file string) error { return disk.EmptyDeleted(i.Host, file) },
 		},
 	}
 }
@@ -77,7 +78,7 @@ func letGoOfJournal(ctx context.Context, i *Image) {
 }
 
 func findDeletedLogs(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	for _, file := range i.DeletedFiles("/var/log/") {
+	for _, file := range disk.DeletedFiles(i.Host, "/var/log/") {
 		subjects = append(subjects, Subject{Name: file})
 	}
 	return subjects, nil

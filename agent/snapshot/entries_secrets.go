@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/scan"
 )
@@ -124,7 +125,7 @@ func (i *Image) scanFile(scanner *scan.Scanner, buffer *scan.Buffer, entry *host
 	}
 	// What needs its context to be told is looked for where people write settings, not in programs and their data.
 	contextual := isSettings(entry.Path) && !i.packages.owns(entry.Path)
-	_, err = scanner.Scan(host.NewSparseReader(file, entry.Stat.Size), buffer, contextual, report)
+	_, err = scanner.Scan(disk.NewSparseReader(file, int64(entry.Stat.Size)), buffer, contextual, report)
 	if len(found) > 0 && i.packages.vouches(entry.Path) {
 		return nil, err
 	}

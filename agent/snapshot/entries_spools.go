@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 )
 
@@ -33,8 +34,14 @@ func spoolEntries() []Entry {
 		},
 		{
 			ID: "mail.locks", Severity: Low, Mode: Default, Action: Remove, Reason: "the number of a mail server's process that is no more", Touches: []string{"/var/lib/postfix/master.lock", "/var/spool/postfix/pid/*.pid"},
-			Holds: func(i *Image, _ string) bool {
-				return !i.isActive("postfix.service") && !i.isActive("postfix@-.service")
+			Find: func(ctx context.Context, i *Image) (subjects []Subject, _ error) {
+				if i.isActive(ctx, "postfix.service") || i.isActive(ctx, "postfix@-.service") {
+					return nil, nil
+				}
+				for _, file := range append(i.expand("/var/lib/postfix/master.lock"), i.expand("/var/spool/postfix/pid/*.pid")...) {
+					subjects = append(subjects, Subject{Name: file})
+				}
+				return subjects, nil
 			},
 		},
 		{
@@ -61,7 +68,7 @@ func spoolEntries() []Entry {
 		{
 			ID: "swap.content", Severity: Critical, Mode: Guarded, Action: Zero, Reason: "memory of the build machine's programs, with every secret that they had", Touches: []string{"swap files of /etc/fstab", "/swapfile", "/swap.img", "/swap"},
 			Find: findSwap, Clean: zeroSwap, Guard: func(i *Image) string {
-				if used, free := i.Swap(); used > free {
+				if used, free := disk.Swap(i.Host); used > free {
 					return "what is swapped out does not fit into memory; stop some programs first"
 				}
 				return ""
@@ -102,15 +109,15 @@ func containingBytes(i *Image, file, magic string) bool {
 }
 
 // isActive reports whether a unit runs on this machine; nothing runs in a tree.
-func (i *Image) isActive(unit string) bool {
-	state, err := i.Units.State(context.Background(), unit)
+func (i *Image) isActive(ctx context.Context, unit string) bool {
+	state, err := i.Units.State(ctx, unit)
 	return i.Live() && err == nil && state.Active == "active"
 }
 
 // findSwap lists the swap files that hold something.
 func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	candidates := []string{"/swapfile", "/swap.img"} // what every guide calls them
-	if i.Files.IsSwap("/swap") {
+	if disk.IsSwap(i.Files, "/swap") {
 		candidates = append(candidates, "/swap")
 	}
 	for _, line := range i.textLines("/etc/fstab") {
@@ -118,12 +125,12 @@ func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			candidates = append(candidates, fields[0])
 		}
 	}
-	candidates = append(candidates, i.SwapFiles()...)
+	candidates = append(candidates, disk.SwapFiles(i.Host)...)
 	for _, file := range candidates {
-		if !i.isFile(file) {
+		if !i.isFile(file) || i.mounted(file) { // what is mounted there is no part of the image
 			continue
 		}
-		used, err := i.Files.SwapHoldsData(file)
+		used, err := disk.SwapHoldsData(i.Files, file)
 		if err != nil {
 			return nil, err
 		}
@@ -137,9 +144,9 @@ func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
 // zeroSwap takes a swap file out of use and overwrites everything behind its header, which keeps its id and label.
 func zeroSwap(_ context.Context, i *Image, file string) error {
 	if i.Live() {
-		if err := i.SwapOff(file); err != nil && !errors.Is(err, host.ErrNoSwap) {
+		if err := disk.SwapOff(file); err != nil && !errors.Is(err, disk.ErrNoSwap) {
 			return err
 		}
 	}
-	return i.Files.ZeroSwap(file)
+	return disk.ZeroSwap(i.Files, file)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"path"
 	"strings"
+
+	"oneclick-agent/agent/disk"
 )
 
 // vendorRemove is the entry of what the manifest itself wants removed.
@@ -99,5 +101,5 @@ func removeEmpty(i *Image, directory string) error {
 	if len(i.list(directory)) > 0 {
 		return nil // the check that follows says what is wrong with it
 	}
-	return i.Files.Discard(directory, false)
+	return disk.Discard(i.Files, directory, false)
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"context"
 	"debug/elf"
 	"errors"
 	"io/fs"
@@ -62,7 +63,7 @@ type account struct {
 
 // Look reads what everything else is judged by.
 func Look(h *host.Host) (*Image, error) {
-	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, real: map[string]string{}, shadow: map[string]string{}}
+	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, real: map[string]string{}, foreign: map[string]bool{}, shadow: map[string]string{}}
 	passwd, err := h.Files.ReadFile("/etc/passwd", maxText)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -90,7 +91,7 @@ func Look(h *host.Host) (*Image, error) {
 			image.homes = append(image.homes, home)
 		}
 	}
-	image.packages.image = image
+	image.packages.image, image.packages.ctx = image, context.Background()
 	for _, trace := range []string{ranMark, "/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json", "/etc/oneclick/database.env"} {
 		if h.Files.Exists(trace) && image.ranHere == "" {
 			image.ranHere = trace
@@ -181,7 +182,7 @@ func (i *Image) match(directory string, parts []string, depth int) (found []stri
 	if part == "**" {
 		found = i.match(directory, rest, depth)
 		for _, entry := range i.list(directory) {
-			if entry.IsDir() && depth < maxDepth && !i.mounted(path.Join(directory, entry.Name())) {
+			if entry.IsDir() && depth < maxDepth {
 				found = append(found, i.match(path.Join(directory, entry.Name()), parts, depth+1)...)
 			}
 		}
@@ -195,33 +196,29 @@ func (i *Image) match(directory string, parts []string, depth int) (found []stri
 		return i.match(below, rest, depth)
 	}
 	for _, entry := range i.list(directory) {
-		if ok, _ := path.Match(part, entry.Name()); ok && !i.mounted(path.Join(directory, entry.Name())) {
+		if ok, _ := path.Match(part, entry.Name()); ok {
 			found = append(found, i.match(path.Join(directory, entry.Name()), rest, depth)...)
 		}
 	}
 	return found
 }
 
-// mounted reports whether something is mounted at path that does not go into the snapshot.
+// mounted reports whether something is mounted at path that does not go into the snapshot, or that cannot be told.
 func (i *Image) mounted(path string) bool {
-	if i.foreign == nil {
-		i.foreign = map[string]bool{}
-		for _, mount := range i.Files.Mounts() {
-			i.foreign[mount.Point] = true
-		}
-		for _, mount := range i.Files.SnapshotMounts() {
-			delete(i.foreign, mount.Point)
-		}
-		delete(i.foreign, "/")
+	known, ok := i.foreign[path]
+	if !ok {
+		own, err := i.Files.IsOwnPath(path)
+		known = err != nil || !own
+		i.foreign[path] = known
 	}
-	return i.foreign[path]
+	return known
 }
 
-// list is what is in a directory, kept until something is cleaned.
+// list is what is in a directory and goes into the snapshot, kept until something is cleaned.
 func (i *Image) list(directory string) []fs.DirEntry {
 	entries, ok := i.names[directory]
 	if !ok {
-		entries, _ = i.Files.ReadDir(directory) // what is no directory holds nothing
+		entries, _ = i.Files.ReadOwn(directory) // what is no directory holds nothing
 		i.names[directory] = entries
 	}
 	return entries

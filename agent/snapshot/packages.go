@@ -28,6 +28,7 @@ const (
 // packages is what the package manager of the image knows.
 type packages struct {
 	image   *Image
+	ctx     context.Context // of the run; it ends rpm, which is asked the first time that a package matters
 	once    sync.Once
 	status  map[string]string // package to its state, for dpkg: "install ok installed"
 	broken  []string          // packages that are not wholly installed
@@ -60,7 +61,7 @@ func (p *packages) load() {
 }
 
 func (p *packages) loadRPM() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 	defer cancel()
 	out, err := p.image.command(ctx, "rpm", "-qa", "--qf", `%{NAME}\n`)
 	if err != nil {
@@ -207,7 +208,7 @@ func (p *packages) listRPM() {
 	if !p.image.Live() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), packagesWithin)
+	ctx, cancel := context.WithTimeout(p.ctx, packagesWithin)
 	defer cancel()
 	reader, writer := io.Pipe()
 	done := make(chan struct{})

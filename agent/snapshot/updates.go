@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/pattern"
 )
@@ -52,7 +53,7 @@ func (i *Image) lookForUpdates(ctx context.Context) *updates {
 		i.updates.err = err
 		return i.updates
 	}
-	defer i.Files.Discard(private, false)
+	defer disk.Discard(i.Files, private, false)
 	if i.packages.debian() {
 		i.updates.err = i.updates.apt(ctx, i, private)
 	} else {

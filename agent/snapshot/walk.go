@@ -26,12 +26,7 @@ var notInSnapshot = []string{"/proc", "/sys", "/dev", "/run"}
 
 // walkEverything visits every file that goes into the snapshot: once for the checks of modes, and once for the secrets.
 func (i *Image) walkEverything(ctx context.Context, visit func(*host.Entry)) error {
-	var enter []string
-	for _, mount := range i.Files.SnapshotMounts() {
-		enter = append(enter, mount.Point)
-	}
 	return i.Files.Walk(ctx, "/", &host.Walk{
-		Enter: enter,
 		Visit: func(entry *host.Entry) error {
 			if slices.Contains(notInSnapshot, entry.Path) {
 				return fs.SkipDir
