@@ -31,21 +31,17 @@ func systems() (all []system) {
 	return all
 }
 
-// release is what /etc/os-release says. It is read as data: sourcing it would run it.
+// release is what os-release says, of the first of its two places that has it (os-release(5)). It is read as data:
+// sourcing it would run it.
 func (i *Image) release() (name, version string) {
 	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
-		for _, line := range i.textLines(file) {
-			key, value, _ := strings.Cut(line, "=")
-			value = strings.Trim(value, `"'`)
-			switch {
-			case key == "NAME" && name == "":
-				name = value
-			case key == "VERSION_ID" && version == "":
-				version = value
-			}
+		if !i.Files.Exists(file) {
+			continue
 		}
+		v := sourced(strings.ReplaceAll(i.text(file), "\r\n", "\n"), map[string]string{})
+		return v.values["NAME"], v.values["VERSION_ID"]
 	}
-	return name, version
+	return "", ""
 }
 
 // isRelease compares a version with the table's: of the RHEL family the table has the major number.
