@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -50,11 +51,12 @@ func SwapFiles(h *host.Host) (files []string) {
 	return files
 }
 
-// IsSwap reports whether mkswap(8) made the file a swap area.
+// IsSwap reports whether mkswap(8) made the file a swap area, hibernated or not.
 func IsSwap(files *host.Root, path string) bool {
-	const signature = "SWAPSPACE2"
 	head, err := files.ReadHead(path, swapHeader)
-	return err == nil && strings.HasSuffix(string(head), signature) && len(head) == swapHeader
+	return err == nil && len(head) == swapHeader && slices.ContainsFunc([]string{"SWAPSPACE2", "S1SUSPEND\x00", "S2SUSPEND\x00"}, func(signature string) bool {
+		return strings.HasSuffix(string(head), signature)
+	})
 }
 
 // SwapOff takes a swap file of this machine out of use. It returns ErrNoSwap where it is in none.

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"path"
 	"strings"
 )
 
@@ -8,12 +9,14 @@ func networkEntries() []Entry {
 	return []Entry{
 		{
 			ID: "network.leases", Severity: Medium, Mode: Default, Action: Remove, Returns: true, Reason: "the build machine's addresses and DHCP identity",
-			Touches: []string{"/var/lib/dhclient/*", "/var/lib/dhcp/*", "/var/lib/dhcpcd/*", "/var/lib/dhcpcd5/*", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*", "/var/db/dhcpcd/*"},
-			Holds:   notDirectory,
+			Touches: []string{"/var/lib/dhclient/*", "/var/lib/dhcp/dhclient*", "/var/lib/dhcpcd/*", "/var/lib/dhcpcd5/*", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*", "/var/db/dhcpcd/*"},
+			Holds: func(i *Image, file string) bool {
+				return notDirectory(i, file) && !strings.Contains(path.Base(file), "server")
+			},
 		},
 		{
 			ID: "network.server_leases", Severity: Medium, Mode: Optional, Action: Remove, Reason: "leases that a DHCP server gave out; they may be the app's", Silent: true,
-			Touches: []string{"/var/lib/dhcpd/*", "/var/lib/kea/*.csv", "/var/lib/misc/dnsmasq.leases"},
+			Touches: []string{"/var/lib/dhcpd/*", "/var/lib/dhcp/dhcpd*", "/var/lib/kea/*.csv", "/var/lib/misc/dnsmasq.leases", "/var/lib/systemd/network/*server*"},
 		},
 		{
 			ID: "network.manager_identity", Severity: High, Mode: Default, Action: Remove, Returns: true, Reason: "the key that NetworkManager derives stable addresses from",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"oneclick-agent/agent/disk"
@@ -66,6 +67,12 @@ func spoolEntries() []Entry {
 			Remedy: "use a swap file instead, which cleaning overwrites; or swapoff {subject}, overwrite it with zeros, and mkswap it with the same id",
 		},
 		{
+			ID: "swap.other_file", Severity: Medium, Mode: ReportOnly, Reason: "it has a swap file's name and is none, so that it is left as it is", Touches: swapNames,
+			Remedy: "mkswap {subject}, or give the file another name", Holds: func(i *Image, file string) bool {
+				return i.hasContent(file) && !slices.Contains(i.swapFiles(), file)
+			},
+		},
+		{
 			ID: "swap.content", Severity: Critical, Mode: Guarded, Action: Zero, Reason: "memory of the build machine's programs, with every secret that they had", Touches: []string{"swap files of /etc/fstab", "/swapfile", "/swap.img", "/swap"},
 			Find: findSwap, Clean: zeroSwap, Guard: func(i *Image) string {
 				if used, free := disk.Swap(i.Host); used > free {
@@ -114,19 +121,27 @@ func (i *Image) isActive(ctx context.Context, unit string) bool {
 	return i.Live() && err == nil && state.Active == "active"
 }
 
-// findSwap lists the swap files that hold something.
-func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	candidates := []string{"/swapfile", "/swap.img"} // what every guide calls them
-	if disk.IsSwap(i.Files, "/swap") {
-		candidates = append(candidates, "/swap")
+// swapNames are what every guide calls a swap file.
+var swapNames = []string{"/swapfile", "/swap.img", "/swap"}
+
+// swapFiles are the files that are swap: by /etc/fstab, by the kernel, or by their name and what mkswap(8) wrote.
+func (i *Image) swapFiles() (files []string) {
+	for _, file := range swapNames {
+		if disk.IsSwap(i.Files, file) {
+			files = append(files, file)
+		}
 	}
 	for _, line := range i.textLines("/etc/fstab") {
 		if fields := strings.Fields(line); len(fields) >= 3 && fields[2] == "swap" && strings.HasPrefix(fields[0], "/") && !strings.HasPrefix(fields[0], "/dev/") {
-			candidates = append(candidates, fields[0])
+			files = append(files, fields[0])
 		}
 	}
-	candidates = append(candidates, disk.SwapFiles(i.Host)...)
-	for _, file := range candidates {
+	return append(files, disk.SwapFiles(i.Host)...)
+}
+
+// findSwap lists the swap files that hold something.
+func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
+	for _, file := range i.swapFiles() {
 		if !i.isFile(file) || i.mounted(file) { // what is mounted there is no part of the image
 			continue
 		}
