@@ -125,7 +125,8 @@ func (e *Entry) tellsSecret() bool {
 func Catalogue() []Entry {
 	return slices.Concat(
 		vendorEntries(), digitalOceanEntries(), packageEntries(), firstBootEntries(),
-		sshKeyEntries(), sshdEntries(), sudoEntries(), accountEntries(), identityEntries(), storageAndProductEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
+		sshKeyEntries(), sshdEntries(), sudoEntries(), accountEntries(), loginEntries(), bootEntries(),
+		serviceEntries(), identityEntries(), storageAndProductEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
 		enrolmentEntries(), spoolEntries(), cleanHookEntries(), logEntries(), systemEntries(), firewallEntries(), secretEntries(), diskEntries(),
 	)
 }

@@ -42,7 +42,7 @@ func TestEachMistakeOfTheMarketplacesScriptHasTheRightVerdict(t *testing.T) {
 		{8, "root's key under another name", file("/root/.ssh/deploy.pem", privateKey), Pass, "ssh.other_keys", Fail, "/root/.ssh/deploy.pem"},
 		{9, "authorized_keys2", file("/root/.ssh/authorized_keys2", key), Pass, "ssh.authorized_keys", Fail, "/root/.ssh/authorized_keys2"},
 		{9, "keys where sshd is told to look", both(file("/etc/ssh/sshd_config", "AuthorizedKeysFile /etc/ssh/keys/%u\n"), file("/etc/ssh/keys/root", key)), Pass, "ssh.authorized_keys", Fail, "/etc/ssh/keys/root"},
-		{9, "an authority that vouches for users", file("/etc/ssh/sshd_config", "TrustedUserCAKeys /etc/ssh/ca.pub\nPasswordAuthentication no\n"), Pass, "ssh.key_sources", Warn, "TrustedUserCAKeys /etc/ssh/ca.pub"},
+		{9, "an authority that vouches for users", file("/etc/ssh/sshd_config", "TrustedUserCAKeys /etc/ssh/ca.pub\nPasswordAuthentication no\n"), Pass, "ssh.key_sources", Fail, "TrustedUserCAKeys /etc/ssh/ca.pub"},
 		{10, "a short history with a token", file("/root/.bash_history", "export DO_TOKEN=dop_v1_"+strings.Repeat("a1", 32)+"\n"), Pass, "history.shells", Fail, "/root/.bash_history"},
 		{10, "a key shorter than the limit", file("/root/.ssh/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5\n"), Pass, "ssh.authorized_keys", Fail, "/root/.ssh/authorized_keys"},
 		{11, "the history of a database client", file("/root/.mysql_history", "set password\n"), Pass, "history.shells", Fail, "/root/.mysql_history"},

@@ -49,10 +49,10 @@ func networkEntries() []Entry {
 		},
 		{
 			ID: "network.hardware_address", Severity: Medium, Mode: ReportOnly, Reason: "it is tied to a hardware address", Remedy: "match by name, or leave the network to cloud-init",
-			Touches: []string{"/etc/udev/rules.d/75-persistent-*", "/etc/netplan/*.yaml", "/etc/systemd/network/*.network", "/etc/sysconfig/network-scripts/ifcfg-*"},
+			Touches: []string{"/etc/udev/rules.d/75-persistent-*", "/etc/netplan/*.yaml", "/etc/systemd/network/*.network", "/etc/sysconfig/network-scripts/ifcfg-*", "/etc/NetworkManager/system-connections/*"},
 			Holds: func(i *Image, file string) bool {
 				text := strings.ToLower(i.text(file))
-				return !strings.Contains(file, "cloud-init") && (strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(file, "75-persistent"))
+				return !strings.Contains(file, "cloud-init") && (strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(text, "mac-address=") || strings.Contains(file, "75-persistent"))
 			},
 		},
 		{

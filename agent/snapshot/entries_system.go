@@ -84,6 +84,10 @@ func systemEntries() []Entry {
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkSetuid) },
 		},
 		{
+			ID: "system.capabilities", Severity: Critical, Mode: ReportOnly, Reason: "whoever starts it has rights of root, and no package gave it them", Remedy: "setcap -r {subject}, or accept it", Touches: []string{"/**"},
+			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkCapability) },
+		},
+		{
 			ID: "system.world_writable", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "every account can change it, and programs are run from there", Remedy: "chmod o-w {subject}", Touches: []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc"},
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkWritable) },
 		},

@@ -34,6 +34,8 @@ type Image struct {
 	// SkipSecrets leaves the secret scan out; its checks are then unknown.
 	SkipSecrets bool
 
+	ownOnce     sync.Once
+	ownNames    []string // see ownWords
 	machineOnce sync.Once
 	machineIs   elf.Machine
 	accounts    []account
@@ -58,6 +60,7 @@ type Image struct {
 type account struct {
 	name, field string // field is the password field
 	uid         int
+	group       string
 	home, shell string
 }
 
@@ -77,7 +80,7 @@ func Look(h *host.Host) (*Image, error) {
 		if err != nil {
 			continue
 		}
-		image.accounts = append(image.accounts, account{fields[0], fields[1], uid, path.Clean("/" + fields[5]), fields[6]})
+		image.accounts = append(image.accounts, account{fields[0], fields[1], uid, fields[3], path.Clean("/" + fields[5]), fields[6]})
 	}
 	shadow, _ := h.Files.ReadFile("/etc/shadow", maxText) // without it, the passwords are in /etc/passwd
 	for _, line := range lines(shadow) {
@@ -189,11 +192,11 @@ func (i *Image) match(directory string, parts []string, depth int) (found []stri
 		return found
 	}
 	if !strings.ContainsAny(part, "*?[") {
-		below := path.Join(directory, part)
-		if _, err := i.Files.Lstat(below); err != nil || i.mounted(below) {
+		entries := i.list(directory) // sorted, and without what is mounted
+		if _, there := slices.BinarySearchFunc(entries, part, func(entry fs.DirEntry, name string) int { return strings.Compare(entry.Name(), name) }); !there {
 			return nil
 		}
-		return i.match(below, rest, depth)
+		return i.match(path.Join(directory, part), rest, depth)
 	}
 	for _, entry := range i.list(directory) {
 		if ok, _ := path.Match(part, entry.Name()); ok {

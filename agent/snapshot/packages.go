@@ -27,14 +27,16 @@ const (
 
 // packages is what the package manager of the image knows.
 type packages struct {
-	image   *Image
-	ctx     context.Context // of the run; it ends rpm, which is asked the first time that a package matters
-	once    sync.Once
-	status  map[string]string // package to its state, for dpkg: "install ok installed"
-	broken  []string          // packages that are not wholly installed
-	listed  sync.Once
-	sums    map[string]string // path to the checksum that its package gave it, "" for one that has none
-	verdict sync.Map          // path to whether it is as its package made it
+	image     *Image
+	ctx       context.Context // of the run; it ends rpm, which is asked the first time that a package matters
+	once      sync.Once
+	status    map[string]string // package to its state, for dpkg: "install ok installed"
+	broken    []string          // packages that are not wholly installed
+	listed    sync.Once
+	sums      map[string]string // path to the checksum that its package gave it, "" for one that has none
+	modes     map[string]uint16
+	overrides map[string]bool // what dpkg-statoverride names
+	verdict   sync.Map        // path to whether it is as its package made it
 }
 
 // load reads which packages there are.
@@ -119,6 +121,12 @@ func (p *packages) owns(file string) bool {
 	return owned
 }
 
+// sum is the checksum that a package gave the file, "" where there is none.
+func (p *packages) sum(file string) string {
+	p.list()
+	return p.sums[canonical(file)]
+}
+
 // vouches reports whether the file is, byte for byte, as its package made it.
 func (p *packages) vouches(file string) bool {
 	if known, ok := p.verdict.Load(file); ok {
@@ -166,7 +174,7 @@ func (p *packages) checksum(file string, length int) string {
 // list reads which files the packages brought.
 func (p *packages) list() {
 	p.listed.Do(func() {
-		p.sums = map[string]string{}
+		p.sums, p.modes, p.overrides = map[string]string{}, map[string]uint16{}, map[string]bool{}
 		if !p.debian() {
 			p.listRPM()
 			return
@@ -188,6 +196,11 @@ func (p *packages) list() {
 				})
 			}
 		}
+		p.eachLine("/var/lib/dpkg/statoverride", func(line string) { // root messagebus 4754 /usr/lib/dbus-1.0/...
+			if fields := strings.Fields(line); len(fields) == 4 {
+				p.overrides[canonical(fields[3])] = true
+			}
+		})
 		p.eachLine(dpkgStatus, func(line string) { // " /etc/adduser.conf 4a1b...": a configuration file
 			if fields := strings.Fields(line); strings.HasPrefix(line, " /") && len(fields) >= 2 && len(fields[1]) == 2*md5.Size {
 				p.sums[canonical(fields[0])] = fields[1]
@@ -228,4 +241,17 @@ func (p *packages) listRPM() {
 	p.image.Run(ctx, host.Command{Argv: []string{"rpm", "-qa", "--dump"}, Output: writer}) // no rpm: no package owns anything
 	writer.Close()
 	<-done
+}
+
+// mode is the mode that a package gave a file; known is false where its package manager does not record modes.
+func (p *packages) mode(file string) (mode uint16, known bool) {
+	p.list()
+	mode, known = p.modes[canonical(file)]
+	return mode, known
+}
+
+// overridden reports whether the administrator told dpkg to give the file another mode (dpkg-statoverride(1)).
+func (p *packages) overridden(file string) bool {
+	p.list()
+	return p.overrides[canonical(file)]
 }

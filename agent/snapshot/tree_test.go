@@ -41,6 +41,7 @@ func newTree(t *testing.T) *tree {
 		}
 		os.Chmod(tr.path(program), 0o755)
 	}
+	os.Chmod(tr.path("/etc/shadow"), 0o640)
 	for _, home := range []string{"/root", "/home/deploy", "/srv/app", "/tmp", "/var/tmp"} {
 		os.MkdirAll(tr.path(home), 0o755)
 	}
