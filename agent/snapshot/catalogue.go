@@ -50,9 +50,12 @@ const (
 // Status is the verdict on one subject.
 type Status string
 
-// The verdicts. Unknown is for what could not be determined; it is never a pass.
+// The verdicts, by one rule: a way in, a live secret, or what keeps the image's Droplets from working fails; what is
+// likely one warns; what depends on what the vendor intends is a note. Unknown is for what could not be determined, and
+// is never a pass.
 const (
 	Pass    Status = "pass"
+	Note    Status = "note"
 	Warn    Status = "warn"
 	Fail    Status = "fail"
 	Unknown Status = "unknown"
@@ -127,7 +130,7 @@ func Catalogue() []Entry {
 		vendorEntries(), digitalOceanEntries(), packageEntries(), firstBootEntries(),
 		sshKeyEntries(), sshdEntries(), sudoEntries(), accountEntries(), loginEntries(), bootEntries(),
 		serviceEntries(), identityEntries(), storageAndProductEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
-		enrolmentEntries(), spoolEntries(), cleanHookEntries(), logEntries(), systemEntries(), firewallEntries(), secretEntries(), diskEntries(),
+		enrolmentEntries(), spoolEntries(), cleanHookEntries(), logEntries(), systemEntries(), firewallEntries(), listingEntries(), secretEntries(), diskEntries(),
 	)
 }
 

@@ -15,7 +15,7 @@ func enrolmentEntries() []Entry {
 		},
 		{
 			ID: "enrolment.directory", Severity: High, Mode: Optional, Action: Remove, Reason: "the build machine's membership of a directory service",
-			Touches: []string{"/etc/krb5.keytab", "/etc/ipa/default.conf", "/etc/ipa/ca.crt", "/var/lib/ipa-client/sysrestore/*", "/var/lib/sss/db/*", "/var/lib/samba/private/secrets.tdb", "/var/kerberos/krb5kdc/principal*"},
+			Touches: []string{"/etc/krb5.keytab", "/etc/ipa/default.conf", "/etc/ipa/ca.crt", "/var/lib/ipa-client/sysrestore/*", "/var/lib/sss/db/*", "/var/lib/sss/secrets/.secrets.mkey", "/var/lib/sss/secrets/secrets.ldb", "/var/lib/samba/private/secrets.tdb", "/var/kerberos/krb5kdc/principal*"},
 		},
 		{
 			ID: "enrolment.agents", Severity: Critical, Mode: ReportOnly, Reason: "the build machine's identity towards a management or monitoring service", Remedy: "remove it before the snapshot, and enrol at first boot",

@@ -235,13 +235,9 @@ func containsWord(text, word string) bool {
 			return false
 		}
 		begin, end := at+n, at+n+len(word)
-		inside := func(b byte) bool {
-			return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '.' || b == ':' || b == '-' || b == '_'
-		}
-		if isName := !strings.ContainsAny(word, ".:"); isName { // a name may be the first part of a longer one
-			inside = func(b byte) bool {
-				return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '-' || b == '_'
-			}
+		inside := func(b byte) bool { // what a longer number, name or address goes on with
+			letter := b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '-' || b == '_'
+			return letter || b == '.' && strings.Contains(word, ".") || b == ':' && strings.Contains(word, ":")
 		}
 		endOfSentence := end < len(text) && text[end] == '.' && (end+1 == len(text) || !inside(text[end+1]))
 		if (begin == 0 || !inside(text[begin-1])) && (end == len(text) || !inside(text[end]) || endOfSentence) {

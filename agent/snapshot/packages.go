@@ -30,6 +30,7 @@ type packages struct {
 	image     *Image
 	ctx       context.Context // of the run; it ends rpm, which is asked the first time that a package matters
 	once      sync.Once
+	versions  map[string]string
 	status    map[string]string // package to its state, for dpkg: "install ok installed"
 	broken    []string          // packages that are not wholly installed
 	listed    sync.Once
@@ -42,7 +43,7 @@ type packages struct {
 // load reads which packages there are.
 func (p *packages) load() {
 	p.once.Do(func() {
-		p.status = map[string]string{}
+		p.status, p.versions = map[string]string{}, map[string]string{}
 		data, err := p.image.Files.ReadFile(dpkgStatus, maxPackageFile)
 		if err != nil {
 			p.loadRPM()
@@ -52,6 +53,8 @@ func (p *packages) load() {
 		for line := range strings.Lines(string(data)) {
 			if value, ok := strings.CutPrefix(line, "Package: "); ok {
 				name = strings.TrimSpace(value)
+			} else if value, ok := strings.CutPrefix(line, "Version: "); ok {
+				p.versions[name] = strings.TrimSpace(value)
 			} else if value, ok := strings.CutPrefix(line, "Status: "); ok {
 				p.status[name] = strings.TrimSpace(value)
 				if fields := strings.Fields(value); len(fields) == 3 && fields[2] != "installed" && fields[2] != "config-files" && fields[2] != "not-installed" {
@@ -76,6 +79,12 @@ func (p *packages) loadRPM() {
 
 // debian reports whether dpkg keeps the packages.
 func (p *packages) debian() bool { return p.image.Files.Exists(dpkgStatus) }
+
+// version is the version of an installed package, "" where it is not known.
+func (p *packages) version(name string) string {
+	p.load()
+	return p.versions[name]
+}
 
 func (p *packages) installed(name string) bool {
 	p.load()

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -93,10 +94,10 @@ func (i *Image) judgeEntry(entry *host.Entry) (kind string, s Subject) {
 		if s := i.judgeCapabilities(entry); s.Name != "" {
 			return walkCapability, s
 		}
-		if vendorsOwn(entry.Path) {
-			if s.Message = i.foreignProgram(entry); s.Message != "" {
-				return walkArchitecture, s
-			}
+	}
+	if library := strings.HasSuffix(entry.Path, ".so") || strings.Contains(path.Base(entry.Path), ".so."); entry.IsRegular() && (executable || library) && entry.Stat.Size > 64 && vendorsOwn(entry.Path) {
+		if s.Message = i.foreignProgram(entry); s.Message != "" {
+			return walkArchitecture, s
 		}
 	}
 	if entry.IsRegular() {
