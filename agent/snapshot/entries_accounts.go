@@ -72,10 +72,13 @@ func accountEntries() []Entry {
 			ID: "users.backups", Severity: High, Mode: Default, Action: Remove,
 			Reason: "a copy of the account files, with password hashes of before",
 			Touches: []string{
-				"/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock",
+				"/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-",
 				"/var/backups/passwd.bak", "/var/backups/shadow.bak", "/var/backups/group.bak", "/var/backups/gshadow.bak",
-				"/etc/passwd.lock", "/etc/shadow.lock", "/etc/group.lock", "/etc/gshadow.lock",
 			},
+		},
+		{
+			ID: "users.locks", Severity: Low, Mode: Default, Action: Remove, Silent: true, Reason: "locks that tools for accounts leave, and make again",
+			Touches: []string{"/etc/.pwd.lock", "/etc/passwd.lock", "/etc/shadow.lock", "/etc/group.lock", "/etc/gshadow.lock", "/etc/subuid.lock", "/etc/subgid.lock"},
 		},
 		{
 			ID: "users.root_twin", Severity: Critical, Mode: ReportOnly, Reason: "another account with root's id 0", Touches: []string{"/etc/passwd"},

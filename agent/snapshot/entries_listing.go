@@ -60,7 +60,11 @@ func findOldCloudInit(_ context.Context, i *Image) ([]Subject, error) {
 
 func findSSHServer(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	if !i.HasCommand("/usr/sbin/sshd") {
-		return []Subject{{Name: "sshd"}}, nil
+		s := Subject{Name: "sshd"}
+		if !i.packages.debian() && !i.packages.rpm() { // the tree of something that is no whole system
+			s.Status = Warn
+		}
+		return []Subject{s}, nil
 	}
 	for _, unit := range []string{"ssh.service", "sshd.service"} {
 		if target, err := i.Files.Readlink("/etc/systemd/system/" + unit); err == nil && target == "/dev/null" {

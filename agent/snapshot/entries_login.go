@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/pattern"
 )
 
@@ -48,7 +49,7 @@ func loginEntries() []Entry {
 			Touches: []string{"/etc/dropbear/authorized_keys", "/etc/dropbear/initramfs/authorized_keys", "/etc/dropbear-initramfs/authorized_keys", "~/.dropbear/authorized_keys"}, Holds: filled,
 		},
 		{
-			ID: "login.account_files", Severity: Critical, Mode: ReportOnly, Reason: "others than root can read the passwords' hashes, or change who may do what", Remedy: "give {subject} back to root, with the mode that its package gave it",
+			ID: "login.account_files", Severity: Critical, Mode: Default, Action: Edit, Clean: mendMode, Reason: "others than root can read the passwords' hashes, or change who may do what",
 			Touches: []string{"/etc/shadow", "/etc/gshadow", "/etc/passwd", "/etc/group", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh/sshd_config", "/etc/pam.d", "/root", "/home/*"}, Find: findAccountFileModes,
 		},
 		{
@@ -243,6 +244,23 @@ func findAccountFileModes(_ context.Context, i *Image) (subjects []Subject, _ er
 		}
 	}
 	return subjects, nil
+}
+
+// mendMode takes the bits away that others must not have. Who owns a file is for the vendor to find out.
+func mendMode(_ context.Context, i *Image, file string) error {
+	info, err := i.Files.Stat(file)
+	if err != nil {
+		return err
+	}
+	if owner := ownerOf(i, file); owner != ownerOf(i, "/etc") && !strings.HasPrefix(file, "/home/") {
+		return fmt.Errorf("it belongs to the account with id %d; find out why, and give it back to root", owner)
+	}
+	at := slices.IndexFunc(accountFiles, func(f accountFile) bool { return f.path == file })
+	mode := info.Mode() &^ 0o002
+	if at >= 0 {
+		mode = info.Mode() &^ accountFiles[at].others
+	}
+	return i.Files.SetAttributes(file, host.Mode(mode))
 }
 
 func ownerOf(i *Image, file string) int {

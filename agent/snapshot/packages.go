@@ -86,6 +86,11 @@ func (p *packages) version(name string) string {
 	return p.versions[name]
 }
 
+// rpm reports whether rpm keeps the packages.
+func (p *packages) rpm() bool {
+	return p.image.Files.Exists("/var/lib/rpm") || p.image.Files.Exists("/usr/lib/sysimage/rpm")
+}
+
 func (p *packages) installed(name string) bool {
 	p.load()
 	state := p.status[name]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"oneclick-agent/agent/problem"
 )
@@ -34,6 +35,9 @@ type Check struct {
 	Remedy  string `json:"remedy"`
 	// Severity says what is at stake: critical, high, medium, low.
 	Severity Severity `json:"severity"`
+	// Why is in one sentence why this matters for the image, and Accepted the manifest's reason for accepting it.
+	Why      string `json:"why"`
+	Accepted string `json:"accepted,omitempty"`
 }
 
 // Summary counts the checks by verdict. It is always computed from them.
@@ -101,6 +105,9 @@ func (r *Report) WriteText(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%-8s %-28s %s\n", check.Status, check.ID, check.Subject)
 		fmt.Fprintf(w, "         %s\n", check.Message)
+		if check.Status != Pass && check.Status != Unknown && check.Why != "" && !strings.Contains(check.Message, check.Why) {
+			fmt.Fprintf(w, "         why: %s\n", check.Why)
+		}
 		if check.Remedy != "" {
 			fmt.Fprintf(w, "         -> %s\n", check.Remedy)
 		}
