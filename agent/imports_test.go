@@ -34,7 +34,8 @@ var ours = map[string][]string{
 	"agent/publish":      {"agent/host"},
 	"agent/scan":         {"agent/pattern"},
 	"agent/disk":         {"agent/host"},
-	"agent/snapshot":     {"agent/disk", "agent/host", "agent/manifest", "agent/pattern", "agent/problem", "agent/render", "agent/scan"},
+	"agent/rpmdb":        {},
+	"agent/snapshot":     {"agent/disk", "agent/host", "agent/manifest", "agent/pattern", "agent/problem", "agent/render", "agent/rpmdb", "agent/scan"},
 	"cmd/oneclick-agent": {"agent/database", "agent/droplet", "agent/firstboot", "agent/firstlogin", "agent/host", "agent/manifest", "agent/motd", "agent/problem", "agent/publish", "agent/secret", "agent/snapshot"},
 	"cmd/droplet-lab":    {"packaging/lab"},
 }

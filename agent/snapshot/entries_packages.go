@@ -47,7 +47,9 @@ func packageEntries() []Entry {
 		{
 			ID: "packages.state", Severity: Medium, Mode: ReportOnly, Reason: "the package is not wholly installed", Remedy: "run dpkg --configure -a and apt-get -f install", Touches: []string{dpkgStatus},
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
-				i.packages.load()
+				if err := i.packages.unknown(); err != nil {
+					return nil, err
+				}
 				for _, name := range i.packages.broken {
 					subjects = append(subjects, Subject{Name: name})
 				}
@@ -63,12 +65,18 @@ func packageEntries() []Entry {
 			Find: findReboot,
 		},
 		{
-			ID: "updates.automatic", Severity: Medium, Mode: ReportOnly, Reason: "nothing installs security updates by itself", Remedy: "install unattended-upgrades, or dnf-automatic", Touches: []string{"/etc/apt/apt.conf.d", "/etc/dnf/automatic.conf"},
+			ID: "updates.automatic", Severity: Medium, Mode: ReportOnly, Reason: "nothing installs security updates by itself", Touches: []string{"/etc/apt/apt.conf.d", "/etc/dnf/automatic.conf"},
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if i.updatesItself() {
 					return nil, nil
 				}
-				return []Subject{{Name: "unattended-upgrades"}}, nil
+				if err := i.packages.unknown(); err != nil {
+					return nil, err
+				}
+				if i.packages.rpm() && !i.packages.debian() {
+					return []Subject{{Name: "dnf-automatic", Remedy: "install dnf-automatic, and enable dnf-automatic-install.timer"}}, nil
+				}
+				return []Subject{{Name: "unattended-upgrades", Remedy: "install unattended-upgrades"}}, nil
 			},
 		},
 	}

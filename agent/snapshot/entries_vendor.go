@@ -41,6 +41,9 @@ func digitalOceanEntries() []Entry {
 			Touches: []string{"packages droplet-agent, droplet-agent-keyring, do-agent"},
 			Prepare: stopping("droplet-agent-install-retry.timer", "droplet-agent-update.timer", "droplet-agent-install-retry.service", "droplet-agent-update.service", "droplet-agent.service", "do-agent.service"),
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
+				if err := i.packages.unknown(); err != nil {
+					return nil, err
+				}
 				for _, name := range agentPackages {
 					if i.packages.installed(name) {
 						subjects = append(subjects, Subject{Name: name})

@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"context"
 	"debug/elf"
 	"errors"
 	"io/fs"
@@ -94,7 +93,7 @@ func Look(h *host.Host) (*Image, error) {
 			image.homes = append(image.homes, home)
 		}
 	}
-	image.packages.image, image.packages.ctx = image, context.Background()
+	image.packages.image = image
 	for _, trace := range []string{ranMark, "/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json", "/etc/oneclick/database.env"} {
 		if h.Files.Exists(trace) && image.ranHere == "" {
 			image.ranHere = trace

@@ -1,20 +1,22 @@
 package snapshot
 
 import (
-	"bufio"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 	"sync"
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/rpmdb"
 )
 
 const (
@@ -28,10 +30,11 @@ const (
 // packages is what the package manager of the image knows.
 type packages struct {
 	image     *Image
-	ctx       context.Context // of the run; it ends rpm, which is asked the first time that a package matters
 	once      sync.Once
 	versions  map[string]string
 	status    map[string]string // package to its state, for dpkg: "install ok installed"
+	rpms      []rpmdb.Package   // until their files are listed
+	err       error             // why the packages are not known
 	broken    []string          // packages that are not wholly installed
 	listed    sync.Once
 	sums      map[string]string // path to the checksum that its package gave it, "" for one that has none
@@ -65,16 +68,40 @@ func (p *packages) load() {
 	})
 }
 
+// rpmDatabases are where rpm has kept its database, the newest first.
+var rpmDatabases = []string{"/usr/lib/sysimage/rpm/rpmdb.sqlite", "/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db", "/var/lib/rpm/Packages.db", "/usr/lib/sysimage/rpm/Packages", "/var/lib/rpm/Packages"}
+
+// loadRPM reads rpm's database itself: in a tree no program of the tree is run.
 func (p *packages) loadRPM() {
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
-	defer cancel()
-	out, err := p.image.command(ctx, "rpm", "-qa", "--qf", `%{NAME}\n`)
-	if err != nil {
+	for _, file := range rpmDatabases {
+		database, err := p.image.Files.ReadFile(file, maxPackageFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var log []byte
+		if err == nil && p.image.Files.Exists(file+"-wal") {
+			log, err = p.image.Files.ReadFile(file+"-wal", maxPackageFile)
+		}
+		if err == nil {
+			p.rpms, err = rpmdb.Parse(database, log)
+		}
+		if err != nil {
+			p.err = fmt.Errorf("%w, of %s", err, file)
+		}
+		for _, installed := range p.rpms {
+			p.status[installed.Name], p.versions[installed.Name] = "install ok installed", installed.Version
+		}
 		return
 	}
-	for name := range strings.FieldsSeq(out) {
-		p.status[name] = "install ok installed"
+	if p.rpm() {
+		p.err = errors.New("rpm's database is not there")
 	}
+}
+
+// unknown is why nothing is known of the packages, nil where they are known.
+func (p *packages) unknown() error {
+	p.load()
+	return p.err
 }
 
 // debian reports whether dpkg keeps the packages.
@@ -125,7 +152,7 @@ func (p *packages) purge(ctx context.Context, name string) error {
 // forget has everything read again, after packages changed.
 func (p *packages) forget() {
 	p.once, p.listed, p.verdict = sync.Once{}, sync.Once{}, sync.Map{}
-	p.broken = nil
+	p.broken, p.rpms, p.err = nil, nil, nil
 }
 
 // owns reports whether a package brought the file.
@@ -230,31 +257,20 @@ func (p *packages) eachLine(file string, do func(line string)) {
 	}
 }
 
-// listRPM asks rpm for all files and their checksums.
+// listRPM takes the files out of rpm's database.
 func (p *packages) listRPM() {
-	if !p.image.Live() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(p.ctx, packagesWithin)
-	defer cancel()
-	reader, writer := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for rows := bufio.NewScanner(reader); rows.Scan(); { // path size mtime digest mode owner group isconfig isdoc rdev symlink
-			if fields := strings.Fields(rows.Text()); len(fields) >= 11 {
-				digest, name := fields[len(fields)-8], strings.Join(fields[:len(fields)-10], " ")
-				if strings.Trim(digest, "0") == "" { // a directory, or a link
-					digest = ""
-				}
-				p.sums[canonical(name)] = digest
+	p.load()
+	for _, installed := range p.rpms {
+		for _, file := range installed.Files {
+			name := canonical(file.Path)
+			p.sums[name] = ""
+			if len(file.Digest) == 2*md5.Size || len(file.Digest) == 2*sha256.Size {
+				p.sums[name] = file.Digest
 			}
+			p.modes[name] = file.Mode
 		}
-		io.Copy(io.Discard, reader) // a line that is too long ends the reading, and must not hold rpm up
-	}()
-	p.image.Run(ctx, host.Command{Argv: []string{"rpm", "-qa", "--dump"}, Output: writer}) // no rpm: no package owns anything
-	writer.Close()
-	<-done
+	}
+	p.rpms = nil
 }
 
 // mode is the mode that a package gave a file; known is false where its package manager does not record modes.

@@ -44,7 +44,9 @@ func TestTheReportsForOthersHaveEveryFindingAndNoSecret(t *testing.T) {
 	var log struct {
 		Version string
 		Runs    []struct {
-			Tool    struct{ Driver struct{ Rules []struct{ ID string } } }
+			Tool struct {
+				Driver struct{ Rules []struct{ ID string } }
+			}
 			Results []struct {
 				RuleID, Level string
 				RuleIndex     int

@@ -32,7 +32,6 @@ var errSkipped = errors.New("the secret scan was left out")
 // Run cleans and checks, or does what the options say instead. An error means that it was interrupted; it can be
 // started again at any time.
 func Run(ctx context.Context, i *Image, o Options) (Report, error) {
-	i.packages.ctx = ctx
 	if i.Files.Locked(firstBootLock) {
 		return Report{}, errors.New("cannot judge the image: first boot is at work on it; follow it with: oneclick-agent status --wait")
 	}

@@ -68,6 +68,9 @@ func (i *Image) treeFindings(ctx context.Context, kind string) ([]Subject, error
 		}
 		i.walked = walked
 	}
+	if kind == walkSetuid || kind == walkCapability {
+		return i.walked[kind], i.packages.unknown()
+	}
 	return i.walked[kind], nil
 }
 
