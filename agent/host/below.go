@@ -79,22 +79,13 @@ func (d *directory) sameMount(above int) error {
 	if err != nil {
 		return err
 	}
-	if here.Dev != parent.Dev || mountOf(int(d.file.Fd())) != mountOf(above) {
+	// Where the kernel does not tell the number, the device has to do.
+	mount, _ := mountNumber(int(d.file.Fd()), "")
+	mountAbove, _ := mountNumber(above, "")
+	if here.Dev != parent.Dev || mount != mountAbove {
 		return fmt.Errorf("a file system is mounted at /%s; unmount it first", d.path)
 	}
 	return nil
-}
-
-// mountOf is the number of the mount that an open directory is in; 0 where the kernel does not tell.
-func mountOf(fd int) uint64 {
-	var stat unix.Statx_t
-	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stat); err == nil && stat.Mask&unix.STATX_MNT_ID != 0 {
-		return stat.Mnt_id
-	}
-	if _, id, err := unix.NameToHandleAt(fd, "", unix.AT_EMPTY_PATH); err == nil {
-		return uint64(id)
-	}
-	return 0
 }
 
 // SetAttributesBelow gives everything below the directory at path these attributes, but not the directory itself: that

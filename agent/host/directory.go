@@ -108,8 +108,8 @@ func (r *Root) Remove(path string) error {
 		if p.isTop() {
 			return errors.New("it is the root directory")
 		}
-		if point := r.mountedBelow(p.String()); point != "" {
-			return fmt.Errorf("a file system is mounted at %s; unmount it first", point)
+		if err := p.isWhole(0); err != nil {
+			return err
 		}
 		if err := p.remove(0); err != nil {
 			return err
@@ -120,6 +120,19 @@ func (r *Root) Remove(path string) error {
 		return fmt.Errorf("cannot remove %s: %w", path, explain(err))
 	}
 	return nil
+}
+
+// isWhole reports as an error what is mounted below a directory, before anything in it is removed.
+func (p *place) isWhole(depth int) error {
+	below, err := p.enter(depth)
+	if err != nil {
+		return nil // it is no directory
+	}
+	defer below.close()
+	if err := below.sameMount(p.dir); err != nil {
+		return err
+	}
+	return below.each(func(entry *place) error { return entry.isWhole(depth + 1) })
 }
 
 // emptyTries is how often a directory is emptied into which somebody keeps putting things.

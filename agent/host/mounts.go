@@ -20,7 +20,8 @@ type Mount struct {
 }
 
 // Mounts lists what is mounted at the tree's top and below it, in the order in which it was mounted. It is what the
-// kernel says of this process (proc_pid_mountinfo(5)); where /proc is not there, nothing is known to be mounted.
+// kernel says of this process (proc_pid_mountinfo(5)), and empty where /proc is not there: what must not be touched is
+// told by IsOwn.
 func (r *Root) Mounts() []Mount {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -33,12 +34,12 @@ func (r *Root) Mounts() []Mount {
 		if !ok || len(left) < 6 || len(right) < 3 {
 			continue
 		}
-		point, inside := r.inTree(unescapeMount(left[4]))
+		point, inside := r.inTree(Unescape(left[4]))
 		if !inside {
 			continue
 		}
 		mounts = append(mounts, Mount{
-			Point: point, Type: right[0], Source: unescapeMount(right[1]), Device: left[2], Whole: left[3] == "/",
+			Point: point, Type: right[0], Source: Unescape(right[1]), Device: left[2], Whole: left[3] == "/",
 			Writable: !hasOption(left[5], "ro") && !hasOption(right[2], "ro"),
 		})
 	}
@@ -63,8 +64,8 @@ func hasOption(options, name string) bool {
 	return false
 }
 
-// unescapeMount undoes the kernel's \040 for a space, and its like.
-func unescapeMount(text string) string {
+// Unescape undoes what the kernel writes for odd bytes of a path in its tables: its \040 for a space, and its like.
+func Unescape(text string) string {
 	if !strings.Contains(text, `\`) {
 		return text
 	}
@@ -121,16 +122,4 @@ func diskOf(device string) string {
 		}
 	}
 	return filepath.Base(target)
-}
-
-// mountedBelow is the first mount point at or below a name of the tree, "" for none. What is mounted there is not part
-// of the tree, and whoever removes the name would empty it.
-func (r *Root) mountedBelow(name string) string {
-	path := filepath.Join("/", name)
-	for _, mount := range r.Mounts() {
-		if mount.Point == path && path != "/" || strings.HasPrefix(mount.Point, strings.TrimSuffix(path, "/")+"/") {
-			return mount.Point
-		}
-	}
-	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,9 +22,12 @@ type Operation struct{ Name, Object string }
 // as they would be after a chroot, and only where nobody but root can have put them there: an operation below a
 // directory that another account owns or may write fails with a ForeignLink instead.
 type Root struct {
-	dir  string
-	top  int // descriptor (O_PATH) of the tree's top
-	root *os.Root
+	dir       string
+	top       int // descriptor (O_PATH) of the tree's top
+	root      *os.Root
+	ownOnce   sync.Once
+	ownMounts []uint64
+	ownErr    error
 	// Before is called ahead of each change; an error stops the change as a power cut would, without any
 	// cleaning up. Tests use it to fail at call n.
 	Before func(Operation) error

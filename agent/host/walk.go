@@ -8,16 +8,17 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// Entry is one thing that Walk came by: what lstat(2) says of it, and the directory it was found in.
+// Entry is one thing that Walk came by: what statx(2) says of it, and the directory it was found in.
 type Entry struct {
 	Path      string // in the tree
 	Name      string
-	Stat      unix.Stat_t
+	Stat      unix.Statx_t
 	directory int
 }
 
@@ -49,23 +50,22 @@ func (e *Entry) Open() (*os.File, error) {
 	return file, nil
 }
 
-// Walk is a visit of everything below a directory. No symbolic link is followed, and no file system that is mounted in
-// the tree is entered except where Enter names its mount point.
+// Walk is a visit of everything below a directory. No symbolic link is followed, and nothing that is mounted in the tree
+// and is no part of it is visited.
 type Walk struct {
-	Enter []string
 	// Visit is called for each entry, in no order and from several goroutines at once. fs.SkipDir leaves a directory
 	// out; any other error ends the walk.
 	Visit func(*Entry) error
 	// Failed is told what could not be looked at. It may be nil.
 	Failed func(path string, err error)
 
-	root    *Root
-	mounted map[string]bool
-	mu      sync.Mutex
-	more    sync.Cond
-	todo    []string
-	busy    int
-	err     error
+	root *Root
+	own  []uint64
+	mu   sync.Mutex
+	more sync.Cond
+	todo []string
+	busy int
+	err  error
 }
 
 // walkers is how many directories are visited at once, for each processor: most of the time a visit waits for the disk.
@@ -77,12 +77,9 @@ func (r *Root) Walk(ctx context.Context, top string, w *Walk) error {
 	if err != nil {
 		return fmt.Errorf("cannot walk %s: %w", top, err)
 	}
-	w.root, w.mounted, w.more.L = r, map[string]bool{}, &w.mu
-	for _, mount := range r.Mounts() {
-		w.mounted[mount.Point] = true
-	}
-	for _, point := range w.Enter {
-		delete(w.mounted, point)
+	w.root, w.more.L = r, &w.mu
+	if w.own, err = r.own(); err != nil {
+		return fmt.Errorf("cannot walk %s: %w", top, err)
 	}
 	w.todo = []string{path.Join("/", name)}
 	stop := context.AfterFunc(ctx, func() { w.stop(ctx.Err()) })
@@ -148,16 +145,15 @@ func (w *Walk) list(directory string) (below []string, err error) {
 	entry := Entry{directory: int(file.Fd())}
 	for _, name := range names {
 		entry.Name, entry.Path = name, path.Join(directory, name)
-		if err := unix.Fstatat(entry.directory, name, &entry.Stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			if !errors.Is(err, unix.ENOENT) {
-				w.failed(entry.Path, err)
-			}
+		number, err := entry.look()
+		if err != nil {
+			w.failed(entry.Path, err)
 			continue
 		}
-		if w.mounted[entry.Path] {
+		if !slices.Contains(w.own, number) {
 			continue
 		}
-		err := w.Visit(&entry)
+		err = w.Visit(&entry)
 		if errors.Is(err, fs.SkipDir) {
 			continue
 		}
@@ -169,6 +165,18 @@ func (w *Walk) list(directory string) (below []string, err error) {
 		}
 	}
 	return below, nil
+}
+
+// look fills in what the kernel says of the entry, and returns the number of the mount that it is on.
+func (e *Entry) look() (mount uint64, err error) {
+	const mask = unix.STATX_BASIC_STATS | unix.STATX_MNT_ID
+	if err := unix.Statx(e.directory, e.Name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, mask, &e.Stat); err != nil {
+		return 0, err
+	}
+	if e.Stat.Mask&unix.STATX_MNT_ID != 0 {
+		return e.Stat.Mnt_id, nil
+	}
+	return mountNumber(e.directory, e.Name)
 }
 
 func (w *Walk) failed(path string, err error) {

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -69,77 +68,6 @@ func TestAWalkVisitsEverythingOnceAndFollowsNothing(t *testing.T) {
 	walked(t, root, reading)
 }
 
-func TestASparseFileIsReadWithoutItsHoles(t *testing.T) {
-	t.Parallel()
-	file, err := os.Create(filepath.Join(t.TempDir(), "sparse"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	const size = 1 << 40
-	file.WriteAt([]byte("begin"), 0)
-	file.WriteAt([]byte("middle"), size/2)
-	if err := file.Truncate(size); err != nil {
-		t.Skip("this file system has no sparse files of a terabyte")
-	}
-	data, err := io.ReadAll(NewSparseReader(file, size))
-	if err != nil || !bytes.Contains(data, []byte("begin")) || !bytes.Contains(data, []byte("middle")) || len(data) > 1<<20 {
-		t.Errorf("read %d bytes: %v", len(data), err)
-	}
-}
-
-func TestADeletedFileThatIsOpenIsFoundAndEmptied(t *testing.T) {
-	t.Parallel()
-	h, err := Open("/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	name := filepath.Join(t.TempDir(), "app.log")
-	file, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	file.WriteString("a line\n")
-	os.Remove(name)
-	if got := h.DeletedFiles(filepath.Dir(name)); !slices.Equal(got, []string{name}) {
-		t.Errorf("found %q", got)
-	}
-	if err := h.EmptyDeleted(name); err != nil {
-		t.Error(err)
-	}
-	if info, err := file.Stat(); err != nil || info.Size() != 0 {
-		t.Errorf("it has %d bytes", info.Size())
-	}
-}
-
-func TestEmptyingOverwritesAndKeepsTheFile(t *testing.T) {
-	t.Parallel()
-	root, err := OpenRoot(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	name := filepath.Join(root.Dir(), "log")
-	os.WriteFile(name, []byte("a line\n"), 0o640)
-	if err := root.Empty("/log", true); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(name); err != nil || info.Size() != 0 || info.Mode().Perm() != 0o640 {
-		t.Errorf("%v, %v", info, err)
-	}
-	os.WriteFile(name, []byte("a line\n"), 0o640)
-	os.Link(name, name+".2")
-	want := "cannot empty /log: the same file has another name, which would lose its content too; remove one of them"
-	if err := root.Empty("/log", false); err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-	if err := root.Discard("/", false); err == nil || err.Error() != "cannot remove /: it is the root directory" {
-		t.Errorf("got %v", err)
-	}
-}
-
 // FuzzUnescapeMount: no line of the kernel's makes it panic, and what has no backslash comes back as it is.
 func FuzzUnescapeMount(f *testing.F) {
 	seeds := []string{`/mnt/a\040b`, `\134`, `\`, `\04`, `/plain`, `\999`}
@@ -150,7 +78,7 @@ func FuzzUnescapeMount(f *testing.F) {
 		f.Fatal("the seeds are missing")
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		out := unescapeMount(text)
+		out := Unescape(text)
 		if !strings.Contains(text, `\`) && out != text {
 			t.Errorf("%q became %q", text, out)
 		}

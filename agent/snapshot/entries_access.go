@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"oneclick-agent/agent/pattern"
@@ -22,6 +23,14 @@ func sshKeyEntries() []Entry {
 			Reason:  "who has this key could log in to every Droplet of the image",
 			Touches: []string{"~/.ssh/authorized_keys", "~/.ssh/authorized_keys2", "sshd's AuthorizedKeysFile"},
 			Find:    findAuthorizedKeys,
+		},
+		{
+			ID: "ssh.other_key_files", Severity: Critical, Mode: Default, Action: Remove,
+			Reason:  "whom sshd trusts for all accounts is decided on each Droplet; the Marketplace's own cleaning removes it too",
+			Touches: []string{"/etc/ssh/*key*", "/etc/ssh/authorized_keys/*", "/etc/ssh/keys/*", "/etc/ssh/*.pub"},
+			Holds: func(i *Image, file string) bool { // without the file that RevokedKeys names, sshd takes no key at all
+				return filled(i, file) && !strings.HasPrefix(path.Base(file), "ssh_host_") && file != i.sshdConfiguration().get("RevokedKeys") && !i.namedForKeys(file)
+			},
 		},
 		{
 			ID: "ssh.private_keys", Severity: Critical, Mode: Default, Action: Remove,
@@ -61,7 +70,7 @@ func sshdEntries() []Entry {
 			Touches: []string{"/etc/ssh/sshd_config.d/50-cloud-init.conf"},
 		},
 		{
-			ID: "ssh.key_sources", Severity: High, Mode: ReportOnly, Left: Warn,
+			ID: "ssh.key_sources", Severity: Critical, Mode: ReportOnly,
 			Reason: "sshd lets in whom this command, authority or principal vouches for", Touches: []string{"/etc/ssh/sshd_config"},
 			Remedy: "take the line out, or accept the finding with its reason", Find: findKeySources,
 		},
@@ -107,7 +116,12 @@ func sudoEntries() []Entry {
 // keyLine is a line of an authorized_keys file (sshd(8)).
 var keyLine = pattern.New(`(?m)(^|[\s,"])(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\s+\S`)
 
-func findAuthorizedKeys(_ context.Context, i *Image) (subjects []Subject, _ error) {
+func findAuthorizedKeys(_ context.Context, i *Image) ([]Subject, error) {
+	return i.authorizedKeys(), nil
+}
+
+// authorizedKeys are the files that sshd takes keys from, and where links in their place lead.
+func (i *Image) authorizedKeys() (subjects []Subject) {
 	for _, pattern := range i.sshdConfiguration().keyFiles() {
 		usual := strings.HasPrefix(pattern, ".ssh/authorized_keys")
 		for _, a := range append([]account{{name: "root", home: "/root"}}, i.accounts...) {
@@ -127,7 +141,12 @@ func findAuthorizedKeys(_ context.Context, i *Image) (subjects []Subject, _ erro
 			}
 		}
 	}
-	return subjects, nil
+	return subjects
+}
+
+// namedForKeys reports whether ssh.authorized_keys tells of the file already.
+func (i *Image) namedForKeys(file string) bool {
+	return slices.ContainsFunc(i.authorizedKeys(), func(s Subject) bool { return s.Name == file })
 }
 
 func findKeySources(_ context.Context, i *Image) (subjects []Subject, _ error) {
@@ -135,7 +154,11 @@ func findKeySources(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, key := range []string{"AuthorizedKeysCommand", "TrustedUserCAKeys", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsFile"} {
 		for _, s := range c.settings {
 			if s.key == strings.ToLower(key) && s.value != "none" {
-				subjects = append(subjects, Subject{Name: key + " " + s.value})
+				found := Subject{Name: key + " " + s.value}
+				if strings.HasPrefix(key, "AuthorizedPrincipals") {
+					found.Status = Warn // it only counts beside an authority
+				}
+				subjects = append(subjects, found)
 			}
 		}
 	}
@@ -164,6 +187,17 @@ func findSSHSettings(ctx context.Context, i *Image) (subjects []Subject, _ error
 	if c.get("PermitEmptyPasswords") == "yes" {
 		add("PermitEmptyPasswords yes", Fail, "sshd lets accounts without a password in", "write PermitEmptyPasswords no")
 	}
+	for _, danger := range sshdDangers {
+		if c.get(danger.key) == danger.value {
+			add(danger.key+" "+danger.value, danger.status, danger.message, "take the line out")
+		}
+	}
+	if users := c.get("AllowUsers"); users != "" && !matchesRoot(users) {
+		add("AllowUsers "+users, Fail, "the customer's key is root's, and root is not among those who may log in", "take the line out, or name root")
+	}
+	if users := c.get("DenyUsers"); matchesRoot(users) {
+		add("DenyUsers "+users, Fail, "the customer's key is root's, and root may not log in", "take the line out")
+	}
 	if c.get("PermitRootLogin") == "no" {
 		add("PermitRootLogin no", Fail, "the customer's key is root's, and root may not log in", "write PermitRootLogin prohibit-password")
 	}
@@ -175,6 +209,29 @@ func findSSHSettings(ctx context.Context, i *Image) (subjects []Subject, _ error
 		}
 	}
 	return append(subjects, i.sshdTest(ctx)...), nil
+}
+
+// sshdDangers are single settings that let somebody in, or keep the customer out.
+var sshdDangers = []struct {
+	key, value string
+	status     Status
+	message    string
+}{
+	{"HostbasedAuthentication", "yes", Fail, "sshd lets other machines in without a password or a key of the account"},
+	{"IgnoreRhosts", "no", Fail, "sshd lets in whom a file in a home names"},
+	{"AuthenticationMethods", "none", Fail, "sshd lets everybody in without a password or a key"},
+	{"PubkeyAuthentication", "no", Fail, "the customer comes in with a key, and sshd takes none"},
+	{"StrictModes", "no", Warn, "sshd takes keys from files that other accounts can change"},
+	{"PermitUserEnvironment", "yes", Warn, "an account can have sshd load a library of its own"},
+}
+
+// matchesRoot reports whether a list of names, as AllowUsers has it, is about root.
+func matchesRoot(list string) bool {
+	return slices.ContainsFunc(strings.Fields(list), func(pattern string) bool {
+		user, _, _ := strings.Cut(pattern, "@")
+		ok, _ := path.Match(user, "root")
+		return ok
+	})
 }
 
 // sshdTest has sshd itself read its settings; keys that are no longer there are no mistake.
@@ -243,6 +300,12 @@ func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 		var who, free []string // who becomes root at all, and who without a password
 		for _, line := range i.textLines(file) {
 			name, rule, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+			if name == "Defaults" || strings.HasPrefix(name, "Defaults") && strings.Contains(rule, "!authenticate") {
+				if strings.Contains(rule, "!authenticate") {
+					free = append(free, cmp.Or(strings.TrimLeft(strings.TrimPrefix(name, "Defaults"), ":@!>"), "whoever has a rule"))
+				}
+				continue
+			}
 			special := name == "root" || strings.HasPrefix(name, "Defaults") || strings.HasPrefix(name, "@") || strings.HasSuffix(name, "_Alias")
 			switch {
 			case special || !strings.Contains(rule, "="):

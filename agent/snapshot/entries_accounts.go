@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 )
 
@@ -71,10 +72,13 @@ func accountEntries() []Entry {
 			ID: "users.backups", Severity: High, Mode: Default, Action: Remove,
 			Reason: "a copy of the account files, with password hashes of before",
 			Touches: []string{
-				"/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock",
+				"/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-",
 				"/var/backups/passwd.bak", "/var/backups/shadow.bak", "/var/backups/group.bak", "/var/backups/gshadow.bak",
-				"/etc/passwd.lock", "/etc/shadow.lock", "/etc/group.lock", "/etc/gshadow.lock",
 			},
+		},
+		{
+			ID: "users.locks", Severity: Low, Mode: Default, Action: Remove, Silent: true, Reason: "locks that tools for accounts leave, and make again",
+			Touches: []string{"/etc/.pwd.lock", "/etc/passwd.lock", "/etc/shadow.lock", "/etc/group.lock", "/etc/gshadow.lock", "/etc/subuid.lock", "/etc/subgid.lock"},
 		},
 		{
 			ID: "users.root_twin", Severity: Critical, Mode: ReportOnly, Reason: "another account with root's id 0", Touches: []string{"/etc/passwd"},
@@ -171,11 +175,11 @@ func removeAccount(_ context.Context, i *Image, name string) error {
 		}
 	}
 	if home := i.accounts[at].home; strings.HasPrefix(home, "/home/") {
-		if err := i.Files.Discard(home, false); err != nil {
+		if err := disk.Discard(i.Files, home, false); err != nil {
 			return err
 		}
 	}
-	return errors.Join(i.Files.Discard("/var/mail/"+name, false), i.readShadow())
+	return errors.Join(disk.Discard(i.Files, "/var/mail/"+name, false), i.readShadow())
 }
 
 // withoutAccount is a line of an account file without the account: its own line goes, and it is no member any more.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/pattern"
 )
 
 func cloudInitEntries() []Entry {
@@ -113,8 +114,11 @@ func (i *Image) cloudInitMakesKeys() bool {
 		return true // the defaults in the program have it
 	}
 	text := i.text("/etc/cloud/cloud.cfg")
-	return (strings.Contains(text, "- ssh\n") || strings.Contains(text, "[ssh") || strings.Contains(text, "- [ssh")) && !strings.Contains(text, "ssh_genkeytypes: []")
+	return sshModule().MatchString(text) && !strings.Contains(text, "ssh_genkeytypes: []")
 }
+
+// sshModule is cloud-init's module in a list, however it is written.
+var sshModule = pattern.New(`(?m)(?:^\s*-\s*\[?|[\[,]\s*)ssh\s*(?:[,\]#]|$)`)
 
 // installerFiles are left by installers, and keep cloud-init from looking for DigitalOcean.
 var installerFiles = []string{"/etc/cloud/cloud.cfg.d/99-installer.cfg", "/etc/cloud/cloud.cfg.d/subiquity-*.cfg", "/etc/cloud/cloud.cfg.d/curtin-*.cfg", "/etc/cloud/cloud.cfg.d/90-installer-network.cfg"}

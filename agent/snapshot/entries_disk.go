@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"oneclick-agent/agent/disk"
 )
 
 // diskEntries come when nothing is deleted any more.
@@ -27,7 +29,7 @@ func diskEntries() []Entry {
 				if mount.Point != point {
 					continue
 				}
-				done, err := i.Files.EraseFree(ctx, mount, i.eraseProgress(point))
+				done, err := disk.EraseFree(ctx, i.Files, mount, i.eraseProgress(point))
 				if err == nil {
 					i.Report(fmt.Sprintf("%s: %d MB free, of which %d MB held something and were overwritten; discarded: %t; journal cleared: %t", point, done.Free>>20, done.Zeroed>>20, done.Trimmed, done.Journal))
 				}

@@ -10,29 +10,54 @@ func enrolmentEntries() []Entry {
 	return []Entry{
 		{
 			ID: "enrolment.subscriptions", Severity: High, Mode: ReportOnly, Reason: "the build machine's subscription, which every Droplet would use", Remedy: "run pro detach, or subscription-manager unregister, before the snapshot",
-			Touches: []string{"/var/lib/ubuntu-advantage/private/*", "/etc/pki/consumer/*.pem", "/etc/pki/entitlement/*.pem"},
+			Touches: []string{"/var/lib/ubuntu-advantage/private/*", "/etc/pki/consumer/*.pem", "/etc/pki/entitlement/*.pem", "/var/lib/landscape/client/broker.bpickle", "/etc/zypp/credentials.d/SCCcredentials"},
 			Holds:   func(i *Image, file string) bool { return filled(i, file) && path.Base(file) != "public" },
 		},
 		{
 			ID: "enrolment.directory", Severity: High, Mode: Optional, Action: Remove, Reason: "the build machine's membership of a directory service",
-			Touches: []string{"/etc/krb5.keytab", "/etc/ipa/default.conf", "/etc/ipa/ca.crt", "/var/lib/ipa-client/sysrestore/*", "/var/lib/sss/db/*", "/var/lib/samba/private/secrets.tdb", "/var/kerberos/krb5kdc/principal*"},
+			Touches: []string{"/etc/krb5.keytab", "/etc/ipa/default.conf", "/etc/ipa/ca.crt", "/var/lib/ipa-client/sysrestore/*", "/var/lib/sss/db/*", "/var/lib/sss/secrets/.secrets.mkey", "/var/lib/sss/secrets/secrets.ldb", "/var/lib/samba/private/secrets.tdb", "/var/kerberos/krb5kdc/principal*"},
 		},
 		{
 			ID: "enrolment.agents", Severity: Critical, Mode: ReportOnly, Reason: "the build machine's identity towards a management or monitoring service", Remedy: "remove it before the snapshot, and enrol at first boot",
 			Touches: []string{
-				"/var/lib/puppet/ssl/private_keys/*", "/etc/puppetlabs/puppet/ssl/private_keys/*", "/etc/salt/pki/minion/minion.pem", "/etc/salt/minion_id", "/etc/chef/client.pem", "/etc/newrelic-infra.yml",
-				"/etc/zabbix/*.psk", "/var/lib/tailscale/tailscaled.state", "/var/lib/netdata/registry/netdata.public.unique.id", "/opt/consul/node-id", "/var/lib/consul/node-id",
+				"/var/lib/puppet/ssl/private_keys/*", "/etc/puppetlabs/puppet/ssl/private_keys/*", "/etc/salt/pki/minion/minion.pem", "/etc/salt/minion_id", "/etc/zabbix/*.psk", "/var/lib/tailscale/tailscaled.state", "/var/lib/netdata/registry/netdata.public.unique.id", "/opt/consul/node-id", "/var/lib/consul/node-id",
 				"/var/lib/rancher/k3s/server/token", "/var/lib/rancher/k3s/server/node-token", "/var/lib/kubelet/pki/*", "/etc/kubernetes/pki/*.key", "/etc/kubernetes/admin.conf", "/var/lib/cloudflared/*.json", "/etc/cloudflared/*.json",
-				"/var/lib/waagent/provisioned", "/var/lib/amazon/ssm/registration",
+				"/var/lib/waagent/provisioned", "/var/lib/amazon/ssm/registration", "/var/lib/netdata/cloud.d/*", "/var/lib/zerotier-one/identity.secret", "/var/lib/zerotier-one/authtoken.secret", "/var/ossec/etc/client.keys",
+				"/opt/consul/serf/*.keyring", "/var/lib/consul/serf/*.keyring", "/opt/consul/data/node-id", "/opt/consul/data/serf/*.keyring", "/opt/nomad/client/secret-id", "/opt/nomad/data/client/secret-id", "/var/lib/nomad/client/secret-id",
+				"~~/**/.credentials_rsaparams", "/opt/**/.credentials_rsaparams", "/srv/**/.credentials_rsaparams", "~~/**/.runner", "/opt/**/.runner", "/srv/**/.runner", "~/.cloudflared/*.json", "~/.cloudflared/cert.pem",
+				"/etc/osquery/enroll_secret", "/var/lib/teleport/proc/*", "/var/lib/teleport/host_uuid", "/var/lib/elastic-agent/fleet.enc", "/etc/elastic-agent/fleet.enc", "/opt/Elastic/Agent/fleet.enc", "/var/lib/filebeat/registry/filebeat/meta.json", "/var/lib/filebeat/meta.json",
+				"/opt/CrowdStrike/falconstore", "/opt/splunkforwarder/etc/instance.cfg", "/opt/splunk/etc/auth/splunk.secret", "/opt/splunkforwarder/etc/auth/splunk.secret", "/etc/chef/*.pem", "/etc/cinc/*.pem", "/etc/salt/pki/master/master.pem", "/var/lib/mackerel-agent/id",
+				"/var/snap/microk8s/current/credentials/*", "/var/lib/k0s/pki/*.key", "/etc/nebula/*.key", "/var/lib/headscale/*.key", "/etc/foreman-proxy/*.key", "/var/lib/one-context/*",
+			},
+			Holds: filled,
+		},
+		{
+			ID: "enrolment.insights", Severity: High, Mode: Default, Action: Remove, Reason: "the build machine's identity towards Red Hat, under which every Droplet would report",
+			Touches: []string{"/etc/insights-client/machine-id", "/etc/insights-client/.registered", "/etc/insights-client/.unregistered", "/etc/insights-client/.lastupload", "/etc/redhat-access-insights/machine-id", "/var/lib/insights/*", "/var/lib/rhsm/facts/*", "/var/lib/rhsm/cache/*", "/var/lib/rhsm/packages/*"},
+		},
+		{
+			ID: "enrolment.snap_login", Severity: Critical, Mode: ReportOnly, Reason: "the builder's login to the snap store, or the machine's", Remedy: "snap logout, and build on a Droplet whose snapd is not yet registered", Touches: []string{"/var/lib/snapd/state.json", "~/.snap/auth.json"},
+			Holds: func(i *Image, file string) bool {
+				return containing(`"macaroon":"`, `"session-macaroon":"`, `"macaroon": "`, `"session-macaroon": "`)(i, file)
 			},
 		},
 		{
-			ID: "enrolment.agent_keys", Severity: Critical, Mode: ReportOnly, Reason: "a key of a monitoring service", Remedy: "take the key out, and ask for it at first login", Touches: []string{"/etc/datadog-agent/datadog.yaml", "/etc/wireguard/*.conf"},
+			ID: "enrolment.remote_editors", Severity: High, Mode: Default, Action: Remove, Reason: "the server of the builder's editor, with its token, its logs and what it knows of the builder's machine",
+			Touches: []string{"~/.vscode-server", "~/.vscode-server-insiders", "~/.vscode-remote", "~/.vscode-cli", "~/.cursor-server", "~/.windsurf-server", "~/.codeium", "~/.trae-server", "~/.positron-server", "~/.cache/JetBrains", "~/.config/JetBrains", "~/.zed_server"},
+		},
+		{
+			ID: "enrolment.automation", Severity: Medium, Mode: Default, Action: Remove, Reason: "temporary files of the program that built the image",
+			Touches: []string{"~/.ansible/tmp", "~/.ansible/cp", "~/.ansible/galaxy_token", "~/.ansible_async", "~/.ansible_galaxy", "/etc/ansible/facts.d/*.tmp", "~/.chef/cache", "~/.vagrant.d", "~/.packer.d", "~/.config/packer"},
+		},
+		{
+			ID: "enrolment.agent_keys", Severity: Critical, Mode: ReportOnly, Reason: "a key of a monitoring service, of a runner or of a network", Remedy: "take the key out, and ask for it at first login",
+			Touches: []string{"/etc/datadog-agent/datadog.yaml", "/etc/wireguard/*.conf", "/etc/newrelic-infra.yml", "/etc/newrelic/newrelic.cfg", "/etc/php/*/*/conf.d/newrelic.ini", "/etc/gitlab-runner/config.toml", "~/.gitlab-runner/config.toml", "/etc/buildkite-agent/buildkite-agent.cfg",
+				"/etc/consul.d/*.hcl", "/etc/consul.d/*.json", "/etc/nomad.d/*.hcl", "/etc/netdata/claim.conf", "/etc/netdata/stream.conf", "/etc/mackerel-agent/mackerel-agent.conf", "/etc/sysdig/dragent.yaml", "/opt/draios/etc/dragent.yaml", "/etc/rsyslog.d/22-loggly.conf", "/etc/act_runner/config.yaml", "/etc/tailscale/*.env", "/etc/default/tailscaled"},
 			Holds: func(i *Image, file string) bool {
 				return slices.ContainsFunc(i.textLines(file), func(line string) bool {
 					key, value, _ := strings.Cut(strings.ReplaceAll(line, ":", "="), "=")
-					key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-					return (key == "api_key" || key == "PrivateKey" || key == "PresharedKey") && len(value) >= 20
+					key, value = strings.Trim(strings.ToLower(key), ` "'`), strings.Trim(value, ` "',`)
+					return slices.Contains(agentKeys, strings.TrimPrefix(key, "newrelic.")) && len(value) >= 16 && !strings.Contains(value, "your") && !strings.Contains(value, "REPLACE") && !strings.Contains(value, "<")
 				})
 			},
 		},
@@ -72,6 +97,9 @@ func enrolmentEntries() []Entry {
 		},
 	}
 }
+
+// agentKeys are the names of settings with a key of a service.
+var agentKeys = []string{"api_key", "apikey", "privatekey", "presharedkey", "license_key", "license", "token", "access_key", "encrypt", "customerid", "ts_authkey", "ts_auth_key"}
 
 const snakeOil = "ssl-cert-snakeoil.key"
 

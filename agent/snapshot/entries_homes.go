@@ -37,7 +37,7 @@ func homeEntries() []Entry {
 		},
 		{
 			ID: "editor.swap", Severity: High, Mode: Default, Action: Remove, Reason: "an editor's copy of a file, with text that was deleted from it",
-			Touches: []string{"/etc/**/.*.sw?", "/etc/**/.*.un~", "/etc/**/#*#", "~~/**/.*.sw?", "~~/**/.*.un~", "~~/**/#*#", "~/.*.sw?", "~/.*.un~", "~/#*#", "~/.*/.*.sw?"}, Holds: regular,
+			Touches: []string{"/etc/**/.*.sw[a-p]", "/etc/**/.*.un~", "/etc/**/#*#", "~~/**/.*.sw[a-p]", "~~/**/.*.un~", "~~/**/#*#", "~/.*.sw[a-p]", "~/.*.un~", "~/#*#", "~/.*/.*.sw[a-p]"}, Holds: isEditorsCopy,
 		},
 		{
 			ID: "editor.backups", Severity: Medium, Mode: Optional, Action: Remove, Silent: true, Reason: "a copy of a configuration as it was, perhaps with an old password",
@@ -50,7 +50,12 @@ func homeEntries() []Entry {
 			},
 		},
 		{
-			ID: "caches.root", Severity: Low, Mode: Default, Action: Remove, Returns: true, Reason: "what programs cached for the builder; addresses in it can hold tokens", Touches: []string{"/root/.cache/*", "/root/.cache"},
+			ID: "caches.root", Severity: Low, Mode: Default, Action: Remove, Returns: true, Reason: "what package managers and compilers cached for the builder; addresses in it can hold tokens",
+			Touches: []string{
+				"/root/.cache/pip", "/root/.cache/pip-tools", "/root/.cache/uv", "/root/.cache/pypoetry/cache", "/root/.cache/pypoetry/artifacts", "/root/.cache/go-build", "/root/.cache/golangci-lint",
+				"/root/.cache/composer", "/root/.cache/yarn", "/root/.cache/npm", "/root/.cache/pnpm", "/root/.cache/node-gyp", "/root/.cache/node/corepack", "/root/.cache/helm", "/root/.cache/ccache", "/root/.cache/sccache",
+				"/root/.cache/bazel", "/root/.cache/gem", "/root/.cache/motd.legal-displayed", "/root/.cache/vim", "/root/.cache/nvim", "/root/.cache/mc", "/root/.cache/thumbnails", "/root/.cache/snowflake",
+			},
 		},
 		{
 			ID: "caches.homes", Severity: Low, Mode: Optional, Action: Remove, Silent: true, Reason: "caches of build tools; some apps need them",
@@ -66,6 +71,13 @@ func homeEntries() []Entry {
 			ID: "desktop.state", Severity: Low, Mode: Optional, Action: Remove, Silent: true, Reason: "state of a desktop's login screen", Touches: []string{"/var/cache/gdm/*", "/var/lib/AccountsService/users/*", "/var/lib/fprint/*"},
 		},
 	}
+}
+
+// isEditorsCopy leaves out what only has the name of vim's swap files: .logo.swf is a film.
+func isEditorsCopy(i *Image, file string) bool {
+	extension := path.Ext(file)
+	certain := !strings.HasPrefix(extension, ".sw") || extension == ".swp" || extension == ".swo" || extension == ".swn"
+	return regular(i, file) && (certain || containingBytes(i, file, "b0VIM"))
 }
 
 // otherHistories keep what was typed under a name of their own.

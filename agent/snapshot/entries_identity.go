@@ -1,9 +1,10 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/netip"
-	"path"
 	"slices"
 	"strings"
 
@@ -60,18 +61,13 @@ func identityEntries() []Entry {
 			},
 		},
 		{
-			ID: "identity.mail_name", Severity: Medium, Mode: ReportOnly, Reason: "the build machine's name", Touches: []string{"/etc/mailname", "/etc/postfix/main.cf", "/etc/machine-info"},
-			Remedy: "have first boot write it with {{ .droplet.name }}",
-			Holds: func(i *Image, file string) bool {
-				name := i.buildName
-				return name != "" && slices.ContainsFunc(i.textLines(file), func(line string) bool {
-					return line == name || strings.HasPrefix(line, "myhostname") && strings.HasSuffix(line, name) || strings.HasPrefix(line, "PRETTY_HOSTNAME")
-				})
-			},
+			ID: "identity.build_machine", Severity: Medium, Mode: ReportOnly, Reason: "it names the build machine, or an address of it", Touches: []string{"/etc/**", "/opt/**", "/srv/**", "/var/www/**"},
+			Remedy: "have first boot write it with {{ .droplet.name }} or {{ .droplet.ipv4 }}",
+			Find:   func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkBuildMachine) },
 		},
 		{
-			ID: "identity.own_addresses", Severity: Medium, Mode: ReportOnly, Reason: "it names an address of the build machine", LiveOnly: true,
-			Touches: []string{"/etc/**"}, Remedy: "have first boot write it with {{ .droplet.ipv4 }}", Find: findOwnAddresses,
+			ID: "identity.host_settings", Severity: Medium, Mode: Default, Action: Edit, Reason: "the build machine's name", Touches: []string{"/etc/sysconfig/network"},
+			Holds: hasLineFor(isHostSetting), Clean: dropLines(isHostSetting),
 		},
 	}
 }
@@ -104,7 +100,7 @@ func storageAndProductEntries() []Entry {
 		},
 		{
 			ID: "identity.update_ids", Severity: Low, Mode: Default, Action: Remove, Reason: "the id under which the package manager asks for updates",
-			Touches: []string{"/var/lib/yum/uuid", "/etc/sysconfig/rhn/systemid", "/etc/sysconfig/rhn/osad-auth.conf", "/etc/smolt/uuid", "/etc/sysconfig/smolt/uuid", "/var/lib/whoopsie/whoopsie-id", "/var/lib/dnf/countme"},
+			Touches: []string{"/var/lib/yum/uuid", "/etc/sysconfig/rhn/systemid", "/etc/sysconfig/rhn/osad-auth.conf", "/etc/smolt/uuid", "/etc/sysconfig/smolt/uuid", "/var/lib/whoopsie/whoopsie-id", "/var/lib/dnf/countme", "/var/lib/dnf/repos/*/countme", "/var/cache/dnf/*/countme", "/var/lib/PackageKit/offline-update-*"},
 		},
 		{
 			ID: "identity.popularity", Severity: Low, Mode: Default, Action: Edit, Reason: "the id under which package statistics are sent", Touches: []string{"/etc/popularity-contest.conf"},
@@ -165,27 +161,70 @@ func isPopularityID(_ *Image, line string) bool {
 	return strings.HasPrefix(strings.TrimSpace(line), "MY_HOSTID=")
 }
 
-// findOwnAddresses looks for the machine's public addresses in the settings of programs.
-func findOwnAddresses(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	var own []string
-	for _, text := range i.Addresses() {
-		if a, err := netip.ParseAddr(text); err == nil && a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLinkLocalUnicast() {
-			own = append(own, text)
+func isHostSetting(_ *Image, line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "HOSTNAME=") || strings.HasPrefix(line, "DHCP_HOSTNAME=")
+}
+
+// commonNames are host names that say nothing, and stand in many files for other reasons.
+var commonNames = []string{"localhost", "debian", "ubuntu", "centos", "rocky", "almalinux", "fedora", "linux", "server", "host", "hostname", "test", "root", "docker", "example", "image", "build", "droplet"}
+
+// ownWords are the name and the public addresses of the build machine: of the machine itself, and of what cloud-init wrote
+// for it into a tree.
+func (i *Image) ownWords() []string {
+	i.ownOnce.Do(func() {
+		short, _, _ := strings.Cut(i.buildName, ".")
+		if len(short) >= 4 && !slices.Contains(commonNames, short) {
+			i.ownNames = append(i.ownNames, short)
+		}
+		addresses := i.Addresses()
+		if !i.Live() {
+			addresses = nil
+			for _, place := range []string{"/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init*", "/etc/systemd/network/10-cloud-init-*", "/etc/sysconfig/network-scripts/ifcfg-eth*", "/run/cloud-init/instance-data.json", "/etc/network/interfaces"} {
+				for _, file := range i.expand(place) {
+					addresses = append(addresses, strings.FieldsFunc(i.text(file), func(r rune) bool { return strings.ContainsRune(" \t\n\"',=/[]{}-", r) })...)
+				}
+			}
+		}
+		for _, text := range addresses {
+			if a, err := netip.ParseAddr(text); err == nil && a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLinkLocalUnicast() && !slices.Contains(i.ownNames, text) {
+				i.ownNames = append(i.ownNames, text)
+			}
+		}
+	})
+	return i.ownNames
+}
+
+const (
+	// maxNamed is the largest file in which the build machine's name is looked for, in bytes: settings are smaller.
+	maxNamed = 64 << 10
+)
+
+// toldElsewhere are files with an entry of their own about the build machine.
+var toldElsewhere = []string{"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/machine-info", "/etc/sysconfig/network", "/etc/network/interfaces"}
+
+// namesBuildMachine says which word of the build machine's a file of settings has in it, "" for none.
+func (i *Image) namesBuildMachine(entry *host.Entry) string {
+	words := i.ownWords()
+	if len(words) == 0 || entry.Stat.Size == 0 || entry.Stat.Size > maxNamed || directoryOf(entry.Path, []string{"/etc", "/opt", "/srv", "/var/www"}) == "" || slices.Contains(toldElsewhere, entry.Path) ||
+		strings.Contains(entry.Path, "cloud-init") || strings.HasPrefix(entry.Path, "/etc/ssl/certs/") || strings.HasPrefix(entry.Path, "/etc/ssh/ssh_host_") {
+		return ""
+	}
+	file, err := entry.Open()
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxNamed))
+	if err != nil || bytes.IndexByte(data, 0) >= 0 {
+		return ""
+	}
+	for _, word := range words {
+		if containsWord(string(data), word) {
+			return "it names the build machine: " + word
 		}
 	}
-	if len(own) == 0 {
-		return nil, nil
-	}
-	for _, file := range i.expand("/etc/**/*") {
-		if base := path.Base(file); strings.HasPrefix(base, ".") || strings.HasPrefix(file, "/etc/ssl/") || !i.isFile(file) {
-			continue
-		}
-		text := i.text(file)
-		if slices.ContainsFunc(own, func(address string) bool { return containsWord(text, address) }) {
-			subjects = append(subjects, Subject{Name: file})
-		}
-	}
-	return subjects, nil
+	return ""
 }
 
 // containsWord reports whether a word stands in the text and is not part of a longer number.
@@ -196,7 +235,10 @@ func containsWord(text, word string) bool {
 			return false
 		}
 		begin, end := at+n, at+n+len(word)
-		inside := func(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b == '.' || b == ':' }
+		inside := func(b byte) bool { // what a longer number, name or address goes on with
+			letter := b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '-' || b == '_'
+			return letter || b == '.' && strings.Contains(word, ".") || b == ':' && strings.Contains(word, ":")
+		}
 		endOfSentence := end < len(text) && text[end] == '.' && (end+1 == len(text) || !inside(text[end+1]))
 		if (begin == 0 || !inside(text[begin-1])) && (end == len(text) || !inside(text[end]) || endOfSentence) {
 			return true

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"path"
 	"strings"
 )
 
@@ -8,12 +9,14 @@ func networkEntries() []Entry {
 	return []Entry{
 		{
 			ID: "network.leases", Severity: Medium, Mode: Default, Action: Remove, Returns: true, Reason: "the build machine's addresses and DHCP identity",
-			Touches: []string{"/var/lib/dhclient/*", "/var/lib/dhcp/*", "/var/lib/dhcpcd/*", "/var/lib/dhcpcd5/*", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*", "/var/db/dhcpcd/*"},
-			Holds:   notDirectory,
+			Touches: []string{"/var/lib/dhclient/*", "/var/lib/dhcp/dhclient*", "/var/lib/dhcpcd/*", "/var/lib/dhcpcd5/*", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*", "/var/db/dhcpcd/*"},
+			Holds: func(i *Image, file string) bool {
+				return notDirectory(i, file) && !strings.Contains(path.Base(file), "server")
+			},
 		},
 		{
 			ID: "network.server_leases", Severity: Medium, Mode: Optional, Action: Remove, Reason: "leases that a DHCP server gave out; they may be the app's", Silent: true,
-			Touches: []string{"/var/lib/dhcpd/*", "/var/lib/kea/*.csv", "/var/lib/misc/dnsmasq.leases"},
+			Touches: []string{"/var/lib/dhcpd/*", "/var/lib/dhcp/dhcpd*", "/var/lib/kea/*.csv", "/var/lib/misc/dnsmasq.leases", "/var/lib/systemd/network/*server*"},
 		},
 		{
 			ID: "network.manager_identity", Severity: High, Mode: Default, Action: Remove, Returns: true, Reason: "the key that NetworkManager derives stable addresses from",
@@ -46,10 +49,10 @@ func networkEntries() []Entry {
 		},
 		{
 			ID: "network.hardware_address", Severity: Medium, Mode: ReportOnly, Reason: "it is tied to a hardware address", Remedy: "match by name, or leave the network to cloud-init",
-			Touches: []string{"/etc/udev/rules.d/75-persistent-*", "/etc/netplan/*.yaml", "/etc/systemd/network/*.network", "/etc/sysconfig/network-scripts/ifcfg-*"},
+			Touches: []string{"/etc/udev/rules.d/75-persistent-*", "/etc/netplan/*.yaml", "/etc/systemd/network/*.network", "/etc/sysconfig/network-scripts/ifcfg-*", "/etc/NetworkManager/system-connections/*"},
 			Holds: func(i *Image, file string) bool {
 				text := strings.ToLower(i.text(file))
-				return !strings.Contains(file, "cloud-init") && (strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(file, "75-persistent"))
+				return !strings.Contains(file, "cloud-init") && (strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(text, "mac-address=") || strings.Contains(file, "75-persistent"))
 			},
 		},
 		{

@@ -37,16 +37,19 @@ func packageEntries() []Entry {
 			ID: "packages.history", Severity: Low, Mode: Optional, Action: Remove, Silent: true, Reason: "the package manager's own history; without it dnf history undo does nothing", Touches: []string{"/var/lib/dnf/history*", "/var/lib/yum/history*"},
 		},
 		{
-			ID: "packages.foreign_sources", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "packages are taken from it without a signature", Remedy: "sign the repository, and take the exception out", Touches: []string{"/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/yum.repos.d/*"},
-			Holds: func(i *Image, file string) bool {
-				text := strings.ToLower(strings.Join(i.textLines(file), "\n"))
-				return strings.Contains(text, "trusted=yes") || strings.Contains(text, "trusted: yes") || strings.Contains(text, "gpgcheck=0") || strings.Contains(text, "sslverify=0")
-			},
+			ID: "packages.unsigned", Severity: Critical, Mode: ReportOnly, Reason: "packages are installed as root from it, and nobody signed them", Remedy: "sign the repository, and take the exception out",
+			Touches: []string{"/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/apt/apt.conf", "/etc/apt/apt.conf.d/*", "/etc/yum.repos.d/*", "/etc/yum.conf", "/etc/dnf/dnf.conf"}, Find: findUnsigned,
+		},
+		{
+			ID: "packages.foreign_sources", Severity: Low, Mode: ReportOnly, Left: Note, Reason: "packages come from it that are not the distribution's own", Remedy: "take the distribution's package where it would do, or accept the source",
+			Touches: []string{"/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/yum.repos.d/*"}, Find: findForeignSources,
 		},
 		{
 			ID: "packages.state", Severity: Medium, Mode: ReportOnly, Reason: "the package is not wholly installed", Remedy: "run dpkg --configure -a and apt-get -f install", Touches: []string{dpkgStatus},
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
-				i.packages.load()
+				if err := i.packages.unknown(); err != nil {
+					return nil, err
+				}
 				for _, name := range i.packages.broken {
 					subjects = append(subjects, Subject{Name: name})
 				}
@@ -62,12 +65,18 @@ func packageEntries() []Entry {
 			Find: findReboot,
 		},
 		{
-			ID: "updates.automatic", Severity: Medium, Mode: ReportOnly, Reason: "nothing installs security updates by itself", Remedy: "install unattended-upgrades, or dnf-automatic", Touches: []string{"/etc/apt/apt.conf.d", "/etc/dnf/automatic.conf"},
+			ID: "updates.automatic", Severity: Medium, Mode: ReportOnly, Reason: "nothing installs security updates by itself", Touches: []string{"/etc/apt/apt.conf.d", "/etc/dnf/automatic.conf"},
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if i.updatesItself() {
 					return nil, nil
 				}
-				return []Subject{{Name: "unattended-upgrades"}}, nil
+				if err := i.packages.unknown(); err != nil {
+					return nil, err
+				}
+				if i.packages.rpm() && !i.packages.debian() {
+					return []Subject{{Name: "dnf-automatic", Remedy: "install dnf-automatic, and enable dnf-automatic-install.timer"}}, nil
+				}
+				return []Subject{{Name: "unattended-upgrades", Remedy: "install unattended-upgrades"}}, nil
 			},
 		},
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/scan"
 )
@@ -109,9 +110,9 @@ func (i *Image) scanFile(ctx context.Context, scanner *scan.Scanner, buffer *sca
 	}
 	defer file.Close()
 	err = scanner.Scan(ctx, scan.File{
-		Path: entry.Path, Reader: host.NewSparseReader(file, entry.Stat.Size), At: file, Size: entry.Stat.Size,
+		Path: entry.Path, Reader: disk.NewSparseReader(file, int64(entry.Stat.Size)), At: file, Size: int64(entry.Stat.Size),
 		Trusted: func() bool {
-			vouched := i.packages.vouchesFor(entry.Path, io.NewSectionReader(file, 0, entry.Stat.Size))
+			vouched := i.packages.vouchesFor(entry.Path, io.NewSectionReader(file, 0, int64(entry.Stat.Size)))
 			if !vouched && entry.Stat.Size > largeArchive {
 				i.Report(fmt.Sprintf("looking into %s (%d MB)", entry.Path, entry.Stat.Size>>20))
 			}

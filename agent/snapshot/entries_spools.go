@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 )
 
@@ -33,8 +35,14 @@ func spoolEntries() []Entry {
 		},
 		{
 			ID: "mail.locks", Severity: Low, Mode: Default, Action: Remove, Reason: "the number of a mail server's process that is no more", Touches: []string{"/var/lib/postfix/master.lock", "/var/spool/postfix/pid/*.pid"},
-			Holds: func(i *Image, _ string) bool {
-				return !i.isActive("postfix.service") && !i.isActive("postfix@-.service")
+			Find: func(ctx context.Context, i *Image) (subjects []Subject, _ error) {
+				if i.isActive(ctx, "postfix.service") || i.isActive(ctx, "postfix@-.service") {
+					return nil, nil
+				}
+				for _, file := range append(i.expand("/var/lib/postfix/master.lock"), i.expand("/var/spool/postfix/pid/*.pid")...) {
+					subjects = append(subjects, Subject{Name: file})
+				}
+				return subjects, nil
 			},
 		},
 		{
@@ -59,9 +67,15 @@ func spoolEntries() []Entry {
 			Remedy: "use a swap file instead, which cleaning overwrites; or swapoff {subject}, overwrite it with zeros, and mkswap it with the same id",
 		},
 		{
+			ID: "swap.other_file", Severity: Medium, Mode: ReportOnly, Reason: "it has a swap file's name and is none, so that it is left as it is", Touches: swapNames,
+			Remedy: "mkswap {subject}, or give the file another name", Holds: func(i *Image, file string) bool {
+				return i.hasContent(file) && !slices.Contains(i.swapFiles(), file)
+			},
+		},
+		{
 			ID: "swap.content", Severity: Critical, Mode: Guarded, Action: Zero, Reason: "memory of the build machine's programs, with every secret that they had", Touches: []string{"swap files of /etc/fstab", "/swapfile", "/swap.img", "/swap"},
 			Find: findSwap, Clean: zeroSwap, Guard: func(i *Image) string {
-				if used, free := i.Swap(); used > free {
+				if used, free := disk.Swap(i.Host); used > free {
 					return "what is swapped out does not fit into memory; stop some programs first"
 				}
 				return ""
@@ -102,28 +116,36 @@ func containingBytes(i *Image, file, magic string) bool {
 }
 
 // isActive reports whether a unit runs on this machine; nothing runs in a tree.
-func (i *Image) isActive(unit string) bool {
-	state, err := i.Units.State(context.Background(), unit)
+func (i *Image) isActive(ctx context.Context, unit string) bool {
+	state, err := i.Units.State(ctx, unit)
 	return i.Live() && err == nil && state.Active == "active"
+}
+
+// swapNames are what every guide calls a swap file.
+var swapNames = []string{"/swapfile", "/swap.img", "/swap"}
+
+// swapFiles are the files that are swap: by /etc/fstab, by the kernel, or by their name and what mkswap(8) wrote.
+func (i *Image) swapFiles() (files []string) {
+	for _, file := range swapNames {
+		if disk.IsSwap(i.Files, file) {
+			files = append(files, file)
+		}
+	}
+	for _, line := range i.textLines("/etc/fstab") {
+		if fields := strings.Fields(line); len(fields) >= 3 && fields[2] == "swap" && strings.HasPrefix(fields[0], "/") && !strings.HasPrefix(fields[0], "/dev/") {
+			files = append(files, fields[0])
+		}
+	}
+	return append(files, disk.SwapFiles(i.Host)...)
 }
 
 // findSwap lists the swap files that hold something.
 func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	candidates := []string{"/swapfile", "/swap.img"} // what every guide calls them
-	if i.Files.IsSwap("/swap") {
-		candidates = append(candidates, "/swap")
-	}
-	for _, line := range i.textLines("/etc/fstab") {
-		if fields := strings.Fields(line); len(fields) >= 3 && fields[2] == "swap" && strings.HasPrefix(fields[0], "/") && !strings.HasPrefix(fields[0], "/dev/") {
-			candidates = append(candidates, fields[0])
-		}
-	}
-	candidates = append(candidates, i.SwapFiles()...)
-	for _, file := range candidates {
-		if !i.isFile(file) {
+	for _, file := range i.swapFiles() {
+		if !i.isFile(file) || i.mounted(file) { // what is mounted there is no part of the image
 			continue
 		}
-		used, err := i.Files.SwapHoldsData(file)
+		used, err := disk.SwapHoldsData(i.Files, file)
 		if err != nil {
 			return nil, err
 		}
@@ -137,9 +159,9 @@ func findSwap(_ context.Context, i *Image) (subjects []Subject, _ error) {
 // zeroSwap takes a swap file out of use and overwrites everything behind its header, which keeps its id and label.
 func zeroSwap(_ context.Context, i *Image, file string) error {
 	if i.Live() {
-		if err := i.SwapOff(file); err != nil && !errors.Is(err, host.ErrNoSwap) {
+		if err := disk.SwapOff(file); err != nil && !errors.Is(err, disk.ErrNoSwap) {
 			return err
 		}
 	}
-	return i.Files.ZeroSwap(file)
+	return disk.ZeroSwap(i.Files, file)
 }

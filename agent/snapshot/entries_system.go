@@ -33,21 +33,17 @@ func systems() (all []system) {
 	return all
 }
 
-// release is what /etc/os-release says. It is read as data: sourcing it would run it.
+// release is what os-release says, of the first of its two places that has it (os-release(5)). It is read as data:
+// sourcing it would run it.
 func (i *Image) release() (name, version string) {
 	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
-		for _, line := range i.textLines(file) {
-			key, value, _ := strings.Cut(line, "=")
-			value = strings.Trim(value, `"'`)
-			switch {
-			case key == "NAME" && name == "":
-				name = value
-			case key == "VERSION_ID" && version == "":
-				version = value
-			}
+		if !i.Files.Exists(file) {
+			continue
 		}
+		v := sourced(strings.ReplaceAll(i.text(file), "\r\n", "\n"), map[string]string{})
+		return v.values["NAME"], v.values["VERSION_ID"]
 	}
-	return name, version
+	return "", ""
 }
 
 // isRelease compares a version with the table's: of the RHEL family the table has the major number.
@@ -88,6 +84,10 @@ func systemEntries() []Entry {
 		{
 			ID: "system.setuid", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it runs as its owner for whoever starts it, and no package brought it", Remedy: "chmod u-s,g-s {subject}, or accept it", Touches: []string{"/**"},
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkSetuid) },
+		},
+		{
+			ID: "system.capabilities", Severity: Critical, Mode: ReportOnly, Reason: "whoever starts it has rights of root, and no package gave it them", Remedy: "setcap -r {subject}, or accept it", Touches: []string{"/**"},
+			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkCapability) },
 		},
 		{
 			ID: "system.world_writable", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "every account can change it, and programs are run from there", Remedy: "chmod o-w {subject}", Touches: []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"path"
 	"strings"
+
+	"oneclick-agent/agent/disk"
 )
 
 // vendorRemove is the entry of what the manifest itself wants removed.
@@ -39,6 +41,9 @@ func digitalOceanEntries() []Entry {
 			Touches: []string{"packages droplet-agent, droplet-agent-keyring, do-agent"},
 			Prepare: stopping("droplet-agent-install-retry.timer", "droplet-agent-update.timer", "droplet-agent-install-retry.service", "droplet-agent-update.service", "droplet-agent.service", "do-agent.service"),
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
+				if err := i.packages.unknown(); err != nil {
+					return nil, err
+				}
 				for _, name := range agentPackages {
 					if i.packages.installed(name) {
 						subjects = append(subjects, Subject{Name: name})
@@ -99,5 +104,5 @@ func removeEmpty(i *Image, directory string) error {
 	if len(i.list(directory)) > 0 {
 		return nil // the check that follows says what is wrong with it
 	}
-	return i.Files.Discard(directory, false)
+	return disk.Discard(i.Files, directory, false)
 }

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -13,6 +14,9 @@ import (
 // editLines gives a text file of the image without the lines that keep refuses, durably and with everything else as it
 // was. A line that keep returns changed is changed.
 func (i *Image) editLines(file string, keep func(line string) (string, bool)) error {
+	if i.mounted(file) {
+		return fmt.Errorf("cannot change %s: it is mounted there, and is not part of the image", file)
+	}
 	before, err := i.Files.ReadFile(file, maxText)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 )
 
@@ -88,6 +89,6 @@ func FinalSweep(ctx context.Context, image *Image) error {
 		image.changed()
 	}
 	failures = append(failures, image.Files.SyncAll())
-	image.Files.Checkpoint(image.Files.SnapshotMounts())
+	disk.Checkpoint(image.Files, image.Files.SnapshotMounts())
 	return errors.Join(failures...)
 }

@@ -53,7 +53,14 @@ func TestFindings(t *testing.T) {
 		{"ports on the Droplet itself", file("/srv/app/compose.yaml", "services:\n  web:\n    ports:\n      - \"127.0.0.1:8080:80\"\n      - target: 80\n        host_ip: 127.0.0.1\n        published: 8080\n    volumes:\n      - data:/data\n"), "firewall.docker", Pass, ""},
 		{"parameters are no key", file("/etc/ssl/private/dhparam.pem", "-----BEGIN DH PARAMETERS-----\n"), "keys.system", Pass, ""},
 		{"a key", file("/etc/ssl/private/site.pem", privateKey), "keys.system", Fail, "/etc/ssl/private/site.pem"},
-		{"a swap file by its name", file("/swapfile", strings.Repeat("memory", 2000)), "swap.content", Fail, "/swapfile"},
+		{"a swap file by its name and content", file("/swapfile", swapArea("memory")), "swap.content", Fail, "/swapfile"},
+		{"one that hibernated", file("/swap.img", strings.Replace(swapArea("memory"), "SWAPSPACE2", "S1SUSPEND\x00", 1)), "swap.content", Fail, "/swap.img"},
+		{"a swap file by fstab", both(file("/etc/fstab", "/var/swap none swap sw 0 0\n"), file("/var/swap", strings.Repeat("memory", 2000))), "swap.content", Fail, "/var/swap"},
+		{"a swap file that is empty", file("/swapfile", swapArea("")), "swap.content", Pass, ""},
+		{"a file with a swap file's name", file("/swapfile", strings.Repeat("data", 2000)), "swap.content", Pass, ""},
+		{"which is told", file("/swapfile", strings.Repeat("data", 2000)), "swap.other_file", Warn, "/swapfile"},
+		{"a database below the logs", file("/var/log/app/data.sqlite", "SQLite format 3\x00"), "logs.text", Pass, ""},
+		{"which is told too", file("/var/log/app/data.sqlite", "SQLite format 3\x00"), "logs.other_files", Warn, "/var/log/app/data.sqlite"},
 		{"a history that leads nowhere", func(tr *tree) { os.Symlink("/dev/null", tr.path("/root/.bash_history")) }, "history.shells", Pass, ""},
 		{"a file called swap", file("/swap", strings.Repeat("x", 9000)), "swap.content", Pass, ""},
 		{"updates that are turned off", file("/etc/apt/apt.conf.d/20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"0\";\n"), "updates.automatic", Warn, "unattended-upgrades"},
@@ -91,6 +98,44 @@ func TestFindings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// swapArea is a swap file as mkswap makes it, with what was swapped out behind its header.
+func swapArea(memory string) string {
+	return strings.Repeat("\x00", 4096-10) + "SWAPSPACE2" + strings.Repeat(memory, 1000)
+}
+
+// TestWhatIsNoLeftoverStays has what looks like something that is cleaned, and is somebody's data.
+func TestWhatIsNoLeftoverStays(t *testing.T) {
+	t.Parallel()
+	tr := newTree(t)
+	kept := map[string]string{
+		"/var/log/app/data.sqlite": "SQLite format 3\x00rows", "/var/log/app/state": "SQLite format 3\x00rows", "/var/log/app/.htpasswd": "admin:$apr1$x", "/var/log/report/index.html": "<html></html>",
+		"/var/log/app/data.db.1": "SQLite format 3\x00rows", "/var/log/app/backup.sql.gz": "gz", "/var/log/app/archive.tar.gz": "gz", "/var/log/app/blob": "a\x00b", "/var/log/app/store.rdb": "REDIS0011",
+		"/var/lib/dhcp/dhcpd.leases": "lease 192.0.2.9 {}", "/var/lib/dhcp/dhcpd.conf": "subnet 192.0.2.0", "/swapfile": strings.Repeat("data", 2000), "/swap.img": strings.Repeat("data", 2000),
+		"/root/site/.logo.swf": "FWS\x05film", "/etc/app/.logo.swf": "CWS\x05film", "/root/.cache/ms-playwright/chrome": "browser", "/root/.cache/huggingface/model.bin": "model", "/root/.cache/puppeteer/chrome": "browser",
+	}
+	gone := map[string]string{
+		"/var/log/app/app.log": "line", "/var/log/app/app": "a line", "/var/log/app/app.json": "{}", "/var/log/app/holes.log": "\x00\x00\x00line\x00", "/var/log/app/out.txt": "line", "/var/log/app/app.log.1": "line", "/var/log/app/app.log.2.gz": "gz",
+		"/root/site/.page.swp": "text", "/root/site/.page.swm": "b0VIM 9.0", "/root/.cache/pip/http/x": "x", "/var/lib/dhcp/dhclient.leases": "lease", "/var/log/app/eve.json.old": "{}",
+	}
+	for name, content := range kept {
+		tr.write(name, content)
+	}
+	for name, content := range gone {
+		tr.write(name, content)
+	}
+	tr.run(Options{})
+	for name, content := range kept {
+		if !tr.exists(name) || tr.read(name) != content {
+			t.Errorf("%s was taken for a leftover", name)
+		}
+	}
+	for name := range gone {
+		if info, err := os.Stat(tr.path(name)); err == nil && info.Size() > 0 {
+			t.Errorf("%s is left", name)
+		}
 	}
 }
 

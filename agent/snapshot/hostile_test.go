@@ -110,16 +110,9 @@ func TestWhatIsMountedInTheTreeIsNotTouched(t *testing.T) {
 	tr := newTree(t)
 	outside := t.TempDir()
 	os.WriteFile(filepath.Join(outside, "kept"), []byte(privateKey), 0o600)
-	mount := func(arguments ...string) {
-		t.Helper()
-		if out, err := exec.Command("mount", arguments...).CombinedOutput(); err != nil {
-			t.Fatalf("mount %v: %v: %s", arguments, err, out)
-		}
-	}
 	for _, point := range []string{"/tmp/bound", "/var/log/bound", "/tmp/inside/bound"} {
 		os.MkdirAll(tr.path(point), 0o755)
-		mount("--bind", outside, tr.path(point))
-		t.Cleanup(func() { exec.Command("umount", "--lazy", tr.path(point)).Run() })
+		mountAt(t, tr.path(point), "--bind", outside)
 	}
 	lower, upper, work := t.TempDir(), t.TempDir(), t.TempDir()
 	os.WriteFile(filepath.Join(lower, "below.log"), []byte("below\n"), 0o644)
@@ -142,6 +135,72 @@ func TestWhatIsMountedInTheTreeIsNotTouched(t *testing.T) {
 	// A directory with something mounted in it stays, and is told.
 	if worst, subjects := report.verdict("temporary.files"); worst != Warn || len(subjects) != 1 || subjects[0] != "/tmp/inside" {
 		t.Errorf("temporary.files is %s on %q", worst, subjects)
+	}
+}
+
+// withoutProc is the tree that the test binary cleans when it is started once more, in a mount namespace of its own.
+const withoutProc = "SNAPSHOT_TEST_WITHOUT_PROC"
+
+// TestWithoutProcWhatIsMountedStays cleans where there is no /proc, as in the chroot of many an image builder: a
+// directory and two files are mounted in the tree, all of them from the file system that the tree is on.
+func TestWithoutProcWhatIsMountedStays(t *testing.T) {
+	if directory := os.Getenv(withoutProc); directory != "" {
+		mountAt(t, "/", "--make-rprivate")
+		mountAt(t, "/proc", "-t", "tmpfs", "none")
+		report := (&tree{t, directory}).run(Options{})
+		report.WriteJSON(os.Stdout)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("mounts; run as root, as make test does")
+	}
+	t.Parallel()
+	tr := newTree(t)
+	outside := t.TempDir()
+	memory := strings.Repeat("memory", 2000)
+	for _, name := range []string{"kept", "swap", "log", "linked"} {
+		os.WriteFile(filepath.Join(outside, name), []byte(memory), 0o600)
+	}
+	for target, source := range map[string]string{"/tmp/bound/": outside, "/swapfile": outside + "/swap", "/var/log/app.log": outside + "/log"} {
+		if strings.HasSuffix(target, "/") {
+			os.MkdirAll(tr.path(target), 0o755)
+		} else {
+			tr.write(target, "")
+		}
+		mountAt(t, tr.path(target), "--bind", source)
+	}
+	if err := os.Link(filepath.Join(outside, "linked"), tr.path("/swap.img")); err != nil {
+		t.Fatal(err)
+	}
+	tr.write("/etc/fstab", "/swapfile none swap sw 0 0\n/swap.img none swap sw 0 0\n")
+	tr.write("/tmp/gone", "x")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestWithoutProcWhatIsMountedStays$")
+	cmd.Env, cmd.SysProcAttr = append(os.Environ(), withoutProc+"="+tr.dir), &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, name := range []string{"kept", "swap", "log", "linked"} {
+		if data, err := os.ReadFile(filepath.Join(outside, name)); err != nil || string(data) != memory {
+			t.Errorf("%s was changed: %v, %d bytes", name, err, len(data))
+		}
+	}
+	if tr.exists("/tmp/gone") {
+		t.Errorf("what is not mounted was not cleaned: %s", out)
+	}
+	if want := "the same file has another name, which would lose its content too; remove one of them"; !strings.Contains(string(out), want) {
+		t.Errorf("the swap file with two names is not told: %s", out)
+	}
+}
+
+// mountAt mounts something until the test ends.
+func mountAt(t *testing.T, point string, arguments ...string) {
+	t.Helper()
+	if out, err := exec.Command("mount", append(arguments, point)...).CombinedOutput(); err != nil {
+		t.Fatalf("mount %v %s: %v: %s", arguments, point, err, out)
+	}
+	if point != "/" {
+		t.Cleanup(func() { exec.Command("umount", "--lazy", point).Run() })
 	}
 }
 

@@ -33,6 +33,8 @@ type Image struct {
 	// SkipSecrets leaves the secret scan out; its checks are then unknown.
 	SkipSecrets bool
 
+	ownOnce     sync.Once
+	ownNames    []string // see ownWords
 	machineOnce sync.Once
 	machineIs   elf.Machine
 	accounts    []account
@@ -57,12 +59,13 @@ type Image struct {
 type account struct {
 	name, field string // field is the password field
 	uid         int
+	group       string
 	home, shell string
 }
 
 // Look reads what everything else is judged by.
 func Look(h *host.Host) (*Image, error) {
-	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, real: map[string]string{}, shadow: map[string]string{}}
+	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, real: map[string]string{}, foreign: map[string]bool{}, shadow: map[string]string{}}
 	passwd, err := h.Files.ReadFile("/etc/passwd", maxText)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -76,7 +79,7 @@ func Look(h *host.Host) (*Image, error) {
 		if err != nil {
 			continue
 		}
-		image.accounts = append(image.accounts, account{fields[0], fields[1], uid, path.Clean("/" + fields[5]), fields[6]})
+		image.accounts = append(image.accounts, account{fields[0], fields[1], uid, fields[3], path.Clean("/" + fields[5]), fields[6]})
 	}
 	shadow, _ := h.Files.ReadFile("/etc/shadow", maxText) // without it, the passwords are in /etc/passwd
 	for _, line := range lines(shadow) {
@@ -181,47 +184,43 @@ func (i *Image) match(directory string, parts []string, depth int) (found []stri
 	if part == "**" {
 		found = i.match(directory, rest, depth)
 		for _, entry := range i.list(directory) {
-			if entry.IsDir() && depth < maxDepth && !i.mounted(path.Join(directory, entry.Name())) {
+			if entry.IsDir() && depth < maxDepth {
 				found = append(found, i.match(path.Join(directory, entry.Name()), parts, depth+1)...)
 			}
 		}
 		return found
 	}
 	if !strings.ContainsAny(part, "*?[") {
-		below := path.Join(directory, part)
-		if _, err := i.Files.Lstat(below); err != nil || i.mounted(below) {
+		entries := i.list(directory) // sorted, and without what is mounted
+		if _, there := slices.BinarySearchFunc(entries, part, func(entry fs.DirEntry, name string) int { return strings.Compare(entry.Name(), name) }); !there {
 			return nil
 		}
-		return i.match(below, rest, depth)
+		return i.match(path.Join(directory, part), rest, depth)
 	}
 	for _, entry := range i.list(directory) {
-		if ok, _ := path.Match(part, entry.Name()); ok && !i.mounted(path.Join(directory, entry.Name())) {
+		if ok, _ := path.Match(part, entry.Name()); ok {
 			found = append(found, i.match(path.Join(directory, entry.Name()), rest, depth)...)
 		}
 	}
 	return found
 }
 
-// mounted reports whether something is mounted at path that does not go into the snapshot.
+// mounted reports whether something is mounted at path that does not go into the snapshot, or that cannot be told.
 func (i *Image) mounted(path string) bool {
-	if i.foreign == nil {
-		i.foreign = map[string]bool{}
-		for _, mount := range i.Files.Mounts() {
-			i.foreign[mount.Point] = true
-		}
-		for _, mount := range i.Files.SnapshotMounts() {
-			delete(i.foreign, mount.Point)
-		}
-		delete(i.foreign, "/")
+	known, ok := i.foreign[path]
+	if !ok {
+		own, err := i.Files.IsOwnPath(path)
+		known = err != nil || !own
+		i.foreign[path] = known
 	}
-	return i.foreign[path]
+	return known
 }
 
-// list is what is in a directory, kept until something is cleaned.
+// list is what is in a directory and goes into the snapshot, kept until something is cleaned.
 func (i *Image) list(directory string) []fs.DirEntry {
 	entries, ok := i.names[directory]
 	if !ok {
-		entries, _ = i.Files.ReadDir(directory) // what is no directory holds nothing
+		entries, _ = i.Files.ReadOwn(directory) // what is no directory holds nothing
 		i.names[directory] = entries
 	}
 	return entries

@@ -51,6 +51,18 @@ func WritePage(w io.Writer) {
 	for _, d := range Differences() {
 		fmt.Fprintf(w, "| %s | %s | `%s` |\n", d.Script, d.Ours, d.Check)
 	}
+	fmt.Fprint(w, "\n## What the Marketplace's README asks for\n\n| sentence | check | severity | how |\n| --- | --- | --- | --- |\n")
+	severity := map[string]Severity{}
+	for _, e := range Catalogue() {
+		severity[e.ID] = e.Severity
+	}
+	for _, r := range Requirements() {
+		if r.Check == "" {
+			fmt.Fprintf(w, "| %s | none | | %s |\n", r.Sentence, r.Why)
+		} else {
+			fmt.Fprintf(w, "| %s | `%s` | %s | %s |\n", r.Sentence, r.Check, severity[r.Check], r.Why)
+		}
+	}
 	fmt.Fprint(w, "\n## Supported systems\n\n| system | free support ends | the Marketplace's script |\n| --- | --- | --- |\n")
 	for _, s := range systems() {
 		verdict := "accepts it"
@@ -69,6 +81,18 @@ Cleaning is **default** (always), **guarded** (unless there is a reason not to, 
 manifest names it: ` + "`pre_snapshot: {clean: [{id: editor.backups}]}`" + `) or **report** (never; only told).
 What is intended is accepted, and then neither cleaned nor a finding:
 ` + "`pre_snapshot: {accept: [{check: users.password, subject: deploy, reason: documented console user}]}`" + `.
+
+## The rule for verdicts
+
+A way in, a live secret, or what keeps the image's Droplets from working **fails**. What is likely one of these
+**warns**. What depends on what the vendor intends is a **note**. What could not be determined is **unknown**, and never
+passes. Only failures make pre-snapshot end with status 1; with ` + "`--strict`" + ` warnings and what is unknown do too. What each
+kind of defect gets is in [pre-snapshot-defects.md](pre-snapshot-defects.md).
+
+The severity below says what is at stake: **critical** gives access or ships a live secret, **high** breaks what must
+differ between machines or ships private data, **medium** is trouble or tells about the build, **low** is size and noise.
+
+## The catalogue
 
 | id | severity | cleaning | action | why | touches |
 | --- | --- | --- | --- | --- | --- |

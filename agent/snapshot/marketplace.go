@@ -3,13 +3,17 @@ package snapshot
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Marketplace is what the Marketplace's own script, img_check.sh 1.8.1 of digitalocean/marketplace-partners, would say
 // of the image, mistakes included: a submission is judged by it. docs/pre-snapshot.md lists where our verdict differs.
+// The status is unknown where the script would pass the image if only what was not looked up is in order; the reasons
+// then say what that is.
 type Marketplace struct {
 	Status  Status   `json:"status"`
 	Reasons []string `json:"reasons"`
@@ -20,70 +24,237 @@ const (
 	scriptHistory = 200 // bytes of a history that the script lets pass, less one
 )
 
-// judgeAsScript works out the script's verdict. Only what changes its exit status is a reason.
-func (i *Image) judgeAsScript(ctx context.Context) Marketplace {
-	m := Marketplace{Status: Pass, Reasons: []string{}}
-	fail := func(format string, arguments ...any) {
-		m.Status = Fail
-		m.Reasons = append(m.Reasons, fmt.Sprintf(format, arguments...))
-	}
-	known, accepted := i.scriptKnows()
-	name, version := i.release()
-	if !known {
-		fail("%s is not a supported operating system; the script looks at nothing else", name)
-		return m
-	}
-	if !accepted {
-		fail("%s %s is not a supported release", name, version)
-	}
-	if !i.HasCommand("cloud-init") {
-		fail("cloud-init is not installed")
-	}
-	if u := i.lookForUpdates(ctx); u.err == nil && u.scriptCount > 0 {
-		fail("there are %d pending security updates", u.scriptCount)
-	}
-	if hash, ok := i.shadow["root"]; ok && hash != "!" && hash != "!!" && hash != "*" {
-		fail("root has a password")
-	}
-	for _, file := range i.expand("/root/.ssh/*") {
-		info, err := i.Files.Stat(file)
-		if err != nil || strings.HasPrefix(path.Base(file), ".") {
-			continue
-		}
-		if base := path.Base(file); base == "authorized_keys" && info.Size() > scriptKeys {
-			fail("root has a populated authorized_keys")
-		} else if base == "id_rsa" && info.Size() > 0 {
-			fail("root has a private key, id_rsa")
-		}
-	}
-	if info, err := i.Files.Stat("/root/.bash_history"); err == nil && info.Size() >= scriptHistory {
-		fail("root has a bash history of %d bytes", info.Size())
-	}
-	if info, err := i.Files.Stat("/opt/digitalocean"); err == nil && info.IsDir() {
-		fail("/opt/digitalocean is there: the DigitalOcean agent")
-	}
-	return m
+// prediction collects what decides the script's exit status: a failure does whatever else is not known.
+type prediction struct{ failures, unknown []string }
+
+func (p *prediction) fail(format string, arguments ...any) {
+	p.failures = append(p.failures, fmt.Sprintf(format, arguments...))
 }
 
-// scriptKnows reports whether the script knows the distribution, and accepts the release. Its patterns for AlmaLinux
+func (p *prediction) open(format string, arguments ...any) {
+	p.unknown = append(p.unknown, fmt.Sprintf(format, arguments...))
+}
+
+// judgeAsScript works out the script's verdict. Only what changes its exit status is a reason.
+func (i *Image) judgeAsScript(ctx context.Context) Marketplace {
+	var p prediction
+	if i.scriptKnowsSystem(ctx, &p) {
+		if !i.scriptFinds("cloud-init") {
+			p.fail("cloud-init is not installed")
+		}
+		i.scriptLooksForUpdates(ctx, &p)
+		i.scriptReadsLogs(&p)
+		i.scriptReadsRoot(&p)
+		if info, err := i.Files.Stat("/opt/digitalocean"); err == nil && info.IsDir() {
+			p.fail("/opt/digitalocean is there: the DigitalOcean agent")
+		}
+	}
+	switch {
+	case len(p.failures) > 0:
+		return Marketplace{Fail, p.failures}
+	case len(p.unknown) > 0:
+		return Marketplace{Unknown, p.unknown}
+	}
+	return Marketplace{Pass, []string{}}
+}
+
+// scriptKnowsSystem is false where the script ends at once, because it does not know the distribution.
+func (i *Image) scriptKnowsSystem(ctx context.Context, p *prediction) bool {
+	name, version, unsure := i.scriptSystem(ctx)
+	if unsure != "" {
+		p.open("which system it is: %s", unsure)
+		return true
+	}
+	known, accepted := scriptAccepts(name, version)
+	if !known {
+		p.fail("%q is not a supported operating system; the script looks at nothing else", name)
+		return false
+	}
+	if !accepted {
+		p.fail("%s %q is not a supported release", name, version)
+	}
+	return true
+}
+
+// scriptSystem is the distribution and its release as the script finds them: the first of these files that is there
+// decides, and two of them are run as a part of the script.
+func (i *Image) scriptSystem(ctx context.Context) (name, version, unsure string) {
+	isFile := func(file string) bool {
+		info, err := i.Files.Stat(file)
+		return err == nil && info.Mode().IsRegular()
+	}
+	switch {
+	case isFile("/etc/os-release"):
+		return i.scriptSources("/etc/os-release", "NAME", "VERSION_ID")
+	case i.scriptFinds("lsb_release"):
+		name, nameErr := i.command(ctx, "lsb_release", "-si")
+		version, versionErr := i.command(ctx, "lsb_release", "-sr")
+		if nameErr != nil || versionErr != nil {
+			return "", "", "there is no /etc/os-release, and the script runs lsb_release, whose answer is not known here"
+		}
+		return strings.TrimRight(name, "\n"), strings.TrimRight(version, "\n"), ""
+	case isFile("/etc/lsb-release"):
+		return i.scriptSources("/etc/lsb-release", "DISTRIB_ID", "DISTRIB_RELEASE")
+	case isFile("/etc/debian_version"):
+		return "Debian", strings.TrimRight(i.text("/etc/debian_version"), "\n"), ""
+	case isFile("/etc/SuSe-release"):
+		return "", "", ""
+	case isFile("/etc/redhat-release"):
+		first, third := redhatRelease(strings.TrimRight(i.text("/etc/redhat-release"), "\n"))
+		if first == "CentOS" {
+			name = "CentOS Linux"
+		}
+		return name, third, ""
+	}
+	return "Linux", "", ""
+}
+
+// redhatRelease cuts the first and the third word out of each line, up to its first dot, as the script does.
+func redhatRelease(text string) (first, third string) {
+	var ones, threes []string
+	for line := range strings.SplitSeq(text, "\n") {
+		words := strings.Split(line, " ")
+		word := func(n int) string {
+			if len(words) == 1 {
+				n = 0 // cut prints a line without a separator whole
+			}
+			if n >= len(words) {
+				return ""
+			}
+			before, _, _ := strings.Cut(words[n], ".")
+			return before
+		}
+		ones, threes = append(ones, word(0)), append(threes, word(2))
+	}
+	return strings.TrimRight(strings.Join(ones, "\n"), "\n"), strings.TrimRight(strings.Join(threes, "\n"), "\n")
+}
+
+func (i *Image) scriptSources(file, nameKey, versionKey string) (name, version, unsure string) {
+	v := sourced(i.text(file), map[string]string{"VERSION": "v. 1.8.1"})
+	name, unsure = v.get(nameKey)
+	if unsure == "" {
+		version, unsure = v.get(versionKey)
+	}
+	if unsure != "" {
+		unsure = "the script runs " + file + ", and " + unsure
+	}
+	return name, version, unsure
+}
+
+// scriptReleases are the releases that the script accepts by their exact name.
+var scriptReleases = map[string][]string{
+	"Ubuntu":        {"24.04", "22.10", "22.04", "20.04", "18.04", "16.04"},
+	"Debian":        {"9", "10", "11", "12", "13"},
+	"CentOS Linux":  {"6", "7", "8"},
+	"CentOS Stream": {"8", "9"},
+}
+
+// scriptAccepts reports whether the script knows the distribution, and accepts the release. Its patterns for AlmaLinux
 // and CloudLinux match wherever an 8 or a 9 stands, and it takes any name with Debian in it.
-func (i *Image) scriptKnows() (known, accepted bool) {
-	name, version := i.release()
+func scriptAccepts(name, version string) (known, accepted bool) {
 	switch {
 	case name == "AlmaLinux" || name == "CloudLinux":
 		return true, strings.ContainsAny(version, "89")
 	case name == "Rocky Linux":
 		return true, strings.Contains(version, "8.") || strings.Contains(version, "9.")
-	case strings.Contains(name, "Debian"):
-		name = "Debian GNU/Linux"
+	case name != "Ubuntu" && strings.Contains(name, "Debian"):
+		name = "Debian"
 	}
-	for _, s := range systems() {
-		if s.Name == name {
-			known = true
-			accepted = accepted || s.Script && s.Version == version
+	releases, known := scriptReleases[name]
+	return known, slices.Contains(releases, version)
+}
+
+// scriptFinds reports whether the script's shell finds a program: an executable file in one of its directories.
+func (i *Image) scriptFinds(program string) bool {
+	for _, directory := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin"} {
+		info, err := i.Files.Stat(path.Join(directory, program))
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return true
 		}
 	}
-	return known, accepted
+	return false
+}
+
+func (i *Image) scriptLooksForUpdates(ctx context.Context, p *prediction) {
+	u := i.lookForUpdates(ctx)
+	switch {
+	case u.err != nil:
+		p.open("whether security updates are missing: %s", u.err)
+	case u.scriptCount > 0:
+		p.fail("there are %d pending security updates, as it counts them", u.scriptCount)
+	}
+}
+
+// scriptReadsLogs looks for what the script would wait for without end: logs only make it warn.
+func (i *Image) scriptReadsLogs(p *prediction) {
+	names := i.list("/var/log")
+	for _, matches := range []func(string) bool{looksDated, looksNumbered, func(name string) bool { return path.Ext(name) == ".log" }} {
+		for _, entry := range names { // in the order of their names, as the shell has them
+			file := path.Join("/var/log", entry.Name())
+			if strings.HasPrefix(entry.Name(), ".") || !matches(entry.Name()) {
+				continue
+			}
+			info, err := i.Files.Stat(file)
+			if err != nil {
+				break // at a link that leads nowhere the script's loop ends
+			}
+			i.scriptReads(file, info, p)
+		}
+	}
+}
+
+// looksDated is the script's *-????????.
+func looksDated(name string) bool {
+	runes := []rune(name)
+	return utf8.ValidString(name) && len(runes) >= 9 && runes[len(runes)-9] == '-'
+}
+
+// looksNumbered is the script's *.[0-9].
+func looksNumbered(name string) bool {
+	return len(name) >= 2 && name[len(name)-2] == '.' && name[len(name)-1] >= '0' && name[len(name)-1] <= '9'
+}
+
+// scriptReads is how many bytes the script reads of a file; what is no file holds none, or holds the script up.
+func (i *Image) scriptReads(file string, info fs.FileInfo, p *prediction) int64 {
+	switch mode := info.Mode(); {
+	case mode&fs.ModeNamedPipe != 0:
+		p.fail("it never ends: it reads %s, which is a FIFO that nobody writes to", file)
+	case mode&fs.ModeDevice != 0:
+		p.open("it reads the device %s, which may never end", file)
+	case mode.IsRegular():
+		return info.Size()
+	}
+	return 0
+}
+
+// scriptReadsRoot is the script's look at the root account: its password as it splits /etc/shadow into words, the two
+// key files that it knows, and the history.
+func (i *Image) scriptReadsRoot(p *prediction) {
+	if info, err := i.Files.Stat("/etc/shadow"); err == nil {
+		i.scriptReads("/etc/shadow", info, p)
+	}
+	for _, word := range strings.FieldsFunc(i.text("/etc/shadow"), func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' }) {
+		fields := append(strings.Split(strings.ReplaceAll(word, "\x00", ""), ":"), "")
+		if fields[0] == "root" && fields[1] != "!" && fields[1] != "!!" && fields[1] != "*" {
+			p.fail("root has a password, by a line of /etc/shadow whose second field is not exactly !, !! or *")
+		}
+	}
+	for _, name := range []string{"authorized_keys", "id_rsa", "known_hosts"} {
+		file := path.Join("/root/.ssh", name)
+		info, err := i.Files.Stat(file)
+		if err != nil {
+			continue
+		}
+		size := i.scriptReads(file, info, p)
+		if name == "authorized_keys" && size > scriptKeys {
+			p.fail("root has a populated authorized_keys")
+		} else if name == "id_rsa" && size > 0 {
+			p.fail("root has a private key, id_rsa")
+		}
+	}
+	if info, err := i.Files.Stat("/root/.bash_history"); err == nil && info.Mode().IsRegular() && info.Size() >= scriptHistory {
+		p.fail("root has a bash history of %d bytes", info.Size())
+	}
 }
 
 // Difference is one place where our verdict is not that of the Marketplace's script.

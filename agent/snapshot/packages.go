@@ -1,20 +1,22 @@
 package snapshot
 
 import (
-	"bufio"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 	"sync"
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/rpmdb"
 )
 
 const (
@@ -27,19 +29,24 @@ const (
 
 // packages is what the package manager of the image knows.
 type packages struct {
-	image   *Image
-	once    sync.Once
-	status  map[string]string // package to its state, for dpkg: "install ok installed"
-	broken  []string          // packages that are not wholly installed
-	listed  sync.Once
-	sums    map[string]string // path to the checksum that its package gave it, "" for one that has none
-	verdict sync.Map          // path to whether it is as its package made it
+	image     *Image
+	once      sync.Once
+	versions  map[string]string
+	status    map[string]string // package to its state, for dpkg: "install ok installed"
+	rpms      []rpmdb.Package   // until their files are listed
+	err       error             // why the packages are not known
+	broken    []string          // packages that are not wholly installed
+	listed    sync.Once
+	sums      map[string]string // path to the checksum that its package gave it, "" for one that has none
+	modes     map[string]uint16
+	overrides map[string]bool // what dpkg-statoverride names
+	verdict   sync.Map        // path to whether it is as its package made it
 }
 
 // load reads which packages there are.
 func (p *packages) load() {
 	p.once.Do(func() {
-		p.status = map[string]string{}
+		p.status, p.versions = map[string]string{}, map[string]string{}
 		data, err := p.image.Files.ReadFile(dpkgStatus, maxPackageFile)
 		if err != nil {
 			p.loadRPM()
@@ -49,6 +56,8 @@ func (p *packages) load() {
 		for line := range strings.Lines(string(data)) {
 			if value, ok := strings.CutPrefix(line, "Package: "); ok {
 				name = strings.TrimSpace(value)
+			} else if value, ok := strings.CutPrefix(line, "Version: "); ok {
+				p.versions[name] = strings.TrimSpace(value)
 			} else if value, ok := strings.CutPrefix(line, "Status: "); ok {
 				p.status[name] = strings.TrimSpace(value)
 				if fields := strings.Fields(value); len(fields) == 3 && fields[2] != "installed" && fields[2] != "config-files" && fields[2] != "not-installed" {
@@ -59,20 +68,55 @@ func (p *packages) load() {
 	})
 }
 
+// rpmDatabases are where rpm has kept its database, the newest first.
+var rpmDatabases = []string{"/usr/lib/sysimage/rpm/rpmdb.sqlite", "/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db", "/var/lib/rpm/Packages.db", "/usr/lib/sysimage/rpm/Packages", "/var/lib/rpm/Packages"}
+
+// loadRPM reads rpm's database itself: in a tree no program of the tree is run.
 func (p *packages) loadRPM() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	out, err := p.image.command(ctx, "rpm", "-qa", "--qf", `%{NAME}\n`)
-	if err != nil {
+	for _, file := range rpmDatabases {
+		database, err := p.image.Files.ReadFile(file, maxPackageFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var log []byte
+		if err == nil && p.image.Files.Exists(file+"-wal") {
+			log, err = p.image.Files.ReadFile(file+"-wal", maxPackageFile)
+		}
+		if err == nil {
+			p.rpms, err = rpmdb.Parse(database, log)
+		}
+		if err != nil {
+			p.err = fmt.Errorf("%w, of %s", err, file)
+		}
+		for _, installed := range p.rpms {
+			p.status[installed.Name], p.versions[installed.Name] = "install ok installed", installed.Version
+		}
 		return
 	}
-	for name := range strings.FieldsSeq(out) {
-		p.status[name] = "install ok installed"
+	if p.rpm() {
+		p.err = errors.New("rpm's database is not there")
 	}
+}
+
+// unknown is why nothing is known of the packages, nil where they are known.
+func (p *packages) unknown() error {
+	p.load()
+	return p.err
 }
 
 // debian reports whether dpkg keeps the packages.
 func (p *packages) debian() bool { return p.image.Files.Exists(dpkgStatus) }
+
+// version is the version of an installed package, "" where it is not known.
+func (p *packages) version(name string) string {
+	p.load()
+	return p.versions[name]
+}
+
+// rpm reports whether rpm keeps the packages.
+func (p *packages) rpm() bool {
+	return p.image.Files.Exists("/var/lib/rpm") || p.image.Files.Exists("/usr/lib/sysimage/rpm")
+}
 
 func (p *packages) installed(name string) bool {
 	p.load()
@@ -108,7 +152,7 @@ func (p *packages) purge(ctx context.Context, name string) error {
 // forget has everything read again, after packages changed.
 func (p *packages) forget() {
 	p.once, p.listed, p.verdict = sync.Once{}, sync.Once{}, sync.Map{}
-	p.broken = nil
+	p.broken, p.rpms, p.err = nil, nil, nil
 }
 
 // owns reports whether a package brought the file.
@@ -116,6 +160,12 @@ func (p *packages) owns(file string) bool {
 	p.list()
 	_, owned := p.sums[canonical(file)]
 	return owned
+}
+
+// sum is the checksum that a package gave the file, "" where there is none.
+func (p *packages) sum(file string) string {
+	p.list()
+	return p.sums[canonical(file)]
 }
 
 // vouches reports whether the file is, byte for byte, as its package made it.
@@ -180,7 +230,7 @@ func digest(content io.Reader, length int) string {
 // list reads which files the packages brought.
 func (p *packages) list() {
 	p.listed.Do(func() {
-		p.sums = map[string]string{}
+		p.sums, p.modes, p.overrides = map[string]string{}, map[string]uint16{}, map[string]bool{}
 		if !p.debian() {
 			p.listRPM()
 			return
@@ -202,6 +252,11 @@ func (p *packages) list() {
 				})
 			}
 		}
+		p.eachLine("/var/lib/dpkg/statoverride", func(line string) { // root messagebus 4754 /usr/lib/dbus-1.0/...
+			if fields := strings.Fields(line); len(fields) == 4 {
+				p.overrides[canonical(fields[3])] = true
+			}
+		})
 		p.eachLine(dpkgStatus, func(line string) { // " /etc/adduser.conf 4a1b...": a configuration file
 			if fields := strings.Fields(line); strings.HasPrefix(line, " /") && len(fields) >= 2 && len(fields[1]) == 2*md5.Size {
 				p.sums[canonical(fields[0])] = fields[1]
@@ -217,29 +272,31 @@ func (p *packages) eachLine(file string, do func(line string)) {
 	}
 }
 
-// listRPM asks rpm for all files and their checksums.
+// listRPM takes the files out of rpm's database.
 func (p *packages) listRPM() {
-	if !p.image.Live() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), packagesWithin)
-	defer cancel()
-	reader, writer := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for rows := bufio.NewScanner(reader); rows.Scan(); { // path size mtime digest mode owner group isconfig isdoc rdev symlink
-			if fields := strings.Fields(rows.Text()); len(fields) >= 11 {
-				digest, name := fields[len(fields)-8], strings.Join(fields[:len(fields)-10], " ")
-				if strings.Trim(digest, "0") == "" { // a directory, or a link
-					digest = ""
-				}
-				p.sums[canonical(name)] = digest
+	p.load()
+	for _, installed := range p.rpms {
+		for _, file := range installed.Files {
+			name := canonical(file.Path)
+			p.sums[name] = ""
+			if len(file.Digest) == 2*md5.Size || len(file.Digest) == 2*sha256.Size {
+				p.sums[name] = file.Digest
 			}
+			p.modes[name] = file.Mode
 		}
-		io.Copy(io.Discard, reader) // a line that is too long ends the reading, and must not hold rpm up
-	}()
-	p.image.Run(ctx, host.Command{Argv: []string{"rpm", "-qa", "--dump"}, Output: writer}) // no rpm: no package owns anything
-	writer.Close()
-	<-done
+	}
+	p.rpms = nil
+}
+
+// mode is the mode that a package gave a file; known is false where its package manager does not record modes.
+func (p *packages) mode(file string) (mode uint16, known bool) {
+	p.list()
+	mode, known = p.modes[canonical(file)]
+	return mode, known
+}
+
+// overridden reports whether the administrator told dpkg to give the file another mode (dpkg-statoverride(1)).
+func (p *packages) overridden(file string) bool {
+	p.list()
+	return p.overrides[canonical(file)]
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"oneclick-agent/agent/problem"
 )
@@ -34,11 +35,15 @@ type Check struct {
 	Remedy  string `json:"remedy"`
 	// Severity says what is at stake: critical, high, medium, low.
 	Severity Severity `json:"severity"`
+	// Why is in one sentence why this matters for the image, and Accepted the manifest's reason for accepting it.
+	Why      string `json:"why"`
+	Accepted string `json:"accepted,omitempty"`
 }
 
 // Summary counts the checks by verdict. It is always computed from them.
 type Summary struct {
 	Pass    int `json:"pass"`
+	Note    int `json:"note"`
 	Warn    int `json:"warn"`
 	Fail    int `json:"fail"`
 	Unknown int `json:"unknown"`
@@ -50,6 +55,8 @@ func (r *Report) sum() {
 		switch check.Status {
 		case Pass:
 			r.Summary.Pass++
+		case Note:
+			r.Summary.Note++
 		case Warn:
 			r.Summary.Warn++
 		case Fail:
@@ -64,7 +71,7 @@ func (r *Report) sum() {
 }
 
 // rank puts the worst first.
-func rank(s Status) int { return slices.Index([]Status{Fail, Unknown, Warn, Pass}, s) }
+func rank(s Status) int { return slices.Index([]Status{Fail, Unknown, Warn, Note, Pass}, s) }
 
 // weight puts what is most at stake first.
 func weight(s Severity) int { return slices.Index([]Severity{Critical, High, Medium, Low}, s) }
@@ -98,6 +105,9 @@ func (r *Report) WriteText(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%-8s %-28s %s\n", check.Status, check.ID, check.Subject)
 		fmt.Fprintf(w, "         %s\n", check.Message)
+		if check.Status != Pass && check.Status != Unknown && check.Why != "" && !strings.Contains(check.Message, check.Why) {
+			fmt.Fprintf(w, "         why: %s\n", check.Why)
+		}
 		if check.Remedy != "" {
 			fmt.Fprintf(w, "         -> %s\n", check.Remedy)
 		}
@@ -106,7 +116,7 @@ func (r *Report) WriteText(w io.Writer) {
 		}
 	}
 	r.writeCleanable(w)
-	fmt.Fprintf(w, "\n%d failed, %d unknown, %d warnings, %d passed; %d cleaned\n", r.Summary.Fail, r.Summary.Unknown, r.Summary.Warn, r.Summary.Pass, len(r.Cleaned))
+	fmt.Fprintf(w, "\n%d failed, %d unknown, %d warnings, %d notes, %d passed; %d cleaned\n", r.Summary.Fail, r.Summary.Unknown, r.Summary.Warn, r.Summary.Note, r.Summary.Pass, len(r.Cleaned))
 	fmt.Fprintf(w, "The Marketplace's own script (img_check 1.8.1) would say: %s\n", r.Marketplace.Status)
 	for _, reason := range r.Marketplace.Reasons {
 		fmt.Fprintf(w, "  - %s\n", problem.OneLine(reason))

@@ -116,7 +116,7 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 		}
 		subjects, err := entry.find(ctx, i)
 		if err != nil {
-			failed = append(failed, Check{entry.ID, Unknown, "", err.Error(), "", entry.Severity})
+			failed = append(failed, undetermined(&entry, err))
 			continue
 		}
 		subjects = slices.DeleteFunc(subjects, func(s Subject) bool {
@@ -145,9 +145,14 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 	return cleaned, failed, i.Files.SyncAll()
 }
 
+// undetermined is the finding of an entry that could not look.
+func undetermined(entry *Entry, err error) Check {
+	return Check{ID: entry.ID, Status: Unknown, Message: "it could not be determined: " + problem.OneLine(err.Error()), Severity: entry.Severity, Why: entry.Reason}
+}
+
 // told is a finding about a subject that cleaning could not or would not deal with.
 func told(entry *Entry, s Subject, message, remedy string) Check {
-	return Check{entry.ID, entry.status(s), problem.OneLine(s.Name), problem.OneLine(message), remedy, entry.Severity}
+	return Check{ID: entry.ID, Status: entry.status(s), Subject: problem.OneLine(s.Name), Message: problem.OneLine(message), Remedy: remedy, Severity: entry.Severity, Why: entry.Reason}
 }
 
 // goneBefore reports whether an entry that comes earlier in a plan deals with the subject, or removes a directory that
@@ -225,7 +230,7 @@ func (i *Image) check(ctx context.Context, report *Report) error {
 			return errors.New("interrupted; nothing was changed by the check")
 		}
 		if err != nil {
-			report.Checks = append(report.Checks, Check{entry.ID, Unknown, "", "it could not be determined: " + err.Error(), "", entry.Severity})
+			report.Checks = append(report.Checks, undetermined(&entry, err))
 			continue
 		}
 		if entry.ID == "secrets.unread" {
@@ -235,10 +240,10 @@ func (i *Image) check(ctx context.Context, report *Report) error {
 			subjects = slices.DeleteFunc(slices.Clone(subjects), func(s Subject) bool { return reported[s.Name] })
 		}
 		if len(subjects) == 0 {
-			report.Checks = append(report.Checks, Check{ID: entry.ID, Status: Pass, Message: "nothing found: " + entry.Reason, Severity: entry.Severity})
+			report.Checks = append(report.Checks, Check{ID: entry.ID, Status: Pass, Message: "nothing found: " + entry.Reason, Severity: entry.Severity, Why: entry.Reason})
 		}
 		for _, s := range subjects {
-			check := i.judge(&entry, s)
+			check := i.judge(&entry, s, len(subjects) == 1)
 			reported[s.Name] = reported[s.Name] || entry.tellsSecret() && check.Status == Fail
 			report.Checks = append(report.Checks, check)
 		}
@@ -254,16 +259,19 @@ func (i *Image) unusedAcceptances() (checks []Check) {
 	}
 	for n, accept := range i.Manifest.PreSnapshot.Accept {
 		if !i.used[n] {
-			checks = append(checks, Check{"vendor.accept", Warn, problem.OneLine(strings.TrimSpace(accept.Check + " " + accept.Subject)), "the manifest accepts it, and nothing was found that this is about",
-				"name the subject as the report does, or take the line out", Low})
+			checks = append(checks, Check{
+				ID: "vendor.accept", Status: Warn, Subject: problem.OneLine(strings.TrimSpace(accept.Check + " " + accept.Subject)), Severity: Low,
+				Message: "the manifest accepts it, and nothing was found that this is about", Remedy: "name the subject as the report does, or take the line out",
+				Why: "an acceptance silences exactly one finding; one that silences none is a mistake",
+			})
 		}
 	}
 	return checks
 }
 
-// judge turns one subject into a finding.
-func (i *Image) judge(entry *Entry, s Subject) Check {
-	check := Check{entry.ID, entry.status(s), s.Name, s.Message, s.Remedy, entry.Severity}
+// judge turns one subject into a finding. An acceptance silences exactly one: without a subject only one that is alone.
+func (i *Image) judge(entry *Entry, s Subject, alone bool) Check {
+	check := Check{ID: entry.ID, Status: entry.status(s), Subject: s.Name, Message: s.Message, Remedy: s.Remedy, Severity: entry.Severity, Why: entry.Reason}
 	if check.Message == "" {
 		check.Message = entry.Reason
 	}
@@ -277,8 +285,9 @@ func (i *Image) judge(entry *Entry, s Subject) Check {
 		}
 	}
 	check.Remedy = strings.ReplaceAll(check.Remedy, subjectMark, quoted(s.Name))
-	if accept := i.accepted(entry.ID, s.Name); accept != nil {
-		check.Status, check.Message, check.Remedy = Pass, "accepted: "+strings.TrimSpace(accept.Reason)+" ("+check.Message+")", ""
+	if accept := i.accepted(entry.ID, s.Name); accept != nil && (accept.Subject != "" || alone) {
+		check.Accepted = problem.OneLine(strings.TrimSpace(accept.Reason))
+		check.Status, check.Message, check.Remedy = Pass, "accepted: "+check.Accepted+" ("+check.Message+")", ""
 	}
 	check.Subject, check.Message, check.Remedy = problem.OneLine(check.Subject), problem.OneLine(check.Message), problem.OneLine(check.Remedy)
 	return check

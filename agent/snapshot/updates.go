@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/pattern"
 )
@@ -52,7 +53,7 @@ func (i *Image) lookForUpdates(ctx context.Context) *updates {
 		i.updates.err = err
 		return i.updates
 	}
-	defer i.Files.Discard(private, false)
+	defer disk.Discard(i.Files, private, false)
 	if i.packages.debian() {
 		i.updates.err = i.updates.apt(ctx, i, private)
 	} else {
@@ -116,7 +117,8 @@ func (u *updates) dnf(ctx context.Context, i *Image, private string) error {
 	if !i.HasCommand(manager) {
 		return errors.New("the image has neither apt-get, nor dnf, nor yum")
 	}
-	out, err := i.Run(ctx, host.Command{Argv: []string{manager, "--quiet", "--setopt=cachedir=" + private, "--setopt=logdir=" + private, "--setopt=persistdir=" + private, "updateinfo", "list", "--security", "--available"}})
+	options := []string{manager, "--quiet", "--setopt=cachedir=" + private, "--setopt=logdir=" + private, "--setopt=persistdir=" + private}
+	out, err := i.Run(ctx, host.Command{Argv: append(slices.Clone(options), "updateinfo", "list", "--security", "--available")})
 	if err != nil {
 		return fmt.Errorf("%s cannot look for updates: %s", manager, reasonOf(err, string(out)))
 	}
@@ -127,9 +129,19 @@ func (u *updates) dnf(ctx context.Context, i *Image, private string) error {
 	}
 	slices.Sort(u.security)
 	u.security = slices.Compact(u.security)
-	u.scriptCount = len(u.security)
+	if !i.HasCommand("yum") {
+		return nil // the script only asks yum, and takes its absence for no updates
+	}
+	listed, err := i.Run(ctx, host.Command{Argv: append(slices.Clone(options), "check-update", "--security")})
+	if failed := new(host.CommandError); err != nil && (!errors.As(err, &failed) || failed.Status != updatesThere) {
+		return fmt.Errorf("%s cannot look for updates: %s", manager, reasonOf(err, string(listed)))
+	}
+	u.scriptCount = strings.Count(string(listed), "\n") // every line counts: the empty one, "Security:", "Obsoleting Packages"
 	return nil
 }
+
+// updatesThere is the exit status of check-update where there are updates.
+const updatesThere = 100
 
 func findUpdates(ctx context.Context, i *Image) (subjects []Subject, _ error) {
 	u := i.lookForUpdates(ctx)

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,8 @@ const (
 	walkSetuid       = "setuid"
 	walkWritable     = "writable"
 	walkArchitecture = "architecture"
+	walkCapability   = "capability"
+	walkBuildMachine = "build machine"
 )
 
 // notInSnapshot are directories that the kernel fills, or that are in memory.
@@ -26,12 +29,7 @@ var notInSnapshot = []string{"/proc", "/sys", "/dev", "/run"}
 
 // walkEverything visits every file that goes into the snapshot: once for the checks of modes, and once for the secrets.
 func (i *Image) walkEverything(ctx context.Context, visit func(*host.Entry)) error {
-	var enter []string
-	for _, mount := range i.Files.SnapshotMounts() {
-		enter = append(enter, mount.Point)
-	}
 	return i.Files.Walk(ctx, "/", &host.Walk{
-		Enter: enter,
 		Visit: func(entry *host.Entry) error {
 			if slices.Contains(notInSnapshot, entry.Path) {
 				return fs.SkipDir
@@ -50,14 +48,17 @@ func (i *Image) walkEverything(ctx context.Context, visit func(*host.Entry)) err
 // treeFindings are the findings of one kind; the walk is made when the first kind is asked for.
 func (i *Image) treeFindings(ctx context.Context, kind string) ([]Subject, error) {
 	if i.walked == nil {
+		i.ownWords() // before several goroutines ask
 		walked := map[string][]Subject{}
 		var mu sync.Mutex
 		err := i.walkEverything(ctx, func(entry *host.Entry) {
-			for kind, message := range i.judgeEntry(entry) {
-				mu.Lock()
-				walked[kind] = append(walked[kind], Subject{Name: entry.Path, Message: message})
-				mu.Unlock()
+			kind, subject := i.judgeEntry(entry)
+			if kind == "" {
+				return
 			}
+			mu.Lock()
+			walked[kind] = append(walked[kind], subject)
+			mu.Unlock()
 		})
 		if err != nil {
 			return nil, err
@@ -67,28 +68,47 @@ func (i *Image) treeFindings(ctx context.Context, kind string) ([]Subject, error
 		}
 		i.walked = walked
 	}
+	if kind == walkSetuid || kind == walkCapability {
+		return i.walked[kind], i.packages.unknown()
+	}
 	return i.walked[kind], nil
 }
 
-// judgeEntry is what is wrong with a file by its mode, and of programs by their first bytes; by kind.
-func (i *Image) judgeEntry(entry *host.Entry) map[string]string {
-	mode := entry.Stat.Mode
-	if strings.HasPrefix(entry.Path, "/var/lib/docker/") || strings.HasPrefix(entry.Path, "/var/lib/containerd/") {
-		return nil // layers of containers have their own system in them
+// judgeEntry is what is wrong with a file by its mode, its capabilities and its first bytes: the worst of it, by kind.
+func (i *Image) judgeEntry(entry *host.Entry) (kind string, s Subject) {
+	if strings.HasPrefix(entry.Path, "/var/lib/docker/") || strings.HasPrefix(entry.Path, "/var/lib/containerd/") || entry.IsLink() {
+		return "", s // layers of containers have their own system in them
 	}
-	switch {
-	case entry.IsLink():
-		return nil
-	case entry.IsRegular() && mode&(unix.S_ISUID|unix.S_ISGID) != 0 && mode&0o111 != 0 && !i.packages.owns(entry.Path):
-		return map[string]string{walkSetuid: ""}
-	case mode&0o002 != 0 && mode&unix.S_ISVTX == 0 && (entry.IsRegular() || entry.IsDirectory()) && inSearchPath(entry.Path):
-		return map[string]string{walkWritable: ""}
-	case entry.IsRegular() && mode&0o111 != 0 && entry.Stat.Size > 64 && vendorsOwn(entry.Path):
-		if message := i.foreignProgram(entry); message != "" {
-			return map[string]string{walkArchitecture: message}
+	s.Name = entry.Path
+	mode := entry.Stat.Mode
+	executable := entry.IsRegular() && mode&0o111 != 0
+	if executable && mode&(unix.S_ISUID|unix.S_ISGID) != 0 {
+		if s := i.judgeSetuid(entry); s.Name != "" {
+			return walkSetuid, s
 		}
 	}
-	return nil
+	if mode&0o002 != 0 && mode&unix.S_ISVTX == 0 && (entry.IsRegular() || entry.IsDirectory()) && inSearchPath(entry.Path) {
+		if executable || entry.IsDirectory() {
+			s.Status, s.Message = Fail, "every account can put a program of its own there, which others run"
+		}
+		return walkWritable, s
+	}
+	if executable && entry.Stat.Size > 64 {
+		if s := i.judgeCapabilities(entry); s.Name != "" {
+			return walkCapability, s
+		}
+	}
+	if library := strings.HasSuffix(entry.Path, ".so") || strings.Contains(path.Base(entry.Path), ".so."); entry.IsRegular() && (executable || library) && entry.Stat.Size > 64 && vendorsOwn(entry.Path) {
+		if s.Message = i.foreignProgram(entry); s.Message != "" {
+			return walkArchitecture, s
+		}
+	}
+	if entry.IsRegular() {
+		if s.Message = i.namesBuildMachine(entry); s.Message != "" {
+			return walkBuildMachine, s
+		}
+	}
+	return "", Subject{}
 }
 
 func inSearchPath(file string) bool {

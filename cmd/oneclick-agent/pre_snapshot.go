@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/lint"
@@ -23,6 +26,15 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	markdown := a.flags.Bool("markdown", false, "with --list: as the page of the documentation")
 	strict := a.flags.Bool("strict", false, "exit with 1 on warnings and on what is unknown, too")
 	skip := a.flags.Bool("skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
+	thisMachine := a.flags.String("this-machine", "", "clean a machine that is no Droplet; its `NAME` must be given")
+	var reports []string
+	a.flags.Func("report", "write the report to `FILE`: a page where it ends with .html, SARIF where it ends with .sarif", func(file string) error {
+		if extension := filepath.Ext(file); extension != ".html" && extension != ".sarif" {
+			return fmt.Errorf("%s must end with .html or .sarif", file)
+		}
+		reports = append(reports, file)
+		return nil
+	})
 	final := a.flags.Bool("final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
 	if code, ok := a.parseFlags(arguments); !ok {
 		return code
@@ -50,6 +62,11 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	if h.Live() && os.Geteuid() != 0 {
 		return a.fail(errInput{errors.New("cannot look at the whole machine as another user than root; run this with sudo")})
 	}
+	if h.Live() && !o.CheckOnly && !o.DryRun && !*final {
+		if err := isMeant(h, *thisMachine); err != nil {
+			return a.fail(errInput{err})
+		}
+	}
 	a.logProgress(h)
 	image, err := a.lookAtImage(h, o.CheckOnly || *final)
 	if err != nil {
@@ -66,7 +83,60 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	if err != nil {
 		return a.fail(err)
 	}
+	if err := writeReports(image, &report, reports); err != nil {
+		return a.fail(err)
+	}
 	return a.tellReport(ctx, image, &report, o, *strict)
+}
+
+// isMeant refuses to clean a machine that is no Droplet, unless its name is given: typed on a laptop, pre-snapshot would
+// take away its keys, its logs and its accounts' passwords.
+func isMeant(h *host.Host, name string) error {
+	vendor, _ := h.Files.ReadHead("/sys/class/dmi/id/sys_vendor", 64)
+	if strings.TrimSpace(string(vendor)) == "DigitalOcean" {
+		return nil
+	}
+	own, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("cannot tell the name of this machine: %w", err)
+	}
+	if name == own {
+		return nil
+	}
+	if name != "" {
+		return fmt.Errorf("cannot clean this machine: it is called %q and not %q", own, name)
+	}
+	return fmt.Errorf("cannot clean this machine: it is no Droplet, and cleaning takes its SSH keys, passwords, histories and logs away; "+
+		"only look with --check, or say --this-machine %s", own)
+}
+
+// writeReports writes the report into files of this machine.
+func writeReports(image *snapshot.Image, report *snapshot.Report, files []string) error {
+	about := image.About(buildVersion)
+	for _, file := range files {
+		var text bytes.Buffer
+		write := report.WriteHTML
+		if filepath.Ext(file) == ".sarif" {
+			write = report.WriteSARIF
+		}
+		if err := write(&text, about); err != nil {
+			return fmt.Errorf("cannot make the report %s: %w", file, err)
+		}
+		absolute, err := filepath.Abs(file)
+		if err != nil {
+			return fmt.Errorf("cannot write the report %s: %w", file, err)
+		}
+		machine, err := host.OpenRoot("/")
+		if err != nil {
+			return err
+		}
+		_, err = machine.WriteFile(absolute, text.Bytes(), host.Mode(0o644))
+		machine.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *agent) tellReport(ctx context.Context, image *snapshot.Image, report *snapshot.Report, o snapshot.Options, strict bool) int {

@@ -1,4 +1,4 @@
-package host
+package disk
 
 import (
 	"fmt"
@@ -7,31 +7,33 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"oneclick-agent/agent/host"
 )
 
 const deletedMark = " (deleted)"
 
 // DeletedFiles are files below a directory of this machine that were deleted while a process has them open: they are
 // still on the disk, and still grow.
-func (h *Host) DeletedFiles(below string) []string {
+func DeletedFiles(h *host.Host, below string) []string {
 	var found []string
-	h.eachDeleted(below, func(_, name string) { found = append(found, name) })
+	eachDeleted(h, below, func(_, name string) { found = append(found, name) })
 	slices.Sort(found)
 	return slices.Compact(found)
 }
 
 // EmptyDeleted empties a deleted file that DeletedFiles found, in whatever process has it open.
-func (h *Host) EmptyDeleted(name string) error {
-	if err := h.Files.before("truncate", name); err != nil {
+func EmptyDeleted(h *host.Host, name string) error {
+	if err := h.Files.Announce("truncate", name); err != nil {
 		return err
 	}
 	var failure error
-	h.eachDeleted(name, func(handle, found string) {
+	eachDeleted(h, name, func(handle, found string) {
 		if found != name {
 			return
 		}
 		if err := emptyHandle(handle); err != nil {
-			failure = fmt.Errorf("cannot empty %s, which was deleted and is still open: %w", name, plain(err))
+			failure = fmt.Errorf("cannot empty %s, which was deleted and is still open: %w", name, host.Cause(err))
 		}
 	})
 	return failure
@@ -55,7 +57,7 @@ func emptyHandle(handle string) error {
 	return file.Truncate(0)
 }
 
-func (h *Host) eachDeleted(below string, do func(handle, name string)) {
+func eachDeleted(h *host.Host, below string, do func(handle, name string)) {
 	if !h.Live() {
 		return
 	}

@@ -1,4 +1,4 @@
-package host
+package disk
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"oneclick-agent/agent/host"
 )
 
 const (
@@ -47,12 +49,12 @@ type Erased struct {
 // read from the disk, and zeros are written only where there is something else. What never held data is not written,
 // so that a thin disk stays thin. The few blocks that xfs keeps for itself in each allocation group, and gives to no
 // file, are only reached where the disk takes discards. progress is told how many bytes of how many were gone through.
-func (r *Root) EraseFree(ctx context.Context, mount Mount, progress func(done, total int64)) (Erased, error) {
-	e := &eraser{ctx: ctx, directory: filepath.Join(r.dir, mount.Point), progress: progress}
+func EraseFree(ctx context.Context, files *host.Root, mount host.Mount, progress func(done, total int64)) (Erased, error) {
+	e := &eraser{ctx: ctx, directory: filepath.Join(files.Dir(), mount.Point), progress: progress}
 	fail := func(err error) (Erased, error) {
 		return e.Erased, fmt.Errorf("cannot erase the free space of %s: %w", mount.Point, err)
 	}
-	if err := r.before("erase", mount.Point); err != nil {
+	if err := files.Announce("erase", mount.Point); err != nil {
 		return fail(err)
 	}
 	var stat unix.Statfs_t
@@ -62,7 +64,7 @@ func (r *Root) EraseFree(ctx context.Context, mount Mount, progress func(done, t
 	e.Free = int64(stat.Bfree) * stat.Bsize
 	e.disk = openDisk(mount.Device)
 	defer e.disk.Close()
-	err := e.discard(r, mount)
+	err := e.discard(files, mount)
 	if err == nil && !e.Trimmed {
 		err = e.overwriteFree(mount)
 	}
@@ -76,7 +78,7 @@ func (r *Root) EraseFree(ctx context.Context, mount Mount, progress func(done, t
 }
 
 // overwriteFree goes through all free blocks.
-func (e *eraser) overwriteFree(mount Mount) error {
+func (e *eraser) overwriteFree(mount host.Mount) error {
 	file, err := e.unnamed()
 	if err != nil {
 		return err
@@ -117,9 +119,9 @@ func (e *eraser) unnamed() (*os.File, error) {
 	// vfat has no unnamed files, but a removed one that is still open is the same.
 	file, err := os.CreateTemp(e.directory, ".oneclick-erase-")
 	if err != nil {
-		return nil, plain(err)
+		return nil, host.Cause(err)
 	}
-	return file, plain(os.Remove(file.Name()))
+	return file, host.Cause(os.Remove(file.Name()))
 }
 
 // fill takes all free blocks but reserve bytes, and goes through those that it took.
@@ -133,16 +135,16 @@ func (e *eraser) fill(reserve int64) error {
 		return err
 	}
 	if err := e.file.Sync(); err != nil {
-		return plain(err)
+		return host.Cause(err)
 	}
 	extents, err := e.extents(from)
 	if err != nil || e.disk == nil {
-		return errors.Join(e.zero(from, e.size), plain(e.file.Sync()))
+		return errors.Join(e.zero(from, e.size), host.Cause(e.file.Sync()))
 	}
 	if err := e.inspectAll(extents); err != nil {
 		return err
 	}
-	return plain(e.file.Sync())
+	return host.Cause(e.file.Sync())
 }
 
 func (e *eraser) available() (int64, error) {
@@ -259,7 +261,7 @@ func (e *eraser) zero(from, to int64) error {
 	for from < to {
 		n, err := e.file.WriteAt(zeros[:min(int64(len(zeros)), to-from)], from)
 		if err != nil {
-			return plain(err)
+			return host.Cause(err)
 		}
 		from += int64(n)
 		e.zeroed.Add(int64(n))
@@ -285,10 +287,10 @@ func (e *eraser) plainFill(reserve int64) error {
 			break
 		}
 		if err != nil {
-			return plain(err)
+			return host.Cause(err)
 		}
 	}
-	return errors.Join(e.ctx.Err(), plain(e.file.Sync()))
+	return errors.Join(e.ctx.Err(), host.Cause(e.file.Sync()))
 }
 
 func (e *eraser) advance(n int64) {
@@ -298,10 +300,10 @@ func (e *eraser) advance(n int64) {
 }
 
 // forget has the file system's journal forget what it recorded.
-func (e *eraser) forget(mount Mount) error {
+func (e *eraser) forget(mount host.Mount) error {
 	directory, err := os.Open(e.directory)
 	if err != nil {
-		return plain(err)
+		return host.Cause(err)
 	}
 	defer directory.Close()
 	if err := unix.Syncfs(int(directory.Fd())); err != nil {
@@ -319,9 +321,9 @@ func (e *eraser) forget(mount Mount) error {
 }
 
 // Checkpoint has the journals of the mounts forget the names of deleted files, where they can.
-func (r *Root) Checkpoint(mounts []Mount) {
+func Checkpoint(files *host.Root, mounts []host.Mount) {
 	for _, mount := range mounts {
-		if directory, err := os.Open(filepath.Join(r.dir, mount.Point)); err == nil {
+		if directory, err := os.Open(filepath.Join(files.Dir(), mount.Point)); err == nil {
 			if mount.Type == "ext4" {
 				checkpoint(directory)
 			}

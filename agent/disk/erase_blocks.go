@@ -1,4 +1,4 @@
-package host
+package disk
 
 import (
 	"crypto/rand"
@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"oneclick-agent/agent/host"
 )
 
 // extent is a run of a file's blocks on its disk, in bytes.
@@ -67,13 +69,13 @@ func (e *eraser) extents(from int64) ([]extent, error) {
 // discard tells the disk which blocks are free, and reports in Trimmed whether it forgot them. A disk may pass over what
 // it is told, above all where it is about a single block. So single blocks of a file are written with random bytes and
 // set free among others that stay, and are read back from the disk afterwards.
-func (e *eraser) discard(r *Root, mount Mount) error {
-	if r.before("discard", mount.Point) != nil || e.disk == nil {
+func (e *eraser) discard(files *host.Root, mount host.Mount) error {
+	if files.Announce("discard", mount.Point) != nil || e.disk == nil {
 		return nil
 	}
 	directory, err := os.Open(e.directory)
 	if err != nil {
-		return plain(err)
+		return host.Cause(err)
 	}
 	defer directory.Close()
 	if e.file, err = e.unnamed(); err != nil {
@@ -83,10 +85,10 @@ func (e *eraser) discard(r *Root, mount Mount) error {
 	random := make([]byte, canaryBlocks*canaryBlock)
 	rand.Read(random)
 	if _, err := e.file.Write(random); err != nil {
-		return plain(err)
+		return host.Cause(err)
 	}
 	if err := e.file.Sync(); err != nil {
-		return plain(err)
+		return host.Cause(err)
 	}
 	e.size = int64(len(random))
 	extents, err := e.extents(0)
@@ -133,9 +135,10 @@ const (
 	sampleEvery               = 1 << 20
 )
 
-// turnLog has the log of an xfs file system go round once, so that what it recorded is written over: xfs has no call
-// for that. Each unnamed file with an attribute with attributes has about a block's worth of each written to the log. That it went round is
-// seen on the disk: the log is written in order, so it did when a block of every part of it changed.
+// turnLog has the log of an xfs file system go round once, so that what the log recorded is written over: xfs has no
+// call for that. Files without a name are made, each with some extended attributes, because xfs writes the whole value
+// of an attribute to the log. That the log went round is seen on the disk: the log is written from its beginning to its
+// end and then from its beginning again, so it went round when a block in every part of it has changed.
 func (e *eraser) turnLog(directory *os.File) bool {
 	start, length := e.findLog()
 	before := e.sample(start, length)

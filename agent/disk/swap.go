@@ -1,15 +1,18 @@
-package host
+package disk
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"oneclick-agent/agent/host"
 )
 
 // swapHeader is the first page of a swap area: its id, its label, and its size. mkswap(8) writes nothing behind it.
@@ -19,7 +22,7 @@ const swapHeader = 4096
 var ErrNoSwap = errors.New("it is not in use as swap")
 
 // Swap is how much of the swap is used, and how much memory is available, in bytes; zeros where that cannot be told.
-func (h *Host) Swap() (used, available int64) {
+func Swap(h *host.Host) (used, available int64) {
 	data, err := os.ReadFile("/proc/meminfo")
 	if err != nil || !h.Live() {
 		return 0, 0
@@ -35,28 +38,29 @@ func (h *Host) Swap() (used, available int64) {
 }
 
 // SwapFiles are the files that this machine uses as swap.
-func (h *Host) SwapFiles() (files []string) {
+func SwapFiles(h *host.Host) (files []string) {
 	data, err := os.ReadFile("/proc/swaps")
 	if err != nil || !h.Live() {
 		return nil
 	}
 	for line := range strings.Lines(string(data)) {
 		if fields := strings.Fields(line); len(fields) >= 2 && fields[1] == "file" {
-			files = append(files, unescapeMount(fields[0]))
+			files = append(files, host.Unescape(fields[0]))
 		}
 	}
 	return files
 }
 
-// IsSwap reports whether mkswap(8) made the file a swap area.
-func (r *Root) IsSwap(path string) bool {
-	const signature = "SWAPSPACE2"
-	head, err := r.ReadHead(path, swapHeader)
-	return err == nil && strings.HasSuffix(string(head), signature) && len(head) == swapHeader
+// IsSwap reports whether mkswap(8) made the file a swap area, hibernated or not.
+func IsSwap(files *host.Root, path string) bool {
+	head, err := files.ReadHead(path, swapHeader)
+	return err == nil && len(head) == swapHeader && slices.ContainsFunc([]string{"SWAPSPACE2", "S1SUSPEND\x00", "S2SUSPEND\x00"}, func(signature string) bool {
+		return strings.HasSuffix(string(head), signature)
+	})
 }
 
 // SwapOff takes a swap file of this machine out of use. It returns ErrNoSwap where it is in none.
-func (h *Host) SwapOff(path string) error {
+func SwapOff(path string) error {
 	name, err := unix.BytePtrFromString(path)
 	if err != nil {
 		return err
@@ -72,22 +76,22 @@ func (h *Host) SwapOff(path string) error {
 }
 
 // swapData is where the data of a swap file begins: behind the header, if it has one.
-func (r *Root) swapData(path string) int64 {
-	if r.IsSwap(path) {
+func swapData(files *host.Root, path string) int64 {
+	if IsSwap(files, path) {
 		return swapHeader
 	}
 	return 0
 }
 
 // SwapHoldsData reports whether a swap file has anything but zeros behind its header.
-func (r *Root) SwapHoldsData(path string) (bool, error) {
-	file, err := r.openSwap(path, os.O_RDONLY)
+func SwapHoldsData(files *host.Root, path string) (bool, error) {
+	file, err := files.OpenAsIs(path, os.O_RDONLY)
 	if err != nil {
 		return false, err
 	}
 	defer file.Close()
 	buffer := make([]byte, 1<<20)
-	for at := r.swapData(path); ; {
+	for at := swapData(files, path); ; {
 		from, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
 		if err != nil {
 			return false, nil // only a hole is left
@@ -100,24 +104,21 @@ func (r *Root) SwapHoldsData(path string) (bool, error) {
 			if errors.Is(err, io.EOF) {
 				return false, nil
 			}
-			return false, fmt.Errorf("cannot read the swap file %s: %w", path, plain(err))
+			return false, fmt.Errorf("cannot read the swap file %s: %w", path, host.Cause(err))
 		}
 		at = max(at, from) + int64(n)
 	}
 }
 
-// ZeroSwap overwrites what is behind a swap file's header.
-func (r *Root) ZeroSwap(path string) error {
-	if err := r.before("zero", path); err != nil {
-		return err
-	}
-	file, err := r.openSwap(path, os.O_RDWR)
+// ZeroSwap overwrites what is behind a swap file's header. It refuses a file that is mounted there or has another name.
+func ZeroSwap(files *host.Root, path string) error {
+	file, err := openOnly(files, "zero", path)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot overwrite the swap file %s: %w", path, host.Cause(err))
 	}
 	defer file.Close()
 	info, err := file.Stat()
-	for at := r.swapData(path); err == nil && at < info.Size(); {
+	for at := swapData(files, path); err == nil && at < info.Size(); {
 		var n int
 		n, err = file.WriteAt(zeros[:min(int64(len(zeros)), info.Size()-at)], at)
 		at += int64(n)
@@ -126,18 +127,7 @@ func (r *Root) ZeroSwap(path string) error {
 		err = file.Sync()
 	}
 	if err != nil {
-		return fmt.Errorf("cannot overwrite the swap file %s: %w", path, explain(plain(err)))
+		return fmt.Errorf("cannot overwrite the swap file %s: %w", path, host.Cause(err))
 	}
 	return nil
-}
-
-func (r *Root) openSwap(path string, flags int) (*os.File, error) {
-	name, err := r.resolve(path, false)
-	if err == nil {
-		var file *os.File
-		if file, err = r.root.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err == nil {
-			return file, nil
-		}
-	}
-	return nil, fmt.Errorf("cannot open the swap file %s: %w", path, plain(err))
 }

@@ -1,4 +1,4 @@
-package host
+package disk
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"oneclick-agent/agent/host"
 )
 
 // TestErasingLeavesNothingReadableOnTheDisk plants files and names, removes them, erases, and reads the raw disk.
@@ -29,11 +31,11 @@ func TestErasingLeavesNothingReadableOnTheDisk(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			image, point := mountImage(t, test.make)
-			root, err := OpenRoot(point)
+			root, err := host.OpenRoot(point)
 			if err != nil {
 				t.Fatal(err)
 			}
-			root.Before = func(o Operation) error {
+			root.Before = func(o host.Operation) error {
 				if o.Name == "discard" && !test.discard {
 					return errors.New("as on a disk that takes no discards")
 				}
@@ -44,7 +46,7 @@ func TestErasingLeavesNothingReadableOnTheDisk(t *testing.T) {
 				t.Fatalf("nothing is readable before erasing, so that this test shows nothing: %+v", left)
 			}
 			var seen int64
-			erased, err := root.EraseFree(t.Context(), root.Mounts()[0], func(done, total int64) { seen = max(seen, done) })
+			erased, err := EraseFree(t.Context(), root, root.Mounts()[0], func(done, total int64) { seen = max(seen, done) })
 			if err != nil {
 				t.Fatal(err)
 			}
