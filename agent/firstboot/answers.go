@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,6 +31,8 @@ const (
 type Answers struct {
 	Choice Choice            `json:"choice,omitempty"`
 	Values map[string]string `json:"values"`
+	// Generated are the questions whose passwords were generated, and not typed.
+	Generated []string `json:"generated,omitempty"`
 }
 
 func readAnswers(files *host.Root) (Answers, error) {
@@ -102,6 +105,18 @@ func (s *Setup) SetAnswer(q manifest.Question, value string) error {
 	}
 	s.Answers = fresh
 	s.Answers.Values[q.Name] = value
+	return s.SaveAnswers()
+}
+
+// Generated reports whether the answer to a question was generated.
+func (s *Setup) Generated(q manifest.Question) bool { return slices.Contains(s.Answers.Generated, q.Name) }
+
+// SetGenerated keeps whether the answer to a question was generated.
+func (s *Setup) SetGenerated(q manifest.Question, generated bool) error {
+	s.Answers.Generated = slices.DeleteFunc(s.Answers.Generated, func(name string) bool { return name == q.Name })
+	if generated {
+		s.Answers.Generated = append(s.Answers.Generated, q.Name)
+	}
 	return s.SaveAnswers()
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
-	"oneclick-agent/agent/motd"
 	"oneclick-agent/agent/problem"
 )
 
@@ -37,6 +36,8 @@ type Session struct {
 	In, Out  *os.File
 	// Plain asks line by line.
 	Plain bool
+	// NoColour uses no colours.
+	NoColour bool
 	// Idle is how long nobody may touch the wizard before it leaves; 0 waits for ever.
 	Idle time.Duration
 	hold *Hold
@@ -56,14 +57,14 @@ func NewSession(s *firstboot.Setup, plain bool) (*Session, error) {
 
 // Watch shows a first boot at work until it ends, or until a key is pressed.
 func (s *Session) Watch(ctx context.Context) (firstboot.Status, bool, error) {
-	fmt.Fprintf(s.Out, "%s is being set up on this Droplet.\n", problem.OneLine(s.Setup.Manifest.App.Name))
+	s.began(problem.OneLine(s.Setup.Manifest.App.Name)+" is being set up on this Droplet.", nil)
 	return s.follower(func(status firstboot.Status) bool {
 		return status.State != "running" && (status.State != "fresh" || cloudInitIsDone(s.Setup.Host))
 	}).Follow(ctx)
 }
 
 func (s *Session) follower(over func(firstboot.Status) bool) *Follower {
-	return &Follower{Host: s.Setup.Host, Setup: s.Setup, Terminal: s.Terminal, Plain: s.Plain, Over: over}
+	return &Follower{Host: s.Setup.Host, Setup: s.Setup, Terminal: s.Terminal, Screen: s.screen(), Over: over}
 }
 
 // Run asks, and applies the answers. It reports whether the setup is over; leaving for later is no error.
@@ -84,7 +85,7 @@ func (s *Session) Run(ctx context.Context, offer bool) (over bool, err error) {
 		return false, err
 	}
 	if state.Phase == "" || state.Phase == "failed" {
-		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront}
+		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront, Failed: state.Message}
 		apply, err := wizard.Ask(ctx, offer && state.Phase == "")
 		if err != nil || !apply {
 			return s.Setup.Answers.Choice == firstboot.Never, s.leave(err)
@@ -97,7 +98,7 @@ func (s *Session) front() Front {
 	if s.Plain {
 		return s.lineFront()
 	}
-	return &formFront{in: s.In, out: s.Out, unicode: Unicode(), active: s.hold.Active}
+	return &formFront{in: s.In, out: s.Out, terminal: s.Terminal, screen: s.screen(), active: s.hold.Active}
 }
 
 func (s *Session) lineFront() Front {
@@ -158,7 +159,7 @@ func capital(text string) string { return string(text[0]-'a'+'A') + text[1:] }
 func (s *Session) apply(ctx context.Context) (over bool, err error) {
 	s.applying.Store(true)
 	h := s.Setup.Host
-	fmt.Fprintln(s.Out, "\nYour answers are being applied. It goes on by itself, even when this connection ends.")
+	s.began("Your answers are being applied. It goes on by itself, even when this connection ends.", (&Wizard{Setup: s.Setup}).answered())
 	for {
 		if err := s.runUnit(ctx); err != nil {
 			return false, s.leave(err)
@@ -219,9 +220,6 @@ func (s *Session) told() (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	fmt.Fprintln(s.Out, Words(status))
-	if status.Outcome() == firstboot.Finished || status.Outcome() == firstboot.Degraded {
-		fmt.Fprint(s.Out, "\n"+problem.Printable(motd.Read(s.Setup.Host.Files)))
-	}
+	s.ending(status)
 	return status.State == "done" || status.State == "degraded" || status.State == "clone", nil
 }

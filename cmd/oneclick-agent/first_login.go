@@ -105,6 +105,7 @@ func (a *agent) watch(ctx context.Context, setup *firstboot.Setup, f loginFlags)
 	if err != nil {
 		return exitDone
 	}
+	session.NoColour = a.noColor
 	defer session.Terminal.Restore()
 	if status, left, err := session.Watch(ctx); err == nil && !left {
 		fmt.Fprintln(a.stdout, firstlogin.Words(status))
@@ -119,6 +120,7 @@ func (a *agent) wizard(ctx context.Context, setup *firstboot.Setup, f loginFlags
 	if err != nil {
 		return a.loginEnd(f, err)
 	}
+	session.NoColour = a.noColor
 	defer session.Terminal.Restore()
 	status, err := firstboot.ReadStatus(setup.Host, setup)
 	if err != nil {
