@@ -109,7 +109,9 @@ func (s *Setup) SetAnswer(q manifest.Question, value string) error {
 }
 
 // Generated reports whether the answer to a question was generated.
-func (s *Setup) Generated(q manifest.Question) bool { return slices.Contains(s.Answers.Generated, q.Name) }
+func (s *Setup) Generated(q manifest.Question) bool {
+	return slices.Contains(s.Answers.Generated, q.Name)
+}
 
 // SetGenerated keeps whether the answer to a question was generated.
 func (s *Setup) SetGenerated(q manifest.Question, generated bool) error {

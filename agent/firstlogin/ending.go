@@ -27,11 +27,11 @@ func (s *Session) screen() Screen {
 // began is the head of what is followed, and which answers are applied: it stays on the terminal.
 func (s *Session) began(title string, rows []Row) {
 	if s.Plain {
-		fmt.Fprintf(s.Out, "\n%s\n", problem.Printable(title))
+		s.screen().say(s.Out, "\n"+title)
 		return
 	}
 	screen := s.screen()
-	lines := append([]string{""}, screen.head(1, 1)...)
+	lines := append([]string{""}, screen.head(0, 1)...)
 	if len(rows) > 0 {
 		lines = append(append(lines, ""), screen.table(rows, screen.done)...)
 	}
@@ -48,16 +48,14 @@ func (s *Session) ending(status firstboot.Status) {
 		rows, vendor = s.endRows(), s.vendorText()
 	}
 	if s.Plain {
-		fmt.Fprintln(s.Out)
-		for _, line := range words {
-			fmt.Fprintln(s.Out, problem.Printable(line))
-		}
+		text := "\n" + strings.Join(words, "\n")
 		for _, row := range rows {
-			fmt.Fprintf(s.Out, "%s: %s\n", row.Name, problem.OneLine(row.Value))
+			text += "\n" + Option{Label: row.Name, Detail: problem.OneLine(row.Value)}.String()
 		}
 		if vendor != "" {
-			fmt.Fprintf(s.Out, "\n%s\n", problem.Printable(vendor))
+			text += "\n\n" + vendor
 		}
+		screen.say(s.Out, text)
 		return
 	}
 	lines := []string{""}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ type formFront struct {
 	active   func() // told of each key: somebody is there
 	quiet    bool   // what is typed between two forms is not shown
 	asked    bool   // the terminal was asked for its background
-	// answered is when y or n answered at once: the Enter that many people press after it is not for the next form.
+	// answered is when y or n answered at once: an Enter that follows, as many people press it, is not for the next form.
 	answered time.Time
 }
 
@@ -118,8 +119,8 @@ func (m *formModel) field() huh.Field {
 	p := m.prompt
 	if p.Kind == Choose || p.Kind == YesNo {
 		var options []huh.Option[string]
-		for _, option := range p.Options {
-			options = append(options, huh.NewOption(label(option), option.Value))
+		for i, label := range m.labels() {
+			options = append(options, huh.NewOption(label, p.Options[i].Value))
 		}
 		choice := huh.NewSelect[string]().Options(options...).Value(&m.value)
 		if len(options) > manyOptions {
@@ -137,8 +138,25 @@ func (m *formModel) field() huh.Field {
 	return input
 }
 
-// label is an option on one line; spaces that align it stay.
-func label(option Option) string { return problem.Printable(strings.ReplaceAll(option.Label, "\n", " ")) }
+// labels are the options, each on one line; their details are aligned where all of them have room.
+func (m *formModel) labels() []string {
+	widest, labels := 0, []string{}
+	for _, option := range m.prompt.Options {
+		widest = max(widest, columnsOf(problem.OneLine(option.Label)))
+		labels = append(labels, problem.OneLine(option.String()))
+	}
+	aligned := slices.Clone(labels)
+	for i, option := range m.prompt.Options {
+		if option.Detail == "" {
+			continue
+		}
+		aligned[i] = pad(problem.OneLine(option.Label), widest) + "  " + problem.OneLine(option.Detail)
+		if columnsOf(aligned[i]) > m.screen.width()-2 {
+			return labels
+		}
+	}
+	return aligned
+}
 
 // keyMap lets every arrow key move in a choice.
 func keyMap(search bool) *huh.KeyMap {
@@ -205,6 +223,11 @@ func isBlink(message tea.Msg) bool { return strings.HasPrefix(fmt.Sprintf("%T", 
 
 func (m *formModel) key(key tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	m.problem = ""
+	if name := key.String(); name == "enter" && time.Since(m.front.answered) < enterAfterKey {
+		m.front.answered = time.Time{}
+		return m, nil
+	}
+	m.front.answered = time.Time{}
 	choice, _ := m.form.GetFocusedField().(*huh.Select[string])
 	switch name := key.String(); name {
 	case "esc", "shift+tab":
@@ -217,10 +240,6 @@ func (m *formModel) key(key tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		return m, nil
 	case "ctrl+c", "ctrl+d", "ctrl+z", `ctrl+\`:
 		return m.leave(ErrLeave)
-	case "enter":
-		if time.Since(m.front.answered) < enterAfterKey {
-			return m, nil
-		}
 	case "y", "Y", "n", "N":
 		if m.prompt.Kind == YesNo {
 			m.value = m.prompt.Options[0].Value

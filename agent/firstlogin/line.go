@@ -41,11 +41,7 @@ func newLineFront(t *Terminal, in io.Reader, out io.Writer, active func()) *line
 }
 
 // Say prints text, wrapped at its words.
-func (f *lineFront) Say(text string) {
-	for _, line := range wrap(problem.Printable(text), f.terminal.columns(), true) {
-		fmt.Fprintln(f.out, line)
-	}
-}
+func (f *lineFront) Say(text string) { Screen{Columns: f.terminal.columns()}.say(f.out, text) }
 
 // Busy says what is waited for.
 func (f *lineFront) Busy(text string) (done func()) {
@@ -72,7 +68,7 @@ func (f *lineFront) Ask(ctx context.Context, p Prompt) (string, error) {
 		f.Say(pad(row.Name, names) + "  " + row.Value)
 	}
 	for i, option := range p.Options {
-		f.Say(fmt.Sprintf("  %d  %s", i+1, option.Label))
+		f.Say(fmt.Sprintf("  %d  %s", i+1, option))
 	}
 	for {
 		answer, err := f.once(ctx, p)
@@ -106,7 +102,7 @@ var (
 )
 
 func (f *lineFront) once(ctx context.Context, p Prompt) (string, error) {
-	fmt.Fprint(f.out, problem.Printable(invitation(p)))
+	fmt.Fprint(f.out, strings.Join(wrap(problem.Printable(invitation(p)), f.terminal.columns()-1, true), "\n")+" ")
 	if p.Kind == Hidden {
 		defer f.terminal.hide()()
 		defer fmt.Fprintln(f.out)
@@ -159,7 +155,7 @@ func invitation(p Prompt) string {
 	} else {
 		said += ", ? for help"
 	}
-	return "[" + said + "] "
+	return "[" + said + "]"
 }
 
 // take makes an answer of a line, or says what is wrong with it.

@@ -65,6 +65,7 @@ func (m *formModel) fitted() (lines []string, fit bool) {
 	over := func() int { return len(p.lines(spaced)) - room }
 	for _, give := range []func(){ // what can be spared, the least loss first
 		func() { p.answered = nil },
+		func() { p.note = nil },
 		func() { spaced = false },
 		func() { p.head = nil },
 		func() {
@@ -73,7 +74,6 @@ func (m *formModel) fitted() (lines []string, fit bool) {
 			}
 		},
 		func() { p.keys = nil },
-		func() { p.note = nil },
 	} {
 		if over() > 0 {
 			give()
@@ -89,8 +89,8 @@ func (m *formModel) fitted() (lines []string, fit bool) {
 // choiceHeight is how many lines all options take.
 func (m *formModel) choiceHeight() int {
 	height := 0
-	for _, option := range m.prompt.Options {
-		height += len(m.screen.wrap(label(option), m.screen.width()-2))
+	for _, label := range m.labels() {
+		height += len(m.screen.wrap(label, m.screen.width()-2))
 	}
 	if len(m.prompt.Options) > manyOptions {
 		height++ // the line for the search

@@ -5,6 +5,7 @@ package firstlogin
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // Kind is how a prompt is answered.
@@ -18,8 +19,20 @@ const (
 	YesNo              // one of two options, also by the keys y and n
 )
 
-// Option is one choice: what is stored, and what is shown.
-type Option struct{ Value, Label string }
+// Option is one choice: what is stored, and what is shown; Detail is said behind the label.
+type Option struct{ Value, Label, Detail string }
+
+func (o Option) String() string {
+	if o.Detail == "" {
+		return o.Label
+	}
+	return ended(o.Label) + " " + o.Detail
+}
+
+// ended is a text that something follows: a question keeps its mark.
+func ended(text string) string {
+	return strings.TrimSuffix(text, ":") + map[bool]string{false: ":"}[strings.HasSuffix(text, "?")]
+}
 
 // Row is a name and what belongs to it, as one line of a table.
 type Row struct{ Name, Value string }

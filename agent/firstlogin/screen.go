@@ -1,6 +1,8 @@
 package firstlogin
 
 import (
+	"fmt"
+	"io"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -12,8 +14,6 @@ const (
 	margin = "  "
 	// widest is how wide text runs at most: longer lines are hard to read.
 	widest = 78
-	// narrow is what a column needs at least.
-	narrow = 16
 )
 
 // Screen lays out what is shown on one terminal. All screens have the same head, margin and tables.
@@ -77,18 +77,17 @@ func (s Screen) marked(mark, text string, style func(string) string) []string {
 	return lines
 }
 
-// table aligns names and values. Where that leaves too little for the values, they stand below their names.
+// table aligns names and values, each name behind the mark where there is one. A value stands below a name that is too
+// long for its column.
 func (s Screen) table(rows []Row, mark string) []string {
-	before := 0
+	before, names := 0, 0
 	if mark != "" {
 		before = 2
 	}
-	names, values := 0, 0
 	for _, row := range rows {
-		names, values = max(names, columnsOf(problem.OneLine(row.Name))), max(values, columnsOf(row.Value))
-	}
-	if left := s.width() - before - names - 2; left < narrow || values > left && left < widest/2 {
-		names = 0
+		if n := columnsOf(problem.OneLine(row.Name)); n <= s.width()/2-before {
+			names = max(names, n)
+		}
 	}
 	var lines []string
 	for _, row := range rows {
@@ -96,19 +95,17 @@ func (s Screen) table(rows []Row, mark string) []string {
 		if mark != "" {
 			prefix = s.accent(mark) + " "
 		}
-		if names == 0 {
-			lines = append(lines, prefix+s.faint(cut(name, s.width()-before)))
-			for _, line := range s.wrap(row.Value, s.width()-before-2) {
-				lines = append(lines, strings.Repeat(" ", before+2)+line)
-			}
-			continue
+		values := s.wrap(row.Value, s.width()-before-names-2)
+		if columnsOf(name) > names {
+			lines, values = append(lines, prefix+s.faint(cut(name, s.width()-before))), append([]string{""}, values...)
 		}
-		name = pad(name, names)
-		for i, line := range s.wrap(row.Value, s.width()-before-names-2) {
+		for i, value := range values {
 			if i > 0 {
-				prefix, name = strings.Repeat(" ", before), strings.Repeat(" ", names)
+				prefix, name = strings.Repeat(" ", before), ""
 			}
-			lines = append(lines, prefix+s.faint(name)+"  "+line)
+			if columnsOf(name) <= names {
+				lines = append(lines, prefix+s.faint(pad(name, names))+"  "+value)
+			}
 		}
 	}
 	return lines
@@ -164,7 +161,14 @@ func cut(text string, columns int) string {
 // commandName begins the commands that texts name.
 const commandName = "oneclick-agent"
 
-func (s Screen) wrap(text string, width int) []string { return wrap(problem.Printable(text), width, s.Stays) }
+// say prints text as it is read aloud: without a margin or marks.
+func (s Screen) say(out io.Writer, text string) {
+	fmt.Fprintln(out, strings.Join(wrap(problem.Printable(text), s.Columns, true), "\n"))
+}
+
+func (s Screen) wrap(text string, width int) []string {
+	return wrap(problem.Printable(text), width, s.Stays)
+}
 
 // wrap breaks text at its spaces. A command that fits a line stands whole on one, because it is copied; what does not
 // fit, as in languages without spaces, is broken where the line ends, unless long lines are fine.
@@ -172,6 +176,10 @@ func wrap(text string, width int, long bool) []string {
 	width = max(1, width)
 	var lines []string
 	for paragraph := range strings.SplitSeq(text, "\n") {
+		if columnsOf(paragraph) <= width {
+			lines = append(lines, paragraph)
+			continue
+		}
 		lead := paragraph[:len(paragraph)-len(strings.TrimLeft(paragraph, " "))]
 		if columnsOf(lead) > width/2 {
 			lead = ""

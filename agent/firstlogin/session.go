@@ -120,7 +120,7 @@ func (s *Session) take(ctx context.Context, lost func()) (*Hold, error) {
 	}
 	fmt.Fprintf(s.Out, "The setup is open %s.\n", problem.OneLine(where))
 	front := newLineFront(s.Terminal, s.In, s.Out, func() {})
-	answer, err := front.Ask(ctx, Prompt{Title: "Take it over here? Its answers are kept.", Kind: Choose, Value: "no", Options: []Option{{"no", "No"}, {"yes", "Yes, take it over"}}})
+	answer, err := front.Ask(ctx, Prompt{Title: "Take it over here? Its answers are kept.", Kind: Choose, Value: "no", Options: []Option{{Value: "no", Label: "No"}, {Value: "yes", Label: "Yes, take it over"}}})
 	s.lines = nil
 	if err != nil || answer != "yes" {
 		return nil, s.leave(err)

@@ -6,7 +6,6 @@ import (
 
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/manifest"
-	"oneclick-agent/agent/problem"
 )
 
 // answered are the answers so far, as they may be shown.
@@ -40,7 +39,7 @@ func (w *Wizard) shown(q manifest.Question, answer string) string {
 // summary shows all answers before anything is done with them.
 func (w *Wizard) summary() Prompt {
 	p := Prompt{Title: "These are your answers.", Table: w.answered(), Kind: Choose, Value: "apply", CanGoBack: true, Options: []Option{
-		{"apply", "Set it up with them"}, {"change", "Change something"}, {"later", "Later: ask again at the next login"},
+		{Value: "apply", Label: "Set it up with them"}, {Value: "change", Label: "Change something"}, {Value: "later", Label: "Later: ask again at the next login"},
 	}}
 	if w.Failed != "" {
 		p.Problem, p.Options[0].Label = "The setup FAILED: "+w.Failed, "Try again with them"
@@ -59,10 +58,9 @@ func (w *Wizard) change(ctx context.Context) error {
 	questions := w.questions()
 	at := 0
 	if len(questions) > 1 {
-		rows := w.answered()
 		p := Prompt{Title: "Which answer do you want to change?", Help: "All others stay as they are.", Kind: Choose, CanGoBack: true}
-		for i, label := range alignedLabels(rows) {
-			p.Options = append(p.Options, Option{questions[i].Name, label})
+		for i, row := range w.answered() {
+			p.Options = append(p.Options, Option{Value: questions[i].Name, Label: row.Name, Detail: row.Value})
 		}
 		p.Value = questions[0].Name
 		name, err := w.ask(ctx, p)
@@ -72,20 +70,4 @@ func (w *Wizard) change(ctx context.Context) error {
 		at = slices.IndexFunc(questions, func(q manifest.Question) bool { return q.Name == name })
 	}
 	return w.question(ctx, questions[at], at, len(questions))
-}
-
-// alignedLabels are rows as the options of a choice.
-func alignedLabels(rows []Row) []string {
-	width := 0
-	for _, row := range rows {
-		width = max(width, columnsOf(problem.OneLine(row.Name)))
-	}
-	if width > widest/2 {
-		width = 0
-	}
-	var labels []string
-	for _, row := range rows {
-		labels = append(labels, pad(problem.OneLine(row.Name), width)+"  "+problem.OneLine(row.Value))
-	}
-	return labels
 }

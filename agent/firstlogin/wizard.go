@@ -83,7 +83,7 @@ func (w *Wizard) offer(ctx context.Context) (goOn bool, err error) {
 		title = "All your answers are kept; they are not applied yet."
 	}
 	answer, err := w.ask(ctx, Prompt{Title: title, Kind: Choose, Value: "now", Answered: w.answered(), Options: []Option{
-		{"now", "Set it up now"}, {"later", "Later: ask again at the next login"}, {"never", "Never ask again"},
+		{Value: "now", Label: "Set it up now"}, {Value: "later", Label: "Later: ask again at the next login"}, {Value: "never", Label: "Never ask again"},
 	}, Help: "You can begin at any time with: oneclick-agent first-login"})
 	switch {
 	case err != nil:
@@ -194,12 +194,12 @@ func (w *Wizard) stays(ctx context.Context, q manifest.Question, at, of int) (bo
 	}
 	p := w.prompt(q, nil, at, of)
 	p.Kind, p.Empty, p.Value, p.Check, p.Judge = Choose, "", "keep", nil, nil
-	p.Options = []Option{{"keep", "Keep the one that is set"}, {"other", "Enter another one"}}
+	p.Options = []Option{{Value: "keep", Label: "Keep the one that is set"}, {Value: "other", Label: "Enter another one"}}
 	if answer == "" {
 		p.Options[0].Label = "Leave it empty"
 	}
 	if q.Generate {
-		p.Options = append(p.Options, Option{"generate", "Have a new one generated"})
+		p.Options = append(p.Options, Option{Value: "generate", Label: "Have a new one generated"})
 	}
 	switch what, err := w.ask(ctx, p); {
 	case err != nil:
@@ -227,7 +227,7 @@ func (w *Wizard) try(ctx context.Context, q manifest.Question, answer string) (g
 	}
 	for found = attempt(); found != ""; found = attempt() {
 		switch what, err := w.ask(ctx, Prompt{Title: found, Answered: w.answered(), Kind: Choose, Value: "again", CanGoBack: true, Options: []Option{
-			{"again", "Try again"}, {"other", "Enter something else"}, {"keep", "Go on with it all the same"}, {"later", "Come back later"},
+			{Value: "again", Label: "Try again"}, {Value: "other", Label: "Enter something else"}, {Value: "keep", Label: "Go on with it all the same"}, {Value: "later", Label: "Come back later"},
 		}}); {
 		case errors.Is(err, ErrBack) || what == "other":
 			return false, "", nil
@@ -300,10 +300,10 @@ func (w *Wizard) prompt(q manifest.Question, options []string, at, of int) Promp
 	case q.Type == "choice":
 		p.Kind = Choose
 		for _, option := range options {
-			p.Options = append(p.Options, Option{option, option})
+			p.Options = append(p.Options, Option{Value: option, Label: option})
 		}
 	case q.Type == "confirm":
-		p.Kind, p.Options = YesNo, []Option{{"true", "Yes"}, {"false", "No"}}
+		p.Kind, p.Options = YesNo, []Option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}}
 	}
 	switch {
 	case q.Generate:

@@ -21,6 +21,7 @@ import (
 // session is the real program on a real terminal, and what somebody sees there.
 type session struct {
 	*terminal.Session
+	t        *testing.T
 	terminal *os.File // our end
 	process  *exec.Cmd
 	ended    <-chan struct{}
@@ -36,7 +37,7 @@ func startSession(t *testing.T, program, root string, environment []string, size
 func onTerminal(t *testing.T, program, root string, o terminal.Options, arguments ...string) *session {
 	t.Helper()
 	s := terminal.Start(t, o, slices.Concat([]string{program}, arguments, []string{"--root", root})...)
-	return &session{s, s.Terminal, s.Process, s.Ended, s.Before}
+	return &session{s, t, s.Terminal, s.Process, s.Ended, s.Before}
 }
 
 func (s *session) see(what string)        { s.See(what) }
@@ -58,13 +59,16 @@ first_login:
     - {file: /etc/login.conf, content: "{{ .answers.name }} {{ .answers.news }}\n"}
 `
 
+const instanceData = `{"v1": {"instance_id": "1", "local_hostname": "garden"},
+ "ds": {"meta_data": {"hostname": "garden", "interfaces": {"public": [{"ipv4": {"ip_address": "203.0.113.10"}}]}}}}`
+
 // finishedDroplet is a tree whose first boot is done and whose questions are open.
 func finishedDroplet(t *testing.T, program, manifest string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, content := range map[string]string{
 		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "alias ll='ls -l'\n",
-		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`, "etc/oneclick/app.yaml": manifest,
+		"run/cloud-init/instance-data.json": instanceData, "etc/oneclick/app.yaml": manifest,
 	} {
 		os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755)
 		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
