@@ -24,6 +24,17 @@ func (s *Session) screen() Screen {
 	}
 }
 
+// tell says something that stays on the terminal. Restored first, because a form leaves it without echo and line breaks.
+func (s *Session) tell(text string) {
+	s.Terminal.Restore()
+	screen := s.screen()
+	if s.Plain {
+		screen.say(s.Out, "\n"+text)
+		return
+	}
+	fmt.Fprint(s.Out, "\n"+indent(screen.text(text, nil)))
+}
+
 // began is the head of what is followed, and which answers are applied: it stays on the terminal.
 func (s *Session) began(title string, rows []Row) {
 	if s.Plain {

@@ -182,6 +182,9 @@ func (m *formModel) leave(why error) (tea.Model, tea.Cmd) {
 }
 
 func (m *formModel) Update(message tea.Msg) (tea.Model, tea.Cmd) {
+	if m.over {
+		return m, nil // what comes now, as an answer of the terminal, draws nothing any more
+	}
 	switch message := message.(type) {
 	case leaveMessage:
 		return m.leave(ErrLeave)

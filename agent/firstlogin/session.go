@@ -118,7 +118,7 @@ func (s *Session) take(ctx context.Context, lost func()) (*Hold, error) {
 	if holder, err := WhoHolds(ctx, s.Setup.Host); err == nil {
 		where = holder.String()
 	}
-	fmt.Fprintf(s.Out, "The setup is open %s.\n", problem.OneLine(where))
+	s.tell("The setup is open " + problem.OneLine(where) + ".")
 	front := newLineFront(s.Terminal, s.In, s.Out, func() {})
 	answer, err := front.Ask(ctx, Prompt{Title: "Take it over here? Its answers are kept.", Kind: Choose, Value: "no", Options: []Option{{Value: "no", Label: "No"}, {Value: "yes", Label: "Yes, take it over"}}})
 	s.lines = nil
@@ -141,11 +141,11 @@ func (s *Session) leave(err error) error {
 	var idle idleError
 	switch {
 	case errors.As(err, &idle), errors.Is(err, ErrTakenOver):
-		fmt.Fprintf(s.Out, "\r\n%s. Your answers are kept.\r\n", capital(err.Error()))
+		s.tell(capital(err.Error()) + ". Your answers are kept.")
 		return nil
 	case err == nil, errors.Is(err, ErrLeave), errors.Is(err, ErrBack), errors.Is(err, context.Canceled):
 		if s.Setup.Answers.Choice != firstboot.Never {
-			fmt.Fprint(s.Out, "\r\nYour answers are kept. Go on at the next login, or with: oneclick-agent first-login\r\n")
+			s.tell("Your answers are kept. Go on at the next login, or with: oneclick-agent first-login")
 		}
 		return nil
 	}
@@ -176,7 +176,7 @@ func (s *Session) apply(ctx context.Context) (over bool, err error) {
 		_, err = firstboot.ApplyTerminalStep(ctx, s.Setup)
 		h.Terminal = nil
 		if err != nil {
-			fmt.Fprintf(s.Out, "%s\nTry again with: oneclick-agent first-login\n", problem.Printable(err.Error()))
+			s.tell(err.Error() + "\nTry again with: oneclick-agent first-login")
 			return false, nil
 		}
 	}
