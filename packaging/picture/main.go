@@ -127,7 +127,7 @@ func (d *drawing) customer() {
 	types(s, "nine tulips by the gate")
 	s.Shows("23 characters")
 	reads(600 * time.Millisecond)
-	d.draw("wizard", address, "The wizard: the answers so far, and a question for a password that is judged strong", s.Screen())
+	d.draw("wizard", address, "The wizard: the answers so far, and a question for a password that is judged strong", lastPage(s.Screen()))
 	s.Press("\r")
 	s.Shows("Edition (4 of 5)")
 	reads(700 * time.Millisecond)
@@ -139,7 +139,7 @@ func (d *drawing) customer() {
 	s.Press("n")
 	s.Shows("These are your answers.")
 	reads(1800 * time.Millisecond)
-	d.draw("summary", address, "The summary: all answers, with the choice to set it up, to change something, or to leave it for later", s.Screen())
+	d.draw("summary", address, "The summary: all answers, with the choice to set it up, to change something, or to leave it for later", lastPage(s.Screen()))
 	s.Press("\r")
 	s.Shows("is done.")
 	s.Shows("root@" + host + ":~#")
@@ -152,12 +152,23 @@ func (d *drawing) customer() {
 	d.draw("motd", address, "The message of the day", s.Screen())
 }
 
+// lastPage is a screen from the last head on.
+func lastPage(s terminal.Screen) terminal.Screen {
+	for y, line := range slices.Backward(s.Lines) {
+		if slices.ContainsFunc(line, func(r terminal.Run) bool { return r.Style.Bold && strings.HasPrefix(r.Text, "WordPress") }) {
+			s.Lines = s.Lines[y:]
+			break
+		}
+	}
+	return s
+}
+
 // vendor draws the report on an image that is not fit for a snapshot yet.
 func (d *drawing) vendor() {
 	root := plant(vendorTree)
 	d.Cleanup(func() { os.RemoveAll(root) })
 	s := d.shell(root, "build")
-	s.Resize(100, 40)
+	s.Resize(116, 40)
 	reads(200 * time.Millisecond)
 	s.Press("clear\r")
 	reads(200 * time.Millisecond)

@@ -58,9 +58,9 @@ motd: |
 var vendorTree = map[string]string{
 	"etc/passwd": "root:x:0:0:root:/root:/bin/bash\ndeploy:x:1000:1000::/home/deploy:/bin/bash\n", "etc/group": "root:x:0:\ndeploy:x:1000:\n",
 	"etc/shadow":     "root:*:20000:0:99999:7:::\ndeploy:$6$saltsalt$0123456789:20000:0:99999:7:::\n",
-	"etc/os-release": "ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n", "etc/debian_version": "13.2\n",
-	"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot: [{file: /etc/sample.conf, content: x}]\n",
-	"root/.bash_history":    "mysql -p\n", "root/.ssh/authorized_keys": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE5vdEFLZXlCdXRMb29rc0xpa2VPbmUwMTIzNDU2Nzg5 rose@laptop\n",
+	"etc/os-release": "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n", "etc/sudoers.d/deploy": "deploy ALL=(ALL) NOPASSWD: ALL\n", "root/.ssh/config": "Host *\n", "etc/debian_version": "13.2\n",
+	"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot:\n  - {file: /etc/sample.conf, content: x}\n  - firewall: [22/tcp limit, 443/tcp]\n", "bin/sh": "",
+	"root/.bash_history": "mysql -p\n", "root/.ssh/authorized_keys": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE5vdEFLZXlCdXRMb29rc0xpa2VPbmUwMTIzNDU2Nzg5 rose@laptop\n",
 	"home/deploy/.aws/credentials":                        "[default]\naws_access_key_id = AKIAQ3EGTQZJ5W7VK2XD\naws_secret_access_key = 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\n",
 	"etc/machine-id":                                      "0123456789abcdef0123456789abcdef\n",
 	"var/log/syslog":                                      "Nov 24 10:00:00 build sshd[1]: Accepted publickey for root\n",
@@ -98,7 +98,7 @@ func plant(files map[string]string) string {
 	for name, content := range files {
 		check(os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
 		mode := os.FileMode(0o644)
-		if filepath.Ext(name) == "" && (filepath.Dir(name) == "usr/bin" || filepath.Base(name) == "000-oneclick") {
+		if filepath.Ext(name) == "" && (filepath.Base(filepath.Dir(name)) == "bin" || filepath.Base(name) == "000-oneclick") {
 			mode = 0o755
 		}
 		check(os.WriteFile(filepath.Join(root, name), []byte(content), mode))
