@@ -8,8 +8,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"oneclick-agent/agent/problem"
 )
 
 // lineFront asks one question a line, without moving the cursor: for screen readers, serial consoles and small
@@ -102,7 +100,7 @@ var (
 )
 
 func (f *lineFront) once(ctx context.Context, p Prompt) (string, error) {
-	fmt.Fprint(f.out, strings.Join(wrap(problem.Printable(invitation(p)), f.terminal.columns()-1, true), "\n")+" ")
+	fmt.Fprint(f.out, spoken(invitation(p), f.terminal.columns()-1)+" ")
 	if p.Kind == Hidden {
 		defer f.terminal.hide()()
 		defer fmt.Fprintln(f.out)

@@ -162,8 +162,17 @@ func cut(text string, columns int) string {
 const commandName = "oneclick-agent"
 
 // say prints text as it is read aloud: without a margin or marks.
-func (s Screen) say(out io.Writer, text string) {
-	fmt.Fprintln(out, strings.Join(wrap(problem.Printable(text), s.Columns, true), "\n"))
+func (s Screen) say(out io.Writer, text string) { fmt.Fprintln(out, spoken(text, s.Columns)) }
+
+// narrowest is how wide a window has to be for words to be kept whole; below, the terminal breaks lines itself.
+const narrowest = 16
+
+// spoken wraps text that is printed and may be longer than the window.
+func spoken(text string, columns int) string {
+	if columns < narrowest {
+		return problem.Printable(text)
+	}
+	return strings.Join(wrap(problem.Printable(text), columns, true), "\n")
 }
 
 func (s Screen) wrap(text string, width int) []string {
