@@ -40,11 +40,11 @@ image: package ## the sample image, built on DigitalOcean by Packer; needs DIGIT
 fuzz: ## each fuzz target for a minute
 	packaging/fuzz 60s
 
-docs: ## the files made from the code: JSON Schema, the catalogue of pre-snapshot, golden screens, the README's picture
+docs: build ## the files made from the code: JSON Schema, the catalogue of pre-snapshot, golden screens, the pictures of real runs
 	go run ./cmd/oneclick-agent schema > docs/app.schema.json
 	go run ./cmd/oneclick-agent pre-snapshot --list --markdown > docs/pre-snapshot.md
-	UPDATE=1 go test ./cmd/oneclick-agent -run TestScreens
-	packaging/picture
+	UPDATE=1 go test ./cmd/oneclick-agent -run 'TestScreens|TestLines|TestTheStory'
+	go run ./packaging/picture build/oneclick-agent docs
 
 clean:
 	rm -rf build

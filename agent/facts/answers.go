@@ -2,6 +2,7 @@ package facts
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 
 	"oneclick-agent/agent/host"
@@ -24,6 +25,8 @@ const (
 type Answers struct {
 	Choice Choice            `json:"choice,omitempty"`
 	Values map[string]string `json:"values"`
+	// Generated are the questions whose passwords were generated, and not typed.
+	Generated []string `json:"generated,omitempty"`
 	// Applied are the values that the steps of first login were last carried out with, nil before that.
 	Applied map[string]string `json:"applied,omitempty"`
 }
@@ -87,6 +90,20 @@ func (f *Facts) SetAnswer(q manifest.Question, value string) error {
 	}
 	f.Answers = fresh
 	f.Answers.Values[q.Name] = value
+	return f.SaveAnswers()
+}
+
+// Generated reports whether the answer to a question was generated.
+func (f *Facts) Generated(q manifest.Question) bool {
+	return slices.Contains(f.Answers.Generated, q.Name)
+}
+
+// SetGenerated keeps whether the answer to a question was generated.
+func (f *Facts) SetGenerated(q manifest.Question, generated bool) error {
+	f.Answers.Generated = slices.DeleteFunc(f.Answers.Generated, func(name string) bool { return name == q.Name })
+	if generated {
+		f.Answers.Generated = append(f.Answers.Generated, q.Name)
+	}
 	return f.SaveAnswers()
 }
 

@@ -8,8 +8,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"oneclick-agent/agent/problem"
 )
 
 // lineFront asks one question a line, without moving the cursor: for screen readers, serial consoles and small
@@ -40,24 +38,42 @@ func newLineFront(t *Terminal, in io.Reader, out io.Writer, active func()) *line
 	return f
 }
 
-// Say prints a line.
-func (f *lineFront) Say(text string) { fmt.Fprintln(f.out, problem.Printable(text)) }
+// Say prints text, wrapped at its words.
+func (f *lineFront) Say(text string) { Screen{Columns: f.terminal.columns()}.say(f.out, text) }
+
+// Busy says what is waited for.
+func (f *lineFront) Busy(text string) (done func()) {
+	f.Say(text)
+	return func() {}
+}
 
 // Ask asks until an answer is good.
 func (f *lineFront) Ask(ctx context.Context, p Prompt) (string, error) {
-	fmt.Fprintln(f.out)
-	f.Say(p.Title)
-	if p.Problem != "" {
-		f.Say(p.Problem)
+	if p.Note != "" {
+		f.Say(p.Note)
 	}
-	if p.Help != "" {
-		f.Say(p.Help)
+	fmt.Fprintln(f.out)
+	for _, text := range []string{p.Title, p.Problem, p.Help} {
+		if text != "" {
+			f.Say(text)
+		}
+	}
+	names := 0
+	for _, row := range p.Table {
+		names = max(names, columnsOf(row.Name))
+	}
+	for _, row := range p.Table {
+		f.Say(pad(row.Name, names) + "  " + row.Value)
 	}
 	for i, option := range p.Options {
-		f.Say(fmt.Sprintf("  %d  %s", i+1, option.Label))
+		f.Say(fmt.Sprintf("  %d  %s", i+1, option))
 	}
 	for {
 		answer, err := f.once(ctx, p)
+		if errors.Is(err, errCut) {
+			f.Say(err.Error())
+			continue
+		}
 		if err != nil {
 			return "", err
 		}
@@ -74,11 +90,17 @@ func (f *lineFront) Ask(ctx context.Context, p Prompt) (string, error) {
 	}
 }
 
-// errAgain asks the same once more, without a complaint.
-var errAgain = errors.New("again")
+// longestLine is what a terminal passes on of a line; what is longer it cuts without a word.
+const longestLine = 4095
+
+var (
+	// errAgain asks the same once more, without a complaint.
+	errAgain = errors.New("again")
+	errCut   = fmt.Errorf("That line is too long for this terminal, which passes on %d characters at most.", longestLine-1)
+)
 
 func (f *lineFront) once(ctx context.Context, p Prompt) (string, error) {
-	fmt.Fprint(f.out, problem.Printable(invitation(p)))
+	fmt.Fprint(f.out, spoken(invitation(p), f.terminal.columns()-1)+" ")
 	if p.Kind == Hidden {
 		defer f.terminal.hide()()
 		defer fmt.Fprintln(f.out)
@@ -97,6 +119,9 @@ func (f *lineFront) once(ctx context.Context, p Prompt) (string, error) {
 			return "", ErrLeave
 		}
 		f.active()
+		if len(line) >= longestLine {
+			return "", errCut
+		}
 		return line, nil
 	}
 }
@@ -109,7 +134,7 @@ func invitation(p Prompt) string {
 		said = fmt.Sprintf("nothing will appear while you type; press Enter %s", p.Empty)
 	case p.Kind == Hidden:
 		said = "nothing will appear while you type"
-	case p.Value != "" && p.Kind == Choose:
+	case p.Value != "" && (p.Kind == Choose || p.Kind == YesNo):
 		for i, option := range p.Options {
 			if option.Value == p.Value {
 				said = fmt.Sprintf("press Enter for %d", i+1)
@@ -120,12 +145,15 @@ func invitation(p Prompt) string {
 	case p.Empty != "":
 		said = "press Enter " + p.Empty
 	}
+	if p.Kind == YesNo {
+		said = strings.TrimSuffix("y or n, "+said, ", ")
+	}
 	if said == "" {
 		said = "? for help"
 	} else {
 		said += ", ? for help"
 	}
-	return "[" + said + "] "
+	return "[" + said + "]"
 }
 
 // take makes an answer of a line, or says what is wrong with it.
@@ -143,14 +171,18 @@ func (f *lineFront) take(p Prompt, line string) (string, error) {
 	case line == "" && p.Kind != Hidden:
 		line = p.Value
 	}
-	if p.Kind == Choose {
+	if p.Kind == Choose || p.Kind == YesNo {
 		if number, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && number >= 1 && number <= len(p.Options) {
 			return p.Options[number-1].Value, nil
 		}
 		for _, option := range p.Options {
-			if line != "" && (line == option.Value || strings.EqualFold(line, option.Label)) {
+			first := p.Kind == YesNo && len(line) == 1 && strings.EqualFold(line, option.Label[:1])
+			if line != "" && (line == option.Value || strings.EqualFold(line, option.Label) || first) {
 				return option.Value, nil
 			}
+		}
+		if p.Kind == YesNo {
+			return "", errors.New("Enter y or n.")
 		}
 		return "", fmt.Errorf("Enter a number from 1 to %d.", len(p.Options))
 	}

@@ -12,7 +12,6 @@ import (
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
-	"oneclick-agent/agent/motd"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/status"
@@ -41,6 +40,8 @@ type Session struct {
 	In, Out  *os.File
 	// Plain asks line by line.
 	Plain bool
+	// NoColour uses no colours.
+	NoColour bool
 	// Idle is how long nobody may touch the wizard before it leaves; 0 waits for ever.
 	Idle time.Duration
 	hold *Hold
@@ -60,14 +61,14 @@ func NewSession(s *facts.Facts, plain bool) (*Session, error) {
 
 // Watch shows a first boot at work until it ends, or until a key is pressed.
 func (s *Session) Watch(ctx context.Context) (status.Status, bool, error) {
-	fmt.Fprintf(s.Out, "%s is being set up on this Droplet.\n", problem.OneLine(s.Setup.Manifest.App.Name))
+	s.began(problem.OneLine(s.Setup.Manifest.App.Name)+" is being set up on this Droplet.", nil)
 	return s.follower(func(stands status.Status) bool {
 		return stands.State != status.Running && (stands.State != status.Fresh || cloudInitIsDone(s.Setup.Host))
 	}).Follow(ctx)
 }
 
 func (s *Session) follower(over func(status.Status) bool) *Follower {
-	return &Follower{Host: s.Setup.Host, Setup: s.Setup, Terminal: s.Terminal, Plain: s.Plain, Over: over}
+	return &Follower{Host: s.Setup.Host, Setup: s.Setup, Terminal: s.Terminal, Screen: s.screen(), Over: over}
 }
 
 // Run asks, and applies the answers. It reports whether the setup is over; leaving for later is no error.
@@ -88,7 +89,7 @@ func (s *Session) Run(ctx context.Context, offer bool) (over bool, err error) {
 		return false, err
 	}
 	if record.Phase == journal.Fresh || record.Phase == journal.Failed {
-		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront}
+		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront, Failed: record.Message}
 		apply, err := wizard.Ask(ctx, offer && record.Phase == journal.Fresh)
 		if err != nil || !apply {
 			return s.Setup.Answers.Choice == facts.Never, s.leave(err)
@@ -101,7 +102,7 @@ func (s *Session) front() Front {
 	if s.Plain {
 		return s.lineFront()
 	}
-	return &formFront{in: s.In, out: s.Out, unicode: Unicode(), active: s.hold.Active}
+	return &formFront{in: s.In, out: s.Out, terminal: s.Terminal, screen: s.screen(), active: s.hold.Active}
 }
 
 func (s *Session) lineFront() Front {
@@ -121,9 +122,9 @@ func (s *Session) take(ctx context.Context, lost func()) (*Hold, error) {
 	if holder, err := WhoHolds(ctx, s.Setup.Host); err == nil {
 		where = holder.String()
 	}
-	fmt.Fprintf(s.Out, "The setup is open %s.\n", problem.OneLine(where))
+	s.tell("The setup is open " + problem.OneLine(where) + ".")
 	front := newLineFront(s.Terminal, s.In, s.Out, func() {})
-	answer, err := front.Ask(ctx, Prompt{Title: "Take it over here? Its answers are kept.", Kind: Choose, Value: "no", Options: []Option{{"no", "No"}, {"yes", "Yes, take it over"}}})
+	answer, err := front.Ask(ctx, Prompt{Title: "Take it over here? Its answers are kept.", Kind: Choose, Value: "no", Options: []Option{{Value: "no", Label: "No"}, {Value: "yes", Label: "Yes, take it over"}}})
 	s.lines = nil
 	if err != nil || answer != "yes" {
 		return nil, s.leave(err)
@@ -144,11 +145,11 @@ func (s *Session) leave(err error) error {
 	var idle idleError
 	switch {
 	case errors.As(err, &idle), errors.Is(err, ErrTakenOver):
-		fmt.Fprintf(s.Out, "\r\n%s. Your answers are kept.\r\n", capital(err.Error()))
+		s.tell(capital(err.Error()) + ". Your answers are kept.")
 		return nil
 	case err == nil, errors.Is(err, ErrLeave), errors.Is(err, ErrBack), errors.Is(err, context.Canceled):
 		if s.Setup.Answers.Choice != facts.Never {
-			fmt.Fprint(s.Out, "\r\nYour answers are kept. Go on at the next login, or with: oneclick-agent first-login\r\n")
+			s.tell("Your answers are kept. Go on at the next login, or with: oneclick-agent first-login")
 		}
 		return nil
 	}
@@ -162,7 +163,7 @@ func capital(text string) string { return string(text[0]-'a'+'A') + text[1:] }
 func (s *Session) apply(ctx context.Context) (over bool, err error) {
 	s.applying.Store(true)
 	h := s.Setup.Host
-	fmt.Fprintln(s.Out, "\nYour answers are being applied. It goes on by itself, even when this connection ends.")
+	s.began("Your answers are being applied. It goes on by itself, even when this connection ends.", (&Wizard{Setup: s.Setup}).answered())
 	for {
 		if err := s.runUnit(ctx); err != nil {
 			return false, s.leave(err)
@@ -179,7 +180,7 @@ func (s *Session) apply(ctx context.Context) (over bool, err error) {
 		_, err = firstboot.ApplyTerminalStep(ctx, s.Setup)
 		h.Terminal = nil
 		if err != nil {
-			fmt.Fprintf(s.Out, "%s\nTry again with: oneclick-agent first-login\n", problem.Printable(err.Error()))
+			s.tell(err.Error() + "\nTry again with: oneclick-agent first-login")
 			return false, nil
 		}
 	}
@@ -223,9 +224,6 @@ func (s *Session) told() (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	fmt.Fprintln(s.Out, Words(stands))
-	if stands.State.Complete() {
-		fmt.Fprint(s.Out, "\n"+problem.Printable(motd.Read(s.Setup.Host.Files)))
-	}
+	s.ending(stands)
 	return stands.State.Complete(), nil
 }

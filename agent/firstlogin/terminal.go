@@ -80,12 +80,16 @@ func (t *Terminal) ready(d time.Duration) bool {
 	return err == nil && n > 0 && poll[0].Revents&unix.POLLIN != 0
 }
 
-// columns is the width of the window, 80 where it has none.
-func (t *Terminal) columns() int {
-	const usual = 80
+// size is how many columns and rows the window has; 80x24 where it does not say.
+func (t *Terminal) size() (columns, rows int) {
 	size, err := unix.IoctlGetWinsize(int(t.file.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Col == 0 {
-		return usual
+	if err != nil || size.Col == 0 || size.Row == 0 {
+		return 80, 24
 	}
-	return int(size.Col)
+	return int(size.Col), int(size.Row)
+}
+
+func (t *Terminal) columns() int {
+	columns, _ := t.size()
+	return columns
 }

@@ -27,7 +27,7 @@ const (
 
 // Validate turns what was entered into the answer that is kept, or says what is wrong with it.
 func Validate(q manifest.Question, entered string, options []string) (string, error) {
-	if !utf8.ValidString(entered) || strings.ContainsFunc(entered, func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 }) {
+	if !utf8.ValidString(entered) || strings.ContainsFunc(entered, untypable) {
 		return "", errors.New("The answer holds characters that cannot be typed. Enter plain text.")
 	}
 	answer := entered
@@ -52,6 +52,9 @@ func Validate(q manifest.Question, entered string, options []string) (string, er
 	}
 	return answer, nil
 }
+
+// untypable tells control characters; they would do something to the terminal or the file that they end in.
+func untypable(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 }
 
 func validateType(q manifest.Question, answer string, options []string) (string, error) {
 	switch q.Type {

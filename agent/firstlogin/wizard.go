@@ -20,6 +20,9 @@ type Wizard struct {
 	Front Front
 	// Small gives the front for a window that is too small for Front.
 	Small func() Front
+	// Failed says why the answers were applied in vain before.
+	Failed string
+	note   string // news for the next prompt
 }
 
 // Ask asks everything that is not answered yet, with a way back, and ends with a summary. It returns whether the
@@ -31,33 +34,40 @@ func (w *Wizard) Ask(ctx context.Context, offer bool) (apply bool, err error) {
 		}
 	}
 	for at := w.firstOpen(); ; {
-		at, err = w.askFrom(ctx, at)
-		if err != nil {
+		if err := w.askFrom(ctx, at); err != nil {
 			return false, err
 		}
 		switch answer, err := w.ask(ctx, w.summary()); {
-		case errors.Is(err, ErrBack) || answer == "change":
-			at = w.last()
-			if answer == "change" {
-				at = 0
-			}
+		case errors.Is(err, ErrBack):
+			at = max(0, len(w.questions())-1)
+			continue
 		case err != nil:
 			return false, err
+		case answer == "change":
+			err = w.change(ctx)
+			if err != nil && !errors.Is(err, ErrBack) {
+				return false, err
+			}
 		case answer == "apply":
 			return true, firstboot.Decide(w.Setup, facts.Ready)
 		default:
 			return false, firstboot.Decide(w.Setup, facts.Later)
 		}
+		at = w.firstOpen() // an answer can bring up further questions
 	}
 }
 
-// ask passes a prompt on, to the other front when the window is too small for the first.
+// ask passes a prompt on, to the other front while the window is too small for the first.
 func (w *Wizard) ask(ctx context.Context, p Prompt) (string, error) {
+	p.Note = w.note
+	if p.Of == 0 {
+		p.At, p.Of = w.firstOpen()+1, len(w.questions())
+	}
 	answer, err := w.Front.Ask(ctx, p)
 	if errors.Is(err, ErrSmall) && w.Small != nil {
-		w.Front, w.Small = w.Small(), nil
-		return w.ask(ctx, p)
+		answer, err = w.Small().Ask(ctx, p)
 	}
+	w.note = ""
 	return answer, err
 }
 
@@ -73,8 +83,8 @@ func (w *Wizard) offer(ctx context.Context) (goOn bool, err error) {
 	} else if at > 0 {
 		title = "All your answers are kept; they are not applied yet."
 	}
-	answer, err := w.ask(ctx, Prompt{Title: title, Kind: Choose, Value: "now", Options: []Option{
-		{"now", "Set it up now"}, {"later", "Later: ask again at the next login"}, {"never", "Never ask again"},
+	answer, err := w.ask(ctx, Prompt{Title: title, Kind: Choose, Value: "now", Answered: w.answered(), Options: []Option{
+		{Value: "now", Label: "Set it up now"}, {Value: "later", Label: "Later: ask again at the next login"}, {Value: "never", Label: "Never ask again"},
 	}, Help: "You can begin at any time with: oneclick-agent first-login"})
 	switch {
 	case err != nil:
@@ -99,8 +109,6 @@ func (w *Wizard) questions() []manifest.Question {
 	return asked
 }
 
-func (w *Wizard) last() int { return max(0, len(w.questions())-1) }
-
 // firstOpen is the first question without an answer.
 func (w *Wizard) firstOpen() int {
 	questions := w.questions()
@@ -112,28 +120,31 @@ func (w *Wizard) firstOpen() int {
 	return len(questions)
 }
 
-// askFrom asks the questions from one on. An answer can bring questions up or take them away, so they are listed anew
-// each time.
-func (w *Wizard) askFrom(ctx context.Context, at int) (int, error) {
+// askFrom asks one question, and then those that are open. An answer can bring questions up or take them away, so they
+// are listed anew each time. The way back leads to the question before; its answer is kept unless another one is given.
+func (w *Wizard) askFrom(ctx context.Context, at int) error {
 	for {
 		questions := w.questions()
 		if at >= len(questions) {
-			return at, nil
+			return nil
 		}
 		switch err := w.question(ctx, questions[at], at, len(questions)); {
 		case errors.Is(err, ErrBack):
 			at = max(0, at-1)
 		case err != nil:
-			return at, err
+			return err
 		default:
-			at++
+			at = w.firstOpen()
 		}
 	}
 }
 
 // question asks one question until its answer is good, also where that is tried out, and keeps it.
 func (w *Wizard) question(ctx context.Context, q manifest.Question, at, of int) error {
-	options, err := Options(ctx, w.Setup, q)
+	if stays, err := w.stays(ctx, q, at, of); stays || err != nil {
+		return err
+	}
+	options, err := w.options(ctx, q)
 	problem := ""
 	if err != nil {
 		problem = "The choices cannot be listed: " + err.Error() + ". Type one."
@@ -146,42 +157,129 @@ func (w *Wizard) question(ctx context.Context, q manifest.Question, at, of int) 
 		if err != nil {
 			return err
 		}
-		if answer == "" && q.Generate {
+		generated := answer == "" && q.Generate
+		if generated {
 			if answer, err = secret.Random(); err != nil {
 				return err
 			}
-			w.Front.Say("A password was generated. It will stand in " + secret.PasswordsPath)
 		}
 		if answer, err = Validate(q, answer, options); err != nil {
 			problem = err.Error()
 			continue
 		}
-		found := Try(ctx, w.Setup, q, answer)
-		if found != "" {
-			switch what, err := w.ask(ctx, Prompt{Title: found, Kind: Choose, Value: "again", CanGoBack: true, Options: []Option{
-				{"again", "Try again"}, {"other", "Enter something else"}, {"keep", "Go on with it all the same"}, {"later", "Come back later"},
-			}}); {
-			case errors.Is(err, ErrBack) || what == "other":
-				problem = ""
-				continue
-			case err != nil:
-				return err
-			case what == "later":
-				return ErrLeave
-			case what == "again":
-				if again := Try(ctx, w.Setup, q, answer); again != "" {
-					problem = again
-					continue
-				}
-			}
+		goOn, found, err := w.try(ctx, q, answer)
+		if err != nil {
+			return err
 		}
-		return w.Setup.SetAnswer(q, answer)
+		if !goOn {
+			problem = found
+			continue
+		}
+		return w.keep(q, answer, generated)
 	}
+}
+
+// options lists the choices of a question, and shows that a command is asked for them.
+func (w *Wizard) options(ctx context.Context, q manifest.Question) ([]string, error) {
+	if len(q.OptionsFrom) > 0 {
+		defer w.Front.Busy("Looking up the choices.")()
+	}
+	return Options(ctx, w.Setup, q)
+}
+
+// stays asks whether an answer stays that is not shown, so that it is never replaced by an empty line.
+func (w *Wizard) stays(ctx context.Context, q manifest.Question, at, of int) (bool, error) {
+	answer, answered := w.Setup.Answer(q)
+	if !answered || !q.Hidden() {
+		return false, nil
+	}
+	p := w.prompt(q, nil, at, of)
+	p.Kind, p.Empty, p.Value, p.Check, p.Judge = Choose, "", "keep", nil, nil
+	p.Options = []Option{{Value: "keep", Label: "Keep the one that is set"}, {Value: "other", Label: "Enter another one"}}
+	if answer == "" {
+		p.Options[0].Label = "Leave it empty"
+	}
+	if q.Generate {
+		p.Options = append(p.Options, Option{Value: "generate", Label: "Have a new one generated"})
+	}
+	switch what, err := w.ask(ctx, p); {
+	case err != nil:
+		return false, err
+	case what == "keep":
+		return true, nil
+	case what == "generate":
+		made, err := secret.Random()
+		if err != nil {
+			return false, err
+		}
+		return true, w.keep(q, made, true)
+	}
+	return false, nil
+}
+
+// try tries an answer out where that can be done, and asks what to do about what it found. Otherwise another answer is
+// wanted, and found says why.
+func (w *Wizard) try(ctx context.Context, q manifest.Question, answer string) (goOn bool, found string, err error) {
+	attempt := func() string {
+		if w.Setup.Host.Live() && answer != "" && (q.Check != nil || q.Type == "domain") {
+			defer w.Front.Busy("Trying the answer out.")()
+		}
+		return Try(ctx, w.Setup, q, answer)
+	}
+	for found = attempt(); found != ""; found = attempt() {
+		switch what, err := w.ask(ctx, Prompt{Title: found, Answered: w.answered(), Kind: Choose, Value: "again", CanGoBack: true, Options: []Option{
+			{Value: "again", Label: "Try again"}, {Value: "other", Label: "Enter something else"}, {Value: "keep", Label: "Go on with it all the same"}, {Value: "later", Label: "Come back later"},
+		}}); {
+		case errors.Is(err, ErrBack) || what == "other":
+			return false, "", nil
+		case err != nil:
+			return false, "", err
+		case what == "later":
+			return false, "", ErrLeave
+		case what == "keep":
+			return true, "", nil
+		}
+	}
+	return true, "", nil
+}
+
+// keep makes an answer durable, and says what a person should know of one that is not shown.
+func (w *Wizard) keep(q manifest.Question, answer string, generated bool) error {
+	if err := w.Setup.SetAnswer(q, answer); err != nil {
+		return err
+	}
+	if !q.Hidden() || answer == "" {
+		return nil
+	}
+	if err := w.Setup.SetGenerated(q, generated); err != nil {
+		return err
+	}
+	switch {
+	case generated:
+		w.note = "A password was generated. To see it: " + showCommand(q)
+	case q.Type == "password":
+		w.note = fmt.Sprintf("The password is set; it is %s. To see it: %s", w.strength(answer), showCommand(q))
+	default:
+		w.note = "It is set. To see it: " + showCommand(q)
+	}
+	return nil
+}
+
+// showCommand shows an answer that the wizard does not.
+func showCommand(q manifest.Question) string { return "oneclick-agent secrets show " + q.Name }
+
+// strength judges a password; what everybody can know of this setup does not count.
+func (w *Wizard) strength(password string) string {
+	known := []string{w.Setup.Manifest.App.Name}
+	for _, value := range w.Setup.Answers.Values {
+		known = append(append(known, value), strings.FieldsFunc(value, func(r rune) bool { return r == '@' || r == '.' })...)
+	}
+	return Strength(password, known...)
 }
 
 // prompt is a question as it is shown.
 func (w *Wizard) prompt(q manifest.Question, options []string, at, of int) Prompt {
-	p := Prompt{Title: fmt.Sprintf("%s (%d of %d)", q.Ask, at+1, of), Help: q.Help, CanGoBack: at > 0}
+	p := Prompt{Title: fmt.Sprintf("%s (%d of %d)", q.Ask, at+1, of), At: at + 1, Of: of, Answered: w.answered(), Help: q.Help, CanGoBack: at > 0}
 	if answer, ok := w.Setup.Answer(q); ok && !q.Hidden() {
 		p.Value = answer
 	} else if !ok {
@@ -197,13 +295,16 @@ func (w *Wizard) prompt(q manifest.Question, options []string, at, of int) Promp
 	switch {
 	case q.Hidden():
 		p.Kind = Hidden
+		if q.Type == "password" {
+			p.Judge = w.strength
+		}
 	case q.Type == "choice":
 		p.Kind = Choose
 		for _, option := range options {
-			p.Options = append(p.Options, Option{option, option})
+			p.Options = append(p.Options, Option{Value: option, Label: option})
 		}
 	case q.Type == "confirm":
-		p.Kind, p.Options = Choose, []Option{{"true", "Yes"}, {"false", "No"}}
+		p.Kind, p.Options = YesNo, []Option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}}
 	}
 	switch {
 	case q.Generate:
@@ -226,31 +327,6 @@ func defaultOf(q manifest.Question) string {
 		return ""
 	}
 	return fmt.Sprint(q.Default.Any)
-}
-
-// summary shows all answers before anything is done with them.
-func (w *Wizard) summary() Prompt {
-	var lines []string
-	questions := w.questions()
-	width := 0
-	for _, q := range questions {
-		width = max(width, len(q.Ask))
-	}
-	for _, q := range questions {
-		answer, _ := w.Setup.Answer(q)
-		switch {
-		case answer == "":
-			answer = "(empty)"
-		case q.Hidden():
-			answer = "(set)"
-		case q.Type == "confirm":
-			answer = map[string]string{"true": "yes", "false": "no"}[answer]
-		}
-		lines = append(lines, fmt.Sprintf("%-*s  %s", width, q.Ask, answer))
-	}
-	return Prompt{Title: "These are your answers.", Help: strings.Join(lines, "\n"), Kind: Choose, Value: "apply", CanGoBack: true, Options: []Option{
-		{"apply", "Set it up with them"}, {"change", "Change something"}, {"later", "Later: ask again at the next login"},
-	}}
 }
 
 // Options are the choices of a question: the manifest's, or what a command of it prints, one a line.

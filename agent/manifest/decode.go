@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 
+	"oneclick-agent/agent/edit"
 	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/problem"
 )
@@ -211,11 +212,19 @@ func (d *decoder) scalar(node *yaml.Node, path, want string) bool {
 	return true
 }
 
+// wordsOf are the words of an enum tag. "@formats" stands for the formats that edit knows.
+func wordsOf(enum string) []string {
+	if enum == "@formats" {
+		return edit.Formats()
+	}
+	return strings.Split(enum, ",")
+}
+
 func (d *decoder) enum(node *yaml.Node, path, enum string) {
 	if enum == "" {
 		return
 	}
-	words := strings.Split(enum, ",")
+	words := wordsOf(enum)
 	for _, word := range words {
 		if word == node.Value {
 			return

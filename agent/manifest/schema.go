@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io/fs"
 	"reflect"
-	"strings"
 )
 
 // FileMode turns octal permission bits into Go's, setuid, setgid and sticky included.
@@ -68,7 +67,7 @@ func (d describer) value(t reflect.Type, enum string) object {
 		return object{"type": "boolean"}
 	}
 	if enum != "" {
-		return object{"type": "string", "enum": strings.Split(enum, ",")}
+		return object{"type": "string", "enum": wordsOf(enum)}
 	}
 	return object{"type": []string{"string", "number"}}
 }

@@ -1,15 +1,17 @@
 package manifest
 
 import (
-	"path"
+	"cmp"
 	"slices"
 	"strings"
+
+	"oneclick-agent/agent/edit"
 )
 
 // Edit changes values in a file and keeps the rest.
 type Edit struct {
 	Path   Template         `yaml:"edit" kind:"edit" for:"name" doc:"Changes values in this file and keeps the rest."`
-	Format string           `yaml:"format" enum:"dotenv,ini,yaml,json,toml,php,text" doc:"How the file is read, where its name does not tell."`
+	Format string           `yaml:"format" enum:"@formats" doc:"How the file is read, where its name does not tell."`
 	Set    map[string]Value `yaml:"set" for:"content" doc:"Values to set, by key; a dot goes down a level."`
 	Unset  []string         `yaml:"unset" doc:"Keys to take out."`
 	Line   *Line            `yaml:"line" doc:"Replaces the one line that matches."`
@@ -24,25 +26,8 @@ type Line struct {
 	Set   Template `yaml:"set" for:"content" required:"true" doc:"The whole new line."`
 }
 
-// formats tells an edited file's format by its extension, or by its name.
-var formats = map[string]string{
-	".env": "dotenv", ".ini": "ini", ".cnf": "ini", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml", ".php": "php",
-}
-
 // FormatOf is the format that the file is read in: as said, or as its name tells; "text" otherwise.
-func (e *Edit) FormatOf() string {
-	if e.Format != "" {
-		return e.Format
-	}
-	base := path.Base(e.Path.Text)
-	if format, ok := formats[path.Ext(base)]; ok {
-		return format
-	}
-	if strings.HasPrefix(base, ".env") {
-		return "dotenv"
-	}
-	return "text"
-}
+func (e *Edit) FormatOf() string { return cmp.Or(e.Format, edit.FormatOf(e.Path.Text)) }
 
 // Subject is the path with what is changed of it.
 func (e *Edit) Subject(p Preview) string { return p.Show(e.Path) + " " + shorten(e.what()) }
@@ -94,19 +79,10 @@ func (e *Edit) Validate(v *Validation) {
 	}
 	format := e.FormatOf()
 	if keyed && format == "text" {
-		v.Report("", "add format: dotenv, or change one line with line:", "set and unset need a format that has keys; %s is plain text", e.Path)
+		v.Report("", "add format: "+cmp.Or(edit.Likely(e.Path.Text), "dotenv")+", or change one line with line:",
+			"set and unset need a format that has keys; %s is plain text", e.Path)
 	}
-	for _, key := range sortedKeys(e.Set) {
-		switch e.Set[key].Any.(type) {
-		case map[string]any, []any:
-			if format == "dotenv" || format == "ini" || format == "php" {
-				v.Report(join("set", key), "", "%s holds single values, not lists or mappings", format)
-			}
-		}
-		if slices.Contains(e.Unset, key) {
-			v.Report(join("set", key), "", "is set and unset at once")
-		}
-	}
+	e.validateKeys(v, format)
 	if e.Line == nil {
 		return
 	}
@@ -116,5 +92,22 @@ func (e *Edit) Validate(v *Validation) {
 	v.Regexp("line.match", e.Line.Match)
 	if strings.Contains(e.Line.Set.Text, "\n") {
 		v.Report("line.set", "use block:", "must be one line")
+	}
+}
+
+// validateKeys wants keys that the format can hold, each changed in one way.
+func (e *Edit) validateKeys(v *Validation, format string) {
+	for _, key := range sortedKeys(e.Set) {
+		if _, err := edit.CheckKey(format, key); err != nil && format != "text" {
+			v.Report(join("set", key), "", "cannot be set: %s", err)
+		}
+		if slices.Contains(e.Unset, key) {
+			v.Report(join("set", key), "", "is set and unset at once")
+		}
+	}
+	for i, key := range e.Unset {
+		if _, err := edit.CheckKey(format, key); err != nil && format != "text" {
+			v.Report(index("unset", i), "", "cannot be taken out: %s", err)
+		}
 	}
 }

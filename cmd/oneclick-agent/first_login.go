@@ -107,6 +107,7 @@ func (a *agent) watch(ctx context.Context, setup *facts.Facts, f loginFlags) int
 	if err != nil {
 		return exitDone
 	}
+	session.NoColour = a.noColor
 	defer session.Terminal.Restore()
 	if stands, left, err := session.Watch(ctx); err == nil && !left {
 		fmt.Fprintln(a.stdout, firstlogin.Words(stands))
@@ -121,6 +122,7 @@ func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) in
 	if err != nil {
 		return a.loginEnd(f, err)
 	}
+	session.NoColour = a.noColor
 	defer session.Terminal.Restore()
 	stands, err := status.Read(setup.Host, setup)
 	if err != nil {

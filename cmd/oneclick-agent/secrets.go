@@ -55,6 +55,11 @@ func (a *agent) listSecrets(store *secret.Store) int {
 func (a *agent) showSecret(store *secret.Store, wanted string) int {
 	name, field, _ := strings.Cut(wanted, ".")
 	fields, ok := store.Get(name)
+	for _, answer := range []string{wanted, "answers." + wanted} { // what was answered at first login
+		if found, there := store.Get(answer); !ok && there {
+			name, field, fields, ok = answer, "", found, true
+		}
+	}
 	if !ok {
 		fmt.Fprintf(a.stderr, "oneclick-agent: there is no secret %q; %s\n", problem.OneLine(name), problem.DidYouMean(name, store.Names()))
 		return exitInput

@@ -1,163 +1,51 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"oneclick-agent/packaging/terminal"
 )
 
 // session is the real program on a real terminal, and what somebody sees there.
 type session struct {
+	*terminal.Session
 	t        *testing.T
-	process  *exec.Cmd
 	terminal *os.File // our end
-	other    *os.File // its end, for the settings
-	once     sync.Once
-	mu       sync.Mutex
-	seen     bytes.Buffer
-	ended    chan struct{}
-	hangUp   chan struct{} // closed to end the reading
-	blind    chan struct{} // closed once nothing is read any more
-	answers  bool          // whether the terminal answers what programs ask of it
-	before   unix.Termios  // the terminal's settings before the program had it
+	process  *exec.Cmd
+	ended    <-chan struct{}
+	before   unix.Termios // the terminal's settings before the program had it
 }
 
 // startSession starts the program on a terminal of this kind and size.
 func startSession(t *testing.T, program, root string, environment []string, size pty.Winsize, answers bool, arguments ...string) *session {
 	t.Helper()
-	ours, theirs, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pty.Setsize(ours, &size)
-	s := &session{t: t, terminal: ours, other: theirs, ended: make(chan struct{}), hangUp: make(chan struct{}), blind: make(chan struct{}), answers: answers}
-	s.before = s.settings()
-	s.process = exec.Command(program, append(arguments, "--root", root)...)
-	s.process.Stdin, s.process.Stdout, s.process.Stderr = theirs, theirs, theirs
-	s.process.Env = environment
-	s.process.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go s.read()
-	go func() { s.process.Wait(); close(s.ended) }()
-	t.Cleanup(func() {
-		s.process.Process.Kill()
-		<-s.ended
-		s.close()
-	})
-	return s
+	return onTerminal(t, program, root, terminal.Options{Environment: environment, Columns: int(size.Cols), Rows: int(size.Rows), Answers: answers}, arguments...)
 }
 
-// read keeps what the program writes, and answers for a terminal that does: its colours, its cursor, what it is.
-func (s *session) read() {
-	buffer := make([]byte, 4096)
-	fd := int(s.terminal.Fd())
-	defer close(s.blind)
-	for {
-		// Polled, so that nobody is in the middle of a read when the terminal is to be closed.
-		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20); n <= 0 {
-			select {
-			case <-s.hangUp:
-				return
-			default:
-				continue
-			}
-		}
-		n, err := unix.Read(fd, buffer)
-		if err != nil || n <= 0 {
-			return
-		}
-		s.mu.Lock()
-		s.seen.Write(buffer[:n])
-		s.mu.Unlock()
-		if !s.answers {
-			continue
-		}
-		for question, answer := range map[string]string{
-			"\x1b]11;?": "\x1b]11;rgb:0000/0000/0000\x1b\\", "\x1b[6n": "\x1b[1;1R", "\x1b[c": "\x1b[?62;c", "\x1b[?2026$p": "\x1b[?2026;2$y", "\x1b[?u": "\x1b[?0u",
-		} {
-			if bytes.Contains(buffer[:n], []byte(question)) {
-				s.terminal.Write([]byte(answer))
-			}
-		}
-	}
+func onTerminal(t *testing.T, program, root string, o terminal.Options, arguments ...string) *session {
+	t.Helper()
+	s := terminal.Start(t, o, slices.Concat([]string{program}, arguments, []string{"--root", root})...)
+	return &session{s, t, s.Terminal, s.Process, s.Ended, s.Before}
 }
 
-// close ends the connection, as a lost network does.
-func (s *session) close() {
-	s.once.Do(func() {
-		close(s.hangUp)
-		<-s.blind
-		s.other.Close()
-		s.terminal.Close()
-	})
-}
-
-func (s *session) text() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen.String()
-}
-
-// see waits until the program has written something.
-func (s *session) see(what string) {
-	s.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for !strings.Contains(s.text(), what) {
-		select {
-		case <-s.ended:
-			time.Sleep(200 * time.Millisecond) // for what it wrote last to be read
-			if !strings.Contains(s.text(), what) {
-				s.t.Fatalf("the program ended before it wrote %q:\n%q", what, last(s.text()))
-			}
-		case <-time.After(2 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("%q does not come:\n%q", what, last(s.text()))
-		}
-	}
-}
-
-// last is the end of a text, for a message.
-func last(text string) string { return text[max(0, len(text)-2000):] }
-
-func (s *session) press(keys string) { s.terminal.Write([]byte(keys)) }
-
-// code waits for the end.
-func (s *session) code() int {
-	s.t.Helper()
-	select {
-	case <-s.ended:
-	case <-time.After(60 * time.Second):
-		s.t.Fatalf("the program does not end:\n%q", s.text())
-	}
-	// What it wrote last is still to be read: until nothing came for longer than a poll takes.
-	for before := -1; before != len(s.text()); time.Sleep(60 * time.Millisecond) {
-		before = len(s.text())
-	}
-	return s.process.ProcessState.ExitCode()
-}
-
-func (s *session) settings() unix.Termios {
-	settings, err := unix.IoctlGetTermios(int(s.other.Fd()), unix.TCGETS)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return *settings
-}
+func (s *session) see(what string)        { s.See(what) }
+func (s *session) press(keys string)      { s.Press(keys) }
+func (s *session) code() int              { return s.Code() }
+func (s *session) text() string           { return s.Text() }
+func (s *session) close()                 { s.Close() }
+func (s *session) settings() unix.Termios { return s.Settings() }
 
 const twoQuestions = `
 version: 1
@@ -171,13 +59,16 @@ first_login:
     - {file: /etc/login.conf, content: "{{ .answers.name }} {{ .answers.news }}\n"}
 `
 
+const instanceData = `{"v1": {"instance_id": "1", "local_hostname": "garden"},
+ "ds": {"meta_data": {"hostname": "garden", "interfaces": {"public": [{"ipv4": {"ip_address": "203.0.113.10"}}]}}}}`
+
 // finishedDroplet is a tree whose first boot is done and whose questions are open.
 func finishedDroplet(t *testing.T, program, manifest string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, content := range map[string]string{
 		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "alias ll='ls -l'\n",
-		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`, "etc/oneclick/app.yaml": manifest,
+		"run/cloud-init/instance-data.json": instanceData, "etc/oneclick/app.yaml": manifest,
 	} {
 		os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755)
 		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {

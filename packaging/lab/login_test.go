@@ -129,7 +129,7 @@ func TestAFirstLogin(t *testing.T) {
 	again.see("These are your answers.")
 	again.press("\r")
 	again.see("The setup of this Droplet is done.")
-	again.see("\nSample  -  ") // the message that ends the wizard; behind it comes the shell
+	again.see("oneclick-agent status") // the next command, which ends the wizard; behind it comes the shell
 	again.press("exit\r")
 	again.see("logout")
 
