@@ -100,7 +100,7 @@ func TestEditsOfEnvironmentFiles(t *testing.T) {
 	})
 }
 
-func TestEditsOfStructuredFiles(t *testing.T) {
+func TestEditsOfJSON(t *testing.T) {
 	testEdits(t, []edited{
 		{name: "replaces a nested value", format: "json", before: "{\n  \"a\": {\"b\": 1},\n  \"c\": 2\n}\n",
 			after:  "{\n  \"a\": {\"b\": \"x\"},\n  \"c\": 2\n}\n",
@@ -142,6 +142,11 @@ func TestEditsOfStructuredFiles(t *testing.T) {
 			fault: "the file is no JSON: it ends too early; edit its lines with line: or block:, or write the whole file with file:"},
 		{name: "refuses YAML", format: "json", before: "a:\n  b: 1\n", change: set("a", "x"),
 			fault: "the file is no JSON: line 1 cannot be read; it looks like format: yaml"},
+	})
+}
+
+func TestEditsOfTOML(t *testing.T) {
+	testEdits(t, []edited{
 		{name: "replaces a value in its table and keeps the comment", format: "toml", before: "a = 1\n[t]\nb = \"x\" # why\n",
 			after: "a = 1\n[t]\nb = \"y\" # why\n", change: set("t.b", "y")},
 		{name: "replaces a value over several lines", format: "toml", before: "[t]\nb = [\n  1,\n  2,\n]\nc = 3\n",

@@ -34,6 +34,11 @@ func TestEditsOfSectionsAndKeys(t *testing.T) {
 			change: set(`"a.b"."c.d"`, "2")},
 		{name: "empties and fills again in the same style", format: "ini", before: "[a]\nx =\n", after: "[a]\nx = 1\n",
 			change: set("a.x", "1")},
+	})
+}
+
+func TestEditsOfSectionsAndKeysThatAreRefused(t *testing.T) {
+	testEdits(t, []edited{
 		{name: "refuses a sibling of a section with dots", format: "ini", before: "[auth.google]\nenabled = 1\n",
 			change: set("auth.google.enabled", "2"),
 			fault:  `cannot set auth.google.enabled: the file has auth.google; write "auth.google".enabled`},
@@ -63,6 +68,11 @@ func TestEditsOfSectionsAndKeys(t *testing.T) {
 			fault: "the file has no sections, and a colon behind each key; it looks like format: yaml"},
 		{name: "refuses flags and names mysql", format: "ini", before: "[mysqld]\nskip-name-resolve\n", change: set("mysqld.x", "1"),
 			fault: "line 2 is no section, no key with its value, and no comment; it looks like format: mysql"},
+	})
+}
+
+func TestEditsOfTheOtherDialects(t *testing.T) {
+	testEdits(t, []edited{
 		{name: "doubles a percent sign", format: "python", before: "[core]\nx = 1\n", after: "[core]\nx = a%%40b\n",
 			change: set("core.x", "a%40b")},
 		{name: "gives a flag a value", format: "mysql", before: "[mysqld]\nskip-name-resolve # c\n",
