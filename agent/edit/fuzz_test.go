@@ -37,7 +37,8 @@ func fuzzFormat(f *testing.F, format string) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte, key, value string) {
 		mark := "hunter2" + value
-		if _, err := Apply(format, file, set(key, mark)); err != nil && strings.Contains(err.Error(), "hunter2") && !strings.Contains(string(file)+key, "hunter2") {
+		_, err := Apply(format, file, set(key, mark))
+		if err != nil && strings.Contains(err.Error(), "hunter2") && !strings.Contains(string(file)+key, "hunter2") {
 			t.Errorf("the error holds the value: %v", err)
 		}
 		once, err := Apply(format, file, set(key, value))

@@ -105,10 +105,12 @@ func (f iniFile) replace(parts []string, lineEnd string, e iniEntry, texts []str
 
 // separator is what stands between an entry's key and its value.
 func (f iniFile) separator(e iniEntry, text string) string {
+	before := e.separator != strings.TrimLeft(e.separator, " \t")
+	behind := e.separator != strings.TrimRight(e.separator, " \t")
 	switch {
 	case e.separator == "":
 		return f.style("").separator
-	case (e.value == "" || e.value[0] == '\n') && e.separator != strings.TrimLeft(e.separator, " \t") && e.separator == strings.TrimRight(e.separator, " \t"):
+	case (e.value == "" || e.value[0] == '\n') && before && !behind:
 		return e.separator + " " // as the white space before it
 	}
 	return e.separator
@@ -183,7 +185,7 @@ func (d dialect) unset(data []byte, key Key) ([]byte, error) {
 		return nil, err
 	}
 	section, name, err := file.target(key)
-	if errors.Is(err, errNoSuchPlace) {
+	if _, nowhere := errors.AsType[noPlace](err); nowhere {
 		return data, nil
 	}
 	if err != nil {

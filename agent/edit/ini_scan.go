@@ -198,8 +198,10 @@ func (f iniFile) holders(name string) []string {
 	return sections
 }
 
-// errNoSuchPlace says that a file has no key of this name and that a new one could stand in several sections.
-var errNoSuchPlace = errors.New("no section is named, and the file has several; write section.key, a name that has a dot in quotes")
+// noPlace says that a file has no such key and that it is not clear where a new one would stand.
+type noPlace string
+
+func (n noPlace) Error() string { return string(n) }
 
 // target tells a key's section and name apart.
 func (f iniFile) target(key Key) (section, name string, err error) {
@@ -231,12 +233,12 @@ func (f iniFile) target(key Key) (section, name string, err error) {
 	case section == "":
 		return "", "", errors.New("the name of its section is empty")
 	case len(key) > 2:
-		return "", "", errors.New(`the file has sections and keys, and no third level; write a name that has a dot in quotes: "a.b".c`)
+		return "", "", noPlace(`the file has sections and keys, and no third level; write a name that has a dot in quotes: "a.b".c`)
 	case f.dialect.strict && f.headers(section) > 1:
 		return "", "", fmt.Errorf("the section [%s] stands %d times, which its readers refuse; make one of them", section, f.headers(section))
 	case f.dialect.loose && f.headers(section) == 0 && !key[0].Quoted:
-		return "", "", fmt.Errorf("the file has neither the section %s nor the key %s.%s; write %s for the key, %q.%s to make the section",
-			section, section, name, key.joined(0, 2), section, name)
+		return "", "", noPlace(fmt.Sprintf("the file has neither the section %s nor the key %s.%s; "+
+			"write %s for the key, %q.%s to make the section", section, section, name, key.joined(0, 2), section, name))
 	}
 	return section, name, nil
 }
@@ -255,7 +257,7 @@ func (f iniFile) anywhere(name string) (string, error) {
 	case f.headers("") == 0:
 		return "", nil
 	}
-	return "", errNoSuchPlace
+	return "", noPlace("no section is named, and the file has several; write section.key, a name that has a dot in quotes")
 }
 
 // checkTop refuses a key without a section where none can stand.
@@ -269,5 +271,5 @@ func (f iniFile) checkTop(part Part) error {
 	case f.dialect.top && !f.entries[0].header:
 		return nil
 	}
-	return fmt.Errorf("its keys stand in sections; write section.%s", part)
+	return noPlace("its keys stand in sections; write section." + part.String())
 }

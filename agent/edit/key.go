@@ -52,11 +52,13 @@ func parsePart(text string) (part Part, behind string, err error) {
 		part, behind = Part{Name: name}, text[len(name):]
 		switch {
 		case name == "":
-			return part, "", errors.New(`the key has an empty part; one dot stands between two parts, and one with a dot is quoted: a."b.c"`)
+			return part, "", errors.New("the key has an empty part; one dot stands between two parts, " +
+				`and one with a dot is quoted: a."b.c"`)
 		case strings.Contains(name, `"`):
 			return part, "", fmt.Errorf("a quote stands inside of a part of the key; write the whole part in quotes: %s", Part{name, true})
 		case strings.TrimSpace(name) != name:
-			return part, "", fmt.Errorf("white space stands around a part of the key; write it in quotes if it belongs to the name: %s", Part{name, true})
+			return part, "", fmt.Errorf("white space stands around a part of the key; "+
+				"write it in quotes if it belongs to the name: %s", Part{name, true})
 		}
 	}
 	if strings.ContainsFunc(part.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
