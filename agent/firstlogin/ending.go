@@ -20,15 +20,18 @@ func (s *Session) screen() Screen {
 	d := s.Setup.Droplet
 	columns, rows := s.Terminal.size()
 	return Screen{
-		Theme: NewTheme(s.Plain, !s.NoColour), App: app, Place: strings.TrimSpace(d.Name + "  " + d.Address()), Columns: columns, Rows: rows, Stays: true,
+		Theme: NewTheme(s.plain(), !s.NoColour), App: app, Place: strings.TrimSpace(d.Name + "  " + d.Address()), Columns: columns, Rows: rows, Stays: true,
 	}
 }
+
+// plain tells whether nothing is drawn now: the window may have become too small meanwhile.
+func (s *Session) plain() bool { return s.Plain || !s.Terminal.fits() }
 
 // tell says something that stays on the terminal. Restored first, because a form leaves it without echo and line breaks.
 func (s *Session) tell(text string) {
 	s.Terminal.Restore()
 	screen := s.screen()
-	if s.Plain {
+	if s.plain() {
 		screen.say(s.Out, "\n"+text)
 		return
 	}
@@ -37,7 +40,7 @@ func (s *Session) tell(text string) {
 
 // began is the head of what is followed, and which answers are applied: it stays on the terminal.
 func (s *Session) began(title string, rows []Row) {
-	if s.Plain {
+	if s.plain() {
 		s.screen().say(s.Out, "\n"+title)
 		return
 	}
@@ -58,7 +61,7 @@ func (s *Session) ending(stands status.Status) {
 	if finished {
 		rows, vendor = s.endRows(), s.vendorText()
 	}
-	if s.Plain {
+	if s.plain() {
 		text := "\n" + strings.Join(words, "\n")
 		for _, row := range rows {
 			text += "\n" + Option{Label: row.Name, Detail: problem.OneLine(row.Value)}.String()
