@@ -100,9 +100,13 @@ func (p *place) setAttributes(want Attributes) error {
 func chmod(fd int, mode fs.FileMode) error {
 	err := unix.Fchmodat(fd, "", Bits(mode), unix.AT_EMPTY_PATH)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
-		return unix.Fchmodat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), Bits(mode), 0)
+		return chmodByName(fd, mode)
 	}
 	return err
+}
+
+func chmodByName(fd int, mode fs.FileMode) error {
+	return unix.Fchmodat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), Bits(mode), 0)
 }
 
 // errOtherName is the error of a file that somebody may have linked to its place.

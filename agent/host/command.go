@@ -59,8 +59,8 @@ type CommandError struct {
 func (e *CommandError) Error() string { return fmt.Sprintf("%s %s", e.Name, e.Reason) }
 
 // Run runs a command to its end and returns its standard output, at most 1 MiB of it. When ctx ends first, the
-// command and everything in its process group are killed, and Run is over within a second. In a tree that is not this machine's own root it runs in a
-// chroot; ErrNoChroot says that it cannot.
+// command and everything in its process group are killed, and Run is over within a second. In a tree that
+// is not this machine's own root it runs in a chroot; ErrNoChroot says that it cannot.
 func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 	if len(command.Argv) == 0 {
 		return nil, errors.New("cannot run an empty command")

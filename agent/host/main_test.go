@@ -16,7 +16,9 @@ const roleVariable = "ONECLICK_TEST_ROLE"
 
 // TestMain lets tests start this program again as another process: a writer, a locker, an attacker.
 func TestMain(m *testing.M) {
-	roles := map[string]func(argument string){"write": writeForEver, "hold": holdForEver, "wait": waitForEver, "attack": attack, "own": ownTree}
+	roles := map[string]func(argument string){
+		"write": writeForEver, "hold": holdForEver, "wait": waitForEver, "attack": attack, "own": ownTree,
+	}
 	name, argument, _ := strings.Cut(os.Getenv(roleVariable), " ")
 	if role, ok := roles[name]; ok {
 		role(argument)
@@ -45,6 +47,21 @@ func fatal(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "the other process:", err)
 		os.Exit(1)
+	}
+}
+
+// says holds an error against its whole text.
+func says(t testing.TB, err error, want string) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -24,7 +24,8 @@ const (
 // where the program is gone; the program itself decides the rest.
 var hookLines = []string{
 	hookBegin,
-	"case $- in *i*) [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ -x /usr/bin/oneclick-agent ] && /usr/bin/oneclick-agent first-login --from-bashrc || : ;; esac",
+	"case $- in *i*) [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ -x /usr/bin/oneclick-agent ] && " +
+		"/usr/bin/oneclick-agent first-login --from-bashrc || : ;; esac",
 	hookEnd,
 }
 

@@ -90,7 +90,7 @@ func TestScreens(t *testing.T) {
 			o := terminal.Options{Environment: append(look.environment, "PATH=/usr/bin:/bin"), Columns: look.columns, Rows: look.rows, Answers: look.answers, Light: look.light}
 			s := onTerminal(t, program, finishedDroplet(t, program, wordpress), o, "first-login")
 			a := &album{t: t, name: look.name}
-			a.walk(s, []step{
+			a.walk(s, []move{
 				{"", "Domain name (1 of 5)", "the first question"},
 				{"garden.example.org\r", "Admin email (2 of 5)", ""},
 				{"rose\r", "That is not an email address", "a wrong answer"},
