@@ -110,7 +110,7 @@ type knowledge struct {
 
 // known is what all scanners share.
 var known = sync.OnceValue(func() *knowledge {
-	k := &knowledge{rules: append(settingRules(), binaryRules()...), language: newLanguage(loaded().Language)}
+	k := &knowledge{rules: Builtin(), language: newLanguage(loaded().Language)}
 	for _, r := range loaded().Rules {
 		k.rules = append(k.rules, Rule{
 			ID: r.ID, Group: r.Group, What: r.What, Literals: r.Literals, Files: r.Files, Contextual: r.Contextual, exact: r.Exact,
@@ -185,3 +185,6 @@ func (f fileRules) of(file string) (rules []*Rule) {
 	}
 	return rules
 }
+
+// Builtin are the rules that are code: for settings, and for keys that are no text.
+func Builtin() []Rule { return append(settingRules(), binaryRules()...) }

@@ -22,6 +22,7 @@ const (
 	gitleaks  = "packaging/rules/gitleaks.json"
 	wordLists = "packaging/rules/words.toml"
 	languages = "packaging/rules/language.txt"
+	reference = "docs/secret-scan.md"
 	result    = "agent/scan/rules.bin"
 )
 
@@ -73,6 +74,13 @@ func run(arguments []string) error {
 	}
 	packed, err := pack(".")
 	if err != nil {
+		return err
+	}
+	all, err := rules(".")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(reference, []byte(document(all)), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(result, packed, 0o644)

@@ -34,6 +34,21 @@ func TestTheProgramHasTheRulesOfTheFiles(t *testing.T) {
 	}
 }
 
+func TestTheReferenceIsMadeOfTheRules(t *testing.T) {
+	t.Parallel()
+	all, err := rules(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := os.ReadFile(root + "/" + reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != document(all) {
+		t.Errorf("%s is not made of the rules; run: go run ./packaging/rules", reference)
+	}
+}
+
 var sets = map[string]string{
 	"hex": "0123456789abcdef", "digit": "0123456789", "lower": "abcdefghijklmnopqrstuvwxyz", "upper": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "AZ2": "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
 	"az09": "abcdefghijklmnopqrstuvwxyz0123456789", "alnum": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
