@@ -54,9 +54,10 @@ func SwapFiles(h *host.Host) (files []string) {
 // IsSwap reports whether mkswap(8) made the file a swap area, hibernated or not.
 func IsSwap(files *host.Root, path string) bool {
 	head, err := files.ReadHead(path, swapHeader)
-	return err == nil && len(head) == swapHeader && slices.ContainsFunc([]string{"SWAPSPACE2", "S1SUSPEND\x00", "S2SUSPEND\x00"}, func(signature string) bool {
-		return strings.HasSuffix(string(head), signature)
-	})
+	return err == nil && len(head) == swapHeader &&
+		slices.ContainsFunc([]string{"SWAPSPACE2", "S1SUSPEND\x00", "S2SUSPEND\x00"}, func(signature string) bool {
+			return strings.HasSuffix(string(head), signature)
+		})
 }
 
 // SwapOff takes a swap file of this machine out of use. It returns ErrNoSwap where it is in none.

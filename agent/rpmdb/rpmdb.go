@@ -124,7 +124,8 @@ func first(texts []string) string {
 func (h *header) texts(tag uint32) (texts []string) {
 	entry := h.index[tag]
 	const single, list, translated = 6, 8, 9
-	if entry.kind != single && entry.kind != list && entry.kind != translated || entry.count > maxFiles || int64(entry.offset) > int64(len(h.data)) {
+	if entry.kind != single && entry.kind != list && entry.kind != translated || entry.count > maxFiles ||
+		int64(entry.offset) > int64(len(h.data)) {
 		return nil
 	}
 	rest := h.data[entry.offset:]

@@ -36,7 +36,16 @@ func headerOf(p Package, padding int) []byte {
 	var bases, directories, digests []string
 	var indexes, modes bytes.Buffer
 	for n, file := range p.Files {
-		bases, directories, digests = append(bases, filepath.Base(file.Path)), append(directories, filepath.Dir(file.Path)+"/"), append(digests, file.Digest)
+		bases, directories, digests = append(
+			bases,
+			filepath.Base(file.Path),
+		), append(
+			directories,
+			filepath.Dir(file.Path)+"/",
+		), append(
+			digests,
+			file.Digest,
+		)
 		binary.Write(&indexes, binary.BigEndian, uint32(n))
 		binary.Write(&modes, binary.BigEndian, file.Mode)
 	}
@@ -108,7 +117,9 @@ func berkeleyOf(header []byte, order binary.ByteOrder) []byte {
 func TestTheOlderFormatsAreRead(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string][]byte{
-		"ndb": ndbOf(headerOf(want, 10)), "Berkeley DB": berkeleyOf(headerOf(want, 3000), binary.LittleEndian), "Berkeley DB of a big-endian machine": berkeleyOf(headerOf(want, 3000), binary.BigEndian),
+		"ndb":                                 ndbOf(headerOf(want, 10)),
+		"Berkeley DB":                         berkeleyOf(headerOf(want, 3000), binary.LittleEndian),
+		"Berkeley DB of a big-endian machine": berkeleyOf(headerOf(want, 3000), binary.BigEndian),
 	} {
 		got, err := Parse(database, nil)
 		if err != nil || !reflect.DeepEqual(got, []Package{want}) {

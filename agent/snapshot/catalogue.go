@@ -121,16 +121,39 @@ func (e *Entry) Cleans() bool { return e.Mode != ReportOnly }
 // need not say it again: what is removed whole, and what is a key by its place.
 func (e *Entry) tellsSecret() bool {
 	group, _, _ := strings.Cut(e.ID, ".")
-	return e.Cleans() && e.Action == Remove || group == "keys" || group == "enrolment" || e.ID == "ssh.other_keys" || e.ID == "secrets.of_packages"
+	return e.Cleans() && e.Action == Remove || group == "keys" || group == "enrolment" || e.ID == "ssh.other_keys" ||
+		e.ID == "secrets.of_packages"
 }
 
 // Catalogue is everything that is cleaned and checked, in the order in which it is done.
 func Catalogue() []Entry {
 	return slices.Concat(
-		vendorEntries(), digitalOceanEntries(), packageEntries(), firstBootEntries(),
-		sshKeyEntries(), sshdEntries(), sudoEntries(), accountEntries(), loginEntries(), bootEntries(),
-		serviceEntries(), identityEntries(), storageAndProductEntries(), networkEntries(), cloudInitEntries(), homeEntries(), credentialEntries(),
-		enrolmentEntries(), spoolEntries(), cleanHookEntries(), logEntries(), systemEntries(), firewallEntries(), listingEntries(), secretEntries(), diskEntries(),
+		vendorEntries(),
+		digitalOceanEntries(),
+		packageEntries(),
+		firstBootEntries(),
+		sshKeyEntries(),
+		sshdEntries(),
+		sudoEntries(),
+		accountEntries(),
+		loginEntries(),
+		bootEntries(),
+		serviceEntries(),
+		identityEntries(),
+		storageAndProductEntries(),
+		networkEntries(),
+		cloudInitEntries(),
+		homeEntries(),
+		credentialEntries(),
+		enrolmentEntries(),
+		spoolEntries(),
+		cleanHookEntries(),
+		logEntries(),
+		systemEntries(),
+		firewallEntries(),
+		listingEntries(),
+		secretEntries(),
+		diskEntries(),
 	)
 }
 
@@ -177,7 +200,11 @@ func (e *Entry) find(ctx context.Context, image *Image) ([]Subject, error) {
 // clean deals with one subject.
 func (e *Entry) clean(ctx context.Context, image *Image, subject string, wipe bool) error {
 	if strings.HasPrefix(subject, "/") && e.Action != Zero && image.mounted(subject) {
-		return fmt.Errorf("cannot %s %s: something is mounted there that is no part of the image, or that cannot be told", e.Action, subject)
+		return fmt.Errorf(
+			"cannot %s %s: something is mounted there that is no part of the image, or that cannot be told",
+			e.Action,
+			subject,
+		)
 	}
 	if e.Clean == nil {
 		if isProtected(subject) {

@@ -45,7 +45,10 @@ func defects(t *testing.T) (all []defect) {
 			t.Fatalf("%q: %v", line, err)
 		}
 		last := &all[len(all)-1]
-		last.files = append(last.files, defectFile{fields[0], strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(fields[2]), modeOf(mode)})
+		last.files = append(
+			last.files,
+			defectFile{fields[0], strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(fields[2]), modeOf(mode)},
+		)
 	}
 	return all
 }
@@ -119,8 +122,12 @@ func TestEachDefectIsToldByOneCheckWithTheRightVerdict(t *testing.T) {
 func TestTheTableOfDefectsIsInTheDocs(t *testing.T) {
 	t.Parallel()
 	var page bytes.Buffer
-	page.WriteString("# What pre-snapshot finds, and how severe it is\n\nMade by `UPDATE=1 go test ./agent/snapshot -run TableOfDefects` from the defects that its tests plant " +
-		"(`agent/snapshot/testdata/defects.txt`).\nThe rule behind the verdicts is in [pre-snapshot.md](pre-snapshot.md#the-rule-for-verdicts).\n\n| defect | check | verdict |\n| --- | --- | --- |\n")
+	page.WriteString(
+		"# What pre-snapshot finds, and how severe it is\n\nMade by `UPDATE=1 go test ./agent/snapshot -run TableOfDefects` " +
+			"from the defects that its tests plant " +
+			"(`agent/snapshot/testdata/defects.txt`).\nThe rule behind the verdicts is in " +
+			"[pre-snapshot.md](pre-snapshot.md#the-rule-for-verdicts).\n\n| defect | check | verdict |\n| --- | --- | --- |\n",
+	)
 	all := defects(t)
 	slices.SortStableFunc(all, func(a, b defect) int { return cmp.Compare(a.check, b.check) })
 	for _, d := range all {

@@ -15,8 +15,14 @@ func sshKeyEntries() []Entry {
 	return []Entry{
 		{
 			ID: "ssh.host_keys", Severity: High, Mode: Default, Action: Remove,
-			Reason:  "every Droplet of the image would have the same SSH host keys",
-			Touches: []string{"/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/ssh/ssh_host_*_key-cert.pub", "/etc/ssh/ssh_host_key", "/etc/ssh/ssh_host_key.pub"},
+			Reason: "every Droplet of the image would have the same SSH host keys",
+			Touches: []string{
+				"/etc/ssh/ssh_host_*_key",
+				"/etc/ssh/ssh_host_*_key.pub",
+				"/etc/ssh/ssh_host_*_key-cert.pub",
+				"/etc/ssh/ssh_host_key",
+				"/etc/ssh/ssh_host_key.pub",
+			},
 		},
 		{
 			ID: "ssh.authorized_keys", Severity: Critical, Mode: Default, Action: Remove,
@@ -29,14 +35,17 @@ func sshKeyEntries() []Entry {
 			Reason:  "whom sshd trusts for all accounts is decided on each Droplet; the Marketplace's own cleaning removes it too",
 			Touches: []string{"/etc/ssh/*key*", "/etc/ssh/authorized_keys/*", "/etc/ssh/keys/*", "/etc/ssh/*.pub"},
 			Holds: func(i *Image, file string) bool { // without the file that RevokedKeys names, sshd takes no key at all
-				return filled(i, file) && !strings.HasPrefix(path.Base(file), "ssh_host_") && file != i.sshdConfiguration().get("RevokedKeys") && !i.namedForKeys(file)
+				return filled(i, file) && !strings.HasPrefix(path.Base(file), "ssh_host_") &&
+					file != i.sshdConfiguration().get("RevokedKeys") &&
+					!i.namedForKeys(file)
 			},
 		},
 		{
 			ID: "ssh.private_keys", Severity: Critical, Mode: Default, Action: Remove,
 			Reason: "a private SSH key that everybody with a Droplet of the image would have",
 			Touches: []string{
-				"~/.ssh/id_rsa", "~/.ssh/id_dsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/identity",
+				"~/.ssh/id_rsa", "~/.ssh/id_dsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519_sk",
+				"~/.ssh/id_xmss", "~/.ssh/identity",
 				"~/.ssh/id_*.pub", "~/.ssh/id_*-cert.pub",
 			},
 		},
@@ -51,12 +60,24 @@ func sshKeyEntries() []Entry {
 		},
 		{
 			ID: "ssh.records", Severity: Medium, Mode: Default, Action: Remove,
-			Reason:  "which machines the image's builder spoke with",
-			Touches: []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts.old", "~/.ssh/known_hosts2", "~/.ssh/environment", "~/.ssh/cm-*", "~/.ssh/control-*", "~/.ssh/sockets/*"},
+			Reason: "which machines the image's builder spoke with",
+			Touches: []string{
+				"~/.ssh/known_hosts",
+				"~/.ssh/known_hosts.old",
+				"~/.ssh/known_hosts2",
+				"~/.ssh/environment",
+				"~/.ssh/cm-*",
+				"~/.ssh/control-*",
+				"~/.ssh/sockets/*",
+			},
 		},
 		{
-			ID: "ssh.client_config", Severity: Medium, Mode: ReportOnly, Reason: "the builder's own SSH settings", Touches: []string{"~/.ssh/config"},
-			Remedy: "remove it, or accept it where the app needs it", Holds: filled,
+			ID:       "ssh.client_config",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "the builder's own SSH settings",
+			Touches:  []string{"~/.ssh/config"},
+			Remedy:   "remove it, or accept it where the app needs it", Holds: filled,
 		},
 	}
 }
@@ -75,13 +96,20 @@ func sshdEntries() []Entry {
 			Remedy: "take the line out, or accept the finding with its reason", Find: findKeySources,
 		},
 		{
-			ID: "ssh.settings", Severity: High, Mode: ReportOnly, Reason: "sshd's settings in effect", Touches: []string{"/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"},
-			Find: findSSHSettings,
+			ID:       "ssh.settings",
+			Severity: High,
+			Mode:     ReportOnly,
+			Reason:   "sshd's settings in effect",
+			Touches:  []string{"/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"},
+			Find:     findSSHSettings,
 		},
 		{
-			ID: "ssh.lock", Severity: Critical, Mode: ReportOnly, Touches: []string{"/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"},
-			Reason: "it turns away whoever logs in, and nothing in the image takes it out again",
-			Remedy: "remove the ForceCommand; the agent shows early logins what it is doing instead", Find: findSSHLock,
+			ID:       "ssh.lock",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Touches:  []string{"/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"},
+			Reason:   "it turns away whoever logs in, and nothing in the image takes it out again",
+			Remedy:   "remove the ForceCommand; the agent shows early logins what it is doing instead", Find: findSSHLock,
 		},
 		{
 			ID: "ssh.host_keys_return", Severity: Critical, Mode: ReportOnly, Touches: []string{"/usr/lib/systemd/system", "/etc/cloud"},
@@ -114,7 +142,9 @@ func sudoEntries() []Entry {
 }
 
 // keyLine is a line of an authorized_keys file (sshd(8)).
-var keyLine = pattern.New(`(?m)(^|[\s,"])(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\s+\S`)
+var keyLine = pattern.New(
+	`(?m)(^|[\s,"])(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\s+\S`,
+)
 
 func findAuthorizedKeys(_ context.Context, i *Image) ([]Subject, error) {
 	return i.authorizedKeys(), nil
@@ -151,7 +181,10 @@ func (i *Image) namedForKeys(file string) bool {
 
 func findKeySources(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	c := i.sshdConfiguration()
-	for _, key := range []string{"AuthorizedKeysCommand", "TrustedUserCAKeys", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsFile"} {
+	for _, key := range []string{
+		"AuthorizedKeysCommand", "TrustedUserCAKeys", "AuthorizedPrincipalsCommand",
+		"AuthorizedPrincipalsFile",
+	} {
 		for _, s := range c.settings {
 			if s.key == strings.ToLower(key) && s.value != "none" {
 				found := Subject{Name: key + " " + s.value}
@@ -193,13 +226,23 @@ func findSSHSettings(ctx context.Context, i *Image) (subjects []Subject, _ error
 		}
 	}
 	if users := c.get("AllowUsers"); users != "" && !matchesRoot(users) {
-		add("AllowUsers "+users, Fail, "the customer's key is root's, and root is not among those who may log in", "take the line out, or name root")
+		add(
+			"AllowUsers "+users,
+			Fail,
+			"the customer's key is root's, and root is not among those who may log in",
+			"take the line out, or name root",
+		)
 	}
 	if users := c.get("DenyUsers"); matchesRoot(users) {
 		add("DenyUsers "+users, Fail, "the customer's key is root's, and root may not log in", "take the line out")
 	}
 	if c.get("PermitRootLogin") == "no" {
-		add("PermitRootLogin no", Fail, "the customer's key is root's, and root may not log in", "write PermitRootLogin prohibit-password")
+		add(
+			"PermitRootLogin no",
+			Fail,
+			"the customer's key is root's, and root may not log in",
+			"write PermitRootLogin prohibit-password",
+		)
 	}
 	for _, key := range []string{"PasswordAuthentication", "PermitEmptyPasswords", "KbdInteractiveAuthentication"} {
 		for _, s := range c.inBlocks(key) {
@@ -243,7 +286,14 @@ func (i *Image) sshdTest(ctx context.Context) []Subject {
 	if err == nil || strings.Contains(out, "no hostkeys available") {
 		return nil
 	}
-	return []Subject{{Name: "sshd -t", Status: Fail, Message: "sshd does not accept its own settings: " + firstLine(out), Remedy: "mend what it names, and run sshd -t"}}
+	return []Subject{
+		{
+			Name:    "sshd -t",
+			Status:  Fail,
+			Message: "sshd does not accept its own settings: " + firstLine(out),
+			Remedy:  "mend what it names, and run sshd -t",
+		},
+	}
 }
 
 // findSSHLock looks for a ForceCommand on root, and for what opens it again.
@@ -255,7 +305,9 @@ func findSSHLock(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			continue
 		}
 		subjects = append(subjects, Subject{
-			Name: lock.file, Status: Warn, Message: "it turns away whoever logs in until " + opener + " takes it out; when that fails, nobody can log in",
+			Name:    lock.file,
+			Status:  Warn,
+			Message: "it turns away whoever logs in until " + opener + " takes it out; when that fails, nobody can log in",
 		})
 	}
 	return subjects, nil
@@ -276,7 +328,10 @@ func findHostKeyMaker(_ context.Context, i *Image) (subjects []Subject, _ error)
 	if !i.Files.Exists("/usr/sbin/sshd") || i.HasCommand("cloud-init") && !i.cloudInitOff() && i.cloudInitMakesKeys() {
 		return nil, nil
 	}
-	for _, unit := range []string{"sshd-keygen@.service", "sshd-keygen.target", "sshd-keygen.service", "ssh-keygen.service", "regenerate_ssh_host_keys.service"} {
+	for _, unit := range []string{
+		"sshd-keygen@.service", "sshd-keygen.target", "sshd-keygen.service", "ssh-keygen.service",
+		"regenerate_ssh_host_keys.service",
+	} {
 		for _, directory := range []string{"/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"} {
 			if i.Files.Exists(path.Join(directory, unit)) {
 				return nil, nil
@@ -306,7 +361,8 @@ func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				}
 				continue
 			}
-			special := name == "root" || strings.HasPrefix(name, "Defaults") || strings.HasPrefix(name, "@") || strings.HasSuffix(name, "_Alias")
+			special := name == "root" || strings.HasPrefix(name, "Defaults") || strings.HasPrefix(name, "@") ||
+				strings.HasSuffix(name, "_Alias")
 			switch {
 			case special || !strings.Contains(rule, "="):
 			case strings.Contains(rule, "NOPASSWD"):
@@ -316,7 +372,10 @@ func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			}
 		}
 		if len(free) > 0 {
-			subjects = append(subjects, Subject{Name: file, Message: "it lets " + strings.Join(free, ", ") + " become root without a password"})
+			subjects = append(
+				subjects,
+				Subject{Name: file, Message: "it lets " + strings.Join(free, ", ") + " become root without a password"},
+			)
 		} else if len(who) > 0 {
 			subjects = append(subjects, Subject{Name: file, Status: Warn, Message: "it lets " + strings.Join(who, ", ") + " become root"})
 		}

@@ -52,11 +52,17 @@ func accountEntries() []Entry {
 				for _, a := range i.accounts {
 					switch i.passwordState(a) {
 					case noPassword:
-						subjects = append(subjects, Subject{Name: a.name, Message: "it has an empty password: anybody can become this user"})
+						subjects = append(
+							subjects,
+							Subject{Name: a.name, Message: "it has an empty password: anybody can become this user"},
+						)
 					case usable:
 						subjects = append(subjects, Subject{Name: a.name})
 					case locked:
-						subjects = append(subjects, Subject{Name: a.name, Status: Warn, Message: "a locked password is kept; usermod -U would bring it back"})
+						subjects = append(
+							subjects,
+							Subject{Name: a.name, Status: Warn, Message: "a locked password is kept; usermod -U would bring it back"},
+						)
 					}
 				}
 				return subjects, nil
@@ -64,8 +70,21 @@ func accountEntries() []Entry {
 			Clean: removePassword,
 		},
 		{
-			ID: "users.build_account", Severity: High, Mode: Optional, Action: Edit, Silent: true, Reason: "an account that only the build needed; the manifest names it: {id: users.build_account, subject: packer}",
-			Touches: []string{"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "its home"}, Clean: removeAccount,
+			ID:       "users.build_account",
+			Severity: High,
+			Mode:     Optional,
+			Action:   Edit,
+			Silent:   true,
+			Reason:   "an account that only the build needed; the manifest names it: {id: users.build_account, subject: packer}",
+			Touches: []string{
+				"/etc/passwd",
+				"/etc/shadow",
+				"/etc/group",
+				"/etc/gshadow",
+				"/etc/subuid",
+				"/etc/subgid",
+				"its home",
+			}, Clean: removeAccount,
 			Find: forEachAccount(func(_ *Image, a account) (string, bool) { return "", a.uid >= firstPerson && a.uid < firstNobody }),
 		},
 		{
@@ -77,17 +96,38 @@ func accountEntries() []Entry {
 			},
 		},
 		{
-			ID: "users.locks", Severity: Low, Mode: Default, Action: Remove, Silent: true, Reason: "locks that tools for accounts leave, and make again",
-			Touches: []string{"/etc/.pwd.lock", "/etc/passwd.lock", "/etc/shadow.lock", "/etc/group.lock", "/etc/gshadow.lock", "/etc/subuid.lock", "/etc/subgid.lock"},
+			ID:       "users.locks",
+			Severity: Low,
+			Mode:     Default,
+			Action:   Remove,
+			Silent:   true,
+			Reason:   "locks that tools for accounts leave, and make again",
+			Touches: []string{
+				"/etc/.pwd.lock",
+				"/etc/passwd.lock",
+				"/etc/shadow.lock",
+				"/etc/group.lock",
+				"/etc/gshadow.lock",
+				"/etc/subuid.lock",
+				"/etc/subgid.lock",
+			},
 		},
 		{
-			ID: "users.root_twin", Severity: Critical, Mode: ReportOnly, Reason: "another account with root's id 0", Touches: []string{"/etc/passwd"},
-			Remedy: "take its line out with vipw and vipw -s; userdel would refuse",
-			Find:   forEachAccount(func(i *Image, a account) (string, bool) { return "", a.uid == 0 && a.name != "root" }),
+			ID:       "users.root_twin",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "another account with root's id 0",
+			Touches:  []string{"/etc/passwd"},
+			Remedy:   "take its line out with vipw and vipw -s; userdel would refuse",
+			Find:     forEachAccount(func(i *Image, a account) (string, bool) { return "", a.uid == 0 && a.name != "root" }),
 		},
 		{
-			ID: "users.duplicate", Severity: Medium, Mode: ReportOnly, Reason: "two accounts with one name or one id", Touches: []string{"/etc/passwd"},
-			Remedy: "give each account an id of its own", Find: findDuplicateAccounts,
+			ID:       "users.duplicate",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "two accounts with one name or one id",
+			Touches:  []string{"/etc/passwd"},
+			Remedy:   "give each account an id of its own", Find: findDuplicateAccounts,
 		},
 		{
 			ID: "users.shell", Severity: Medium, Mode: ReportOnly, Touches: []string{"/etc/passwd"},
@@ -141,7 +181,8 @@ func removePassword(_ context.Context, i *Image, name string) error {
 		}
 		err := i.editLines(file, func(line string) (string, bool) {
 			fields := strings.SplitN(line, ":", 3)
-			if len(fields) < 3 || fields[0] != name || file == "/etc/passwd" && (fields[1] == "x" || fields[1] == "*" || fields[1] == "!") {
+			if len(fields) < 3 || fields[0] != name ||
+				file == "/etc/passwd" && (fields[1] == "x" || fields[1] == "*" || fields[1] == "!") {
 				return line, true
 			}
 			fields[1], changed = mark, true
@@ -189,7 +230,10 @@ func withoutAccount(file, line, name string) (string, bool) {
 		return "", false
 	}
 	if last := len(fields) - 1; last > 0 && (file == "/etc/group" || file == "/etc/gshadow") {
-		fields[last] = strings.Join(slices.DeleteFunc(strings.Split(fields[last], ","), func(member string) bool { return member == name }), ",")
+		fields[last] = strings.Join(
+			slices.DeleteFunc(strings.Split(fields[last], ","), func(member string) bool { return member == name }),
+			",",
+		)
 	}
 	return strings.Join(fields, ":"), true
 }

@@ -13,24 +13,72 @@ import (
 func bootEntries() []Entry {
 	return []Entry{
 		{
-			ID: "boot.preload", Severity: Critical, Mode: ReportOnly, Reason: "every program of a Droplet loads this library, so that whoever wrote it is root", Remedy: "take the line out of /etc/ld.so.preload, or accept it",
-			Touches: []string{"/etc/ld.so.preload"}, Find: findPreloaded,
+			ID:       "boot.preload",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "every program of a Droplet loads this library, so that whoever wrote it is root",
+			Remedy:   "take the line out of /etc/ld.so.preload, or accept it",
+			Touches:  []string{"/etc/ld.so.preload"}, Find: findPreloaded,
 		},
 		{
-			ID: "boot.debug_shell", Severity: Critical, Mode: ReportOnly, Reason: "a shell of root waits on a console of every Droplet, without a password", Remedy: "systemctl disable debug-shell.service, and take the autologin out",
-			Touches: []string{"/etc/systemd/system/*.wants/debug-shell.service", "/etc/systemd/system/*getty@*.service.d/*.conf"}, Find: findConsoleShells,
+			ID:       "boot.debug_shell",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "a shell of root waits on a console of every Droplet, without a password",
+			Remedy:   "systemctl disable debug-shell.service, and take the autologin out",
+			Touches: []string{
+				"/etc/systemd/system/*.wants/debug-shell.service",
+				"/etc/systemd/system/*getty@*.service.d/*.conf",
+			}, Find: findConsoleShells,
 		},
 		{
-			ID: "boot.kernel_command_line", Severity: Critical, Mode: ReportOnly, Reason: "the kernel's command line opens a shell of root at boot", Remedy: "take it out, and run update-grub or grub2-mkconfig",
-			Touches: []string{"/etc/default/grub", "/etc/default/grub.d/*.cfg", "/etc/kernel/cmdline", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/loader/entries/*.conf", "/proc/cmdline"}, Find: findKernelArguments,
+			ID:       "boot.kernel_command_line",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "the kernel's command line opens a shell of root at boot",
+			Remedy:   "take it out, and run update-grub or grub2-mkconfig",
+			Touches: []string{
+				"/etc/default/grub",
+				"/etc/default/grub.d/*.cfg",
+				"/etc/kernel/cmdline",
+				"/boot/grub/grub.cfg",
+				"/boot/grub2/grub.cfg",
+				"/boot/loader/entries/*.conf",
+				"/proc/cmdline",
+			}, Find: findKernelArguments,
 		},
 		{
-			ID: "boot.scripts", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it runs as root on every Droplet, and no package brought it", Remedy: "move it to the manifest's first_boot or a unit of the app, or accept it",
-			Touches: []string{"/etc/rc.local", "/etc/rc.d/rc.local", "/etc/udev/rules.d/*.rules", "/etc/systemd/system-generators/*", "/etc/profile.d/*.sh"}, Find: findBootScripts,
+			ID:       "boot.scripts",
+			Severity: High,
+			Mode:     ReportOnly,
+			Left:     Warn,
+			Reason:   "it runs as root on every Droplet, and no package brought it",
+			Remedy:   "move it to the manifest's first_boot or a unit of the app, or accept it",
+			Touches: []string{
+				"/etc/rc.local",
+				"/etc/rc.d/rc.local",
+				"/etc/udev/rules.d/*.rules",
+				"/etc/systemd/system-generators/*",
+				"/etc/profile.d/*.sh",
+			}, Find: findBootScripts,
 		},
 		{
-			ID: "jobs.system", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it runs as root on every Droplet again and again, and no package brought it", Remedy: "see that it belongs to the app, and accept it; otherwise remove it",
-			Touches: []string{"/etc/cron.d/*", "/etc/cron.hourly/*", "/etc/cron.daily/*", "/etc/cron.weekly/*", "/etc/cron.monthly/*", "/etc/crontab", "/var/spool/cron/crontabs/root", "/var/spool/cron/root"}, Find: findJobs,
+			ID:       "jobs.system",
+			Severity: High,
+			Mode:     ReportOnly,
+			Left:     Warn,
+			Reason:   "it runs as root on every Droplet again and again, and no package brought it",
+			Remedy:   "see that it belongs to the app, and accept it; otherwise remove it",
+			Touches: []string{
+				"/etc/cron.d/*",
+				"/etc/cron.hourly/*",
+				"/etc/cron.daily/*",
+				"/etc/cron.weekly/*",
+				"/etc/cron.monthly/*",
+				"/etc/crontab",
+				"/var/spool/cron/crontabs/root",
+				"/var/spool/cron/root",
+			}, Find: findJobs,
 		},
 	}
 }
@@ -38,7 +86,10 @@ func bootEntries() []Entry {
 func findPreloaded(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, line := range i.textLines("/etc/ld.so.preload") {
 		for library := range strings.FieldsSeq(line) {
-			s := Subject{Name: "/etc/ld.so.preload", Message: "every program of a Droplet loads " + library + ", which no package brought"}
+			s := Subject{
+				Name:    "/etc/ld.so.preload",
+				Message: "every program of a Droplet loads " + library + ", which no package brought",
+			}
 			if i.packages.vouches(library) {
 				s.Status, s.Message = Warn, "every program of a Droplet loads "+library
 			}
@@ -52,11 +103,17 @@ func findConsoleShells(_ context.Context, i *Image) (subjects []Subject, _ error
 	for _, link := range i.expand("/etc/systemd/system/*.wants/debug-shell.service") {
 		subjects = append(subjects, Subject{Name: link})
 	}
-	for _, pattern := range []string{"/etc/systemd/system/*getty@*.service.d/*.conf", "/etc/systemd/system/*getty*.service", "/etc/systemd/system/console-getty.service.d/*.conf"} {
+	for _, pattern := range []string{
+		"/etc/systemd/system/*getty@*.service.d/*.conf", "/etc/systemd/system/*getty*.service",
+		"/etc/systemd/system/console-getty.service.d/*.conf",
+	} {
 		for _, file := range i.expand(pattern) {
 			text := strings.Join(i.textLines(file), "\n")
 			if strings.Contains(text, "--autologin") || strings.Contains(text, "agetty -a ") || strings.Contains(text, "/bin/login -f") {
-				subjects = append(subjects, Subject{Name: file, Message: "a console of every Droplet logs somebody in without a password"})
+				subjects = append(
+					subjects,
+					Subject{Name: file, Message: "a console of every Droplet logs somebody in without a password"},
+				)
 			}
 		}
 	}
@@ -65,19 +122,33 @@ func findConsoleShells(_ context.Context, i *Image) (subjects []Subject, _ error
 
 var (
 	// openingArgument gives a shell to whoever has the console; weakeningArgument takes a protection away.
-	openingArgument   = pattern.New(`(?:^|[\s"'])(systemd\.debug[-_]shell(?:=(?:1|yes|on|tty[0-9]+))?|(?:rd)?init=\S*/(?:ba|da|z|k|a)?sh\b|rd\.break\S*|systemd\.unit=(?:rescue|emergency)\S*|systemd\.run=\S+)(?:$|[\s"'])`)
-	weakeningArgument = pattern.New(`(?:^|[\s"'])(mitigations=off|selinux=0|enforcing=0|apparmor=0|lsm=|nokaslr|nosmep|nosmap|nopti|ima_appraise=off|module\.sig_enforce=0)(?:$|[\s"'])`)
+	openingArgument = pattern.New(
+		`(?:^|[\s"'])(systemd\.debug[-_]shell(?:=(?:1|yes|on|tty[0-9]+))?|(?:rd)?init=\S*/(?:ba|da|z|k|a)?sh\b|rd\.break\S*|systemd\.unit=(?:rescue|emergency)\S*|systemd\.run=\S+)(?:$|[\s"'])`,
+	)
+	weakeningArgument = pattern.New(
+		`(?:^|[\s"'])(mitigations=off|selinux=0|enforcing=0|apparmor=0|lsm=|nokaslr|nosmep|nosmap|nopti|ima_appraise=off|module\.sig_enforce=0)(?:$|[\s"'])`,
+	)
 )
 
 // findKernelArguments reads where the command line is set, and the one that this machine was booted with.
 func findKernelArguments(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	for _, place := range []string{"/etc/default/grub", "/etc/default/grub.d/*.cfg", "/etc/kernel/cmdline", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/loader/entries/*.conf"} {
+	for _, place := range []string{
+		"/etc/default/grub", "/etc/default/grub.d/*.cfg", "/etc/kernel/cmdline",
+		"/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/loader/entries/*.conf",
+	} {
 		for _, file := range i.expand(place) {
 			text := strings.Join(i.textLines(file), "\n")
 			if match := openingArgument().FindStringSubmatch(text); match != nil {
-				subjects = append(subjects, Subject{Name: file, Message: "the kernel's command line has " + match[1] + ", which opens a shell of root at boot"})
+				subjects = append(
+					subjects,
+					Subject{Name: file, Message: "the kernel's command line has " + match[1] + ", which opens a shell of root at boot"},
+				)
 			} else if match := weakeningArgument().FindStringSubmatch(text); match != nil {
-				subjects = append(subjects, Subject{Name: file, Status: Warn, Message: "the kernel's command line has " + match[1] + ", which takes a protection of every Droplet away"})
+				subjects = append(subjects, Subject{
+					Name:    file,
+					Status:  Warn,
+					Message: "the kernel's command line has " + match[1] + ", which takes a protection of every Droplet away",
+				})
 			}
 		}
 	}
@@ -85,7 +156,9 @@ func findKernelArguments(_ context.Context, i *Image) (subjects []Subject, _ err
 }
 
 // backDoor is what only somebody writes who wants to come in: a shell on a connection, or a key for an account.
-var backDoor = pattern.New(`/dev/tcp/|\bn(?:et)?c(?:at)?\b[^\n|;]*\s-(?:[a-z]*e|[a-z]*c)\s|\bsocat\b[^\n]*exec:|bash\s+-i\b|>>?\s*\S*authorized_keys|\bpty\.spawn\(|\bmkfifo\b[^\n]*\|\s*(?:ba)?sh`)
+var backDoor = pattern.New(
+	`/dev/tcp/|\bn(?:et)?c(?:at)?\b[^\n|;]*\s-(?:[a-z]*e|[a-z]*c)\s|\bsocat\b[^\n]*exec:|bash\s+-i\b|>>?\s*\S*authorized_keys|\bpty\.spawn\(|\bmkfifo\b[^\n]*\|\s*(?:ba)?sh`,
+)
 
 // fetchesAndRuns is a command that runs what somebody else's server sends today.
 var fetchesAndRuns = pattern.New(`\b(?:curl|wget)\b[^\n|;]*\|\s*(?:sudo\s+)?(?:ba|da|z)?sh\b`)
@@ -96,11 +169,26 @@ func (i *Image) judgeScript(file string) Subject {
 	info, err := i.Files.Stat(file)
 	switch {
 	case err == nil && info.Mode().Perm()&0o002 != 0:
-		return Subject{Name: file, Status: Fail, Message: "it runs as root, and every account can change it", Remedy: "chmod o-w {subject}"}
+		return Subject{
+			Name:    file,
+			Status:  Fail,
+			Message: "it runs as root, and every account can change it",
+			Remedy:  "chmod o-w {subject}",
+		}
 	case backDoor().MatchString(text):
-		return Subject{Name: file, Status: Fail, Message: "it runs as root, and opens a shell or an account to somebody", Remedy: "remove it"}
+		return Subject{
+			Name:    file,
+			Status:  Fail,
+			Message: "it runs as root, and opens a shell or an account to somebody",
+			Remedy:  "remove it",
+		}
 	case fetchesAndRuns().MatchString(text):
-		return Subject{Name: file, Status: Warn, Message: "it runs as root whatever a server sends at that time", Remedy: "install from a signed source instead"}
+		return Subject{
+			Name:    file,
+			Status:  Warn,
+			Message: "it runs as root whatever a server sends at that time",
+			Remedy:  "install from a signed source instead",
+		}
 	}
 	return Subject{Name: file}
 }
@@ -136,7 +224,9 @@ func findBootScripts(_ context.Context, i *Image) (subjects []Subject, _ error) 
 func findJobs(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, directory := range []string{"cron.d", "cron.hourly", "cron.daily", "cron.weekly", "cron.monthly"} {
 		for _, file := range i.expand("/etc/" + directory + "/*") {
-			if i.hasContent(file) && path.Base(file) != ".placeholder" && !i.packages.vouches(file) && !(i.packages.owns(file) && i.packages.sum(file) == "") && len(i.textLines(file)) > 0 {
+			if i.hasContent(file) && path.Base(file) != ".placeholder" && !i.packages.vouches(file) &&
+				!(i.packages.owns(file) && i.packages.sum(file) == "") &&
+				len(i.textLines(file)) > 0 {
 				subjects = append(subjects, i.judgeScript(file))
 			}
 		}

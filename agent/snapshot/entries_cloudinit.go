@@ -19,30 +19,61 @@ func cloudInitEntries() []Entry {
 			Touches: []string{"/var/lib/cloud/instances/*", "/var/lib/cloud/instance"},
 		},
 		{
-			ID: "cloud_init.state", Severity: Medium, Mode: Default, Action: Remove, Reason: "cloud-init would take a Droplet for the build machine, and leave out what is done once",
-			Touches: []string{"/var/lib/cloud/data/*", "/var/lib/cloud/sem/*"},
+			ID:       "cloud_init.state",
+			Severity: Medium,
+			Mode:     Default,
+			Action:   Remove,
+			Reason:   "cloud-init would take a Droplet for the build machine, and leave out what is done once",
+			Touches:  []string{"/var/lib/cloud/data/*", "/var/lib/cloud/sem/*"},
 		},
 		{
-			ID: "runtime.files", Severity: Medium, Mode: Default, Action: Remove, Reason: "what a running machine kept in memory, in a tree that was copied from one",
-			Touches: []string{"/run/cloud-init/*", "/run/sudo/ts/*", "/run/faillock/*", "/run/console/*", "/run/sepermit/*", "/run/systemd/netif/leases/*"},
+			ID:       "runtime.files",
+			Severity: Medium,
+			Mode:     Default,
+			Action:   Remove,
+			Reason:   "what a running machine kept in memory, in a tree that was copied from one",
+			Touches: []string{
+				"/run/cloud-init/*",
+				"/run/sudo/ts/*",
+				"/run/faillock/*",
+				"/run/console/*",
+				"/run/sepermit/*",
+				"/run/systemd/netif/leases/*",
+			},
 			// instance-data.json says which Droplet a tree is, and holds nothing private.
 			Holds: func(i *Image, file string) bool { return !i.Live() && path.Base(file) != "instance-data.json" },
 		},
 		{
-			ID: "cloud_init.seed", Severity: Medium, Mode: ReportOnly, Reason: "a seed that cloud-init takes for metadata", Touches: []string{"/var/lib/cloud/seed/*/*"},
-			Remedy: "remove it, or accept it where the image is made for it",
+			ID:       "cloud_init.seed",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "a seed that cloud-init takes for metadata",
+			Touches:  []string{"/var/lib/cloud/seed/*/*"},
+			Remedy:   "remove it, or accept it where the image is made for it",
 		},
 		{
-			ID: "cloud_init.fstab", Severity: Medium, Mode: Default, Action: Edit, Reason: "cloud-init wrote the line for the build machine's disks", Touches: []string{"/etc/fstab"},
-			Holds: hasLineFor(isCloudMount), Clean: dropLines(isCloudMount),
+			ID:       "cloud_init.fstab",
+			Severity: Medium,
+			Mode:     Default,
+			Action:   Edit,
+			Reason:   "cloud-init wrote the line for the build machine's disks",
+			Touches:  []string{"/etc/fstab"},
+			Holds:    hasLineFor(isCloudMount), Clean: dropLines(isCloudMount),
 		},
 		{
-			ID: "cloud_init.ready", Severity: Critical, Mode: ReportOnly, Reason: "a Droplet gets the customer's SSH key, its network and its name from cloud-init",
-			Touches: []string{"/usr/bin/cloud-init", "/etc/cloud"}, Find: findCloudInitTrouble,
+			ID:       "cloud_init.ready",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "a Droplet gets the customer's SSH key, its network and its name from cloud-init",
+			Touches:  []string{"/usr/bin/cloud-init", "/etc/cloud"}, Find: findCloudInitTrouble,
 		},
 		{
-			ID: "cloud_init.disk_growth", Severity: Medium, Mode: ReportOnly, Reason: "the file system does not grow to the Droplet's disk", Touches: []string{"/etc/cloud/cloud.cfg"},
-			Remedy: "keep growpart and resizefs in cloud_init_modules", Find: func(_ context.Context, i *Image) ([]Subject, error) {
+			ID:       "cloud_init.disk_growth",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "the file system does not grow to the Droplet's disk",
+			Touches:  []string{"/etc/cloud/cloud.cfg"},
+			Remedy:   "keep growpart and resizefs in cloud_init_modules", Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				file := "/etc/cloud/cloud.cfg"
 				if !i.Files.Exists(file) || containing("resizefs")(i, file) && containing("growpart")(i, file) {
 					return nil, nil
@@ -57,8 +88,13 @@ func cloudInitEntries() []Entry {
 func cleanHookEntries() []Entry {
 	return []Entry{
 		{
-			ID: "cloud_init.clean_hooks", Severity: Low, Mode: Default, Action: RunCommand, Reason: "what other programs want done before a snapshot", Silent: true,
-			Touches: []string{"/etc/cloud/clean.d/*"}, Holds: executable, Clean: runCleanHook,
+			ID:       "cloud_init.clean_hooks",
+			Severity: Low,
+			Mode:     Default,
+			Action:   RunCommand,
+			Reason:   "what other programs want done before a snapshot",
+			Silent:   true,
+			Touches:  []string{"/etc/cloud/clean.d/*"}, Holds: executable, Clean: runCleanHook,
 		},
 	}
 }
@@ -99,7 +135,10 @@ func (i *Image) cloudInitOffBy() string {
 	if strings.Contains(i.text("/etc/cloud/ds-identify.cfg"), "policy: disabled") {
 		return "/etc/cloud/ds-identify.cfg"
 	}
-	for _, unit := range []string{"cloud-init.service", "cloud-init-main.service", "cloud-init-network.service", "cloud-config.service", "cloud-final.service", "cloud-init-local.service"} {
+	for _, unit := range []string{
+		"cloud-init.service", "cloud-init-main.service", "cloud-init-network.service",
+		"cloud-config.service", "cloud-final.service", "cloud-init-local.service",
+	} {
 		link := path.Join("/etc/systemd/system", unit)
 		if target, err := i.Files.Readlink(link); err == nil && target == "/dev/null" {
 			return link
@@ -121,22 +160,45 @@ func (i *Image) cloudInitMakesKeys() bool {
 var sshModule = pattern.New(`(?m)(?:^\s*-\s*\[?|[\[,]\s*)ssh\s*(?:[,\]#]|$)`)
 
 // installerFiles are left by installers, and keep cloud-init from looking for DigitalOcean.
-var installerFiles = []string{"/etc/cloud/cloud.cfg.d/99-installer.cfg", "/etc/cloud/cloud.cfg.d/subiquity-*.cfg", "/etc/cloud/cloud.cfg.d/curtin-*.cfg", "/etc/cloud/cloud.cfg.d/90-installer-network.cfg"}
+var installerFiles = []string{
+	"/etc/cloud/cloud.cfg.d/99-installer.cfg",
+	"/etc/cloud/cloud.cfg.d/subiquity-*.cfg",
+	"/etc/cloud/cloud.cfg.d/curtin-*.cfg",
+	"/etc/cloud/cloud.cfg.d/90-installer-network.cfg",
+}
 
 func findCloudInitTrouble(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	if !i.HasCommand("cloud-init") {
 		return []Subject{{Name: "cloud-init", Message: "cloud-init is not installed", Remedy: "install the package cloud-init"}}, nil
 	}
 	if by := i.cloudInitOffBy(); by != "" {
-		subjects = append(subjects, Subject{Name: by, Message: "it keeps cloud-init from running: the customer's SSH key would never arrive", Remedy: "remove it"})
+		subjects = append(
+			subjects,
+			Subject{
+				Name:    by,
+				Message: "it keeps cloud-init from running: the customer's SSH key would never arrive",
+				Remedy:  "remove it",
+			},
+		)
 	}
 	for _, pattern := range installerFiles {
 		for _, file := range i.expand(pattern) {
-			subjects = append(subjects, Subject{Name: file, Message: "an installer left it; it ties cloud-init to the build machine", Remedy: "remove it"})
+			subjects = append(
+				subjects,
+				Subject{Name: file, Message: "an installer left it; it ties cloud-init to the build machine", Remedy: "remove it"},
+			)
 		}
 	}
-	if file, sources := i.dataSources(); sources != nil && !slices.Contains(sources, "DigitalOcean") && !slices.Contains(sources, "ConfigDrive") {
-		subjects = append(subjects, Subject{Name: file, Message: "cloud-init does not look for DigitalOcean: datasource_list has neither DigitalOcean nor ConfigDrive", Remedy: "write datasource_list: [ConfigDrive, DigitalOcean, NoCloud, None]"})
+	if file, sources := i.dataSources(); sources != nil && !slices.Contains(sources, "DigitalOcean") &&
+		!slices.Contains(sources, "ConfigDrive") {
+		subjects = append(
+			subjects,
+			Subject{
+				Name:    file,
+				Message: "cloud-init does not look for DigitalOcean: datasource_list has neither DigitalOcean nor ConfigDrive",
+				Remedy:  "write datasource_list: [ConfigDrive, DigitalOcean, NoCloud, None]",
+			},
+		)
 	}
 	return subjects, nil
 }

@@ -31,7 +31,16 @@ func diskEntries() []Entry {
 				}
 				done, err := disk.EraseFree(ctx, i.Files, mount, i.eraseProgress(point))
 				if err == nil {
-					i.Report(fmt.Sprintf("%s: %d MB free, of which %d MB held something and were overwritten; discarded: %t; journal cleared: %t", point, done.Free>>20, done.Zeroed>>20, done.Trimmed, done.Journal))
+					i.Report(
+						fmt.Sprintf(
+							"%s: %d MB free, of which %d MB held something and were overwritten; discarded: %t; journal cleared: %t",
+							point,
+							done.Free>>20,
+							done.Zeroed>>20,
+							done.Trimmed,
+							done.Journal,
+						),
+					)
 				}
 				return err
 			}
@@ -50,7 +59,15 @@ func (i *Image) eraseProgress(point string) func(done, total int64) {
 		if now := time.Now(); done > 0 && now.Sub(last) > progressEvery {
 			last = now
 			left := time.Duration(float64(now.Sub(began)) * float64(total-done) / float64(done))
-			i.Report(fmt.Sprintf("erasing the free space of %s: %d of %d MB, about %s left", point, done>>20, total>>20, left.Round(time.Second)))
+			i.Report(
+				fmt.Sprintf(
+					"erasing the free space of %s: %d of %d MB, about %s left",
+					point,
+					done>>20,
+					total>>20,
+					left.Round(time.Second),
+				),
+			)
 		}
 	}
 }

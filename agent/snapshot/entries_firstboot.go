@@ -18,7 +18,9 @@ func firstBootEntries() []Entry {
 	return []Entry{
 		{
 			ID: "first_boot.ran", Severity: Critical, Mode: ReportOnly, Touches: []string{"/var/lib/oneclick"},
-			Reason: "first boot has run on this machine: what it wrote holds this machine's secrets", Remedy: "build the image anew, without first boot on the build machine; when nothing of it is left, remove /etc/oneclick/first-boot-ran",
+			Reason: "first boot has run on this machine: what it wrote holds this machine's secrets",
+			Remedy: "build the image anew, without first boot on the build machine; when nothing of it is left, remove " +
+				"/etc/oneclick/first-boot-ran",
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if i.ranHere == "" {
 					return nil, nil
@@ -27,23 +29,51 @@ func firstBootEntries() []Entry {
 			},
 		},
 		{
-			ID: "first_boot.state", Severity: Critical, Mode: Default, Action: Remove, Reason: "what the agent knows of this machine; Droplets of the image would take themselves for copies of it",
-			Touches: []string{"/var/lib/oneclick/*", "/etc/oneclick/answers.yaml", "/etc/oneclick/database.env", "/etc/profile.d/oneclick-database.sh", "/etc/systemd/system/*.d/50-oneclick-database.conf"},
+			ID:       "first_boot.state",
+			Severity: Critical,
+			Mode:     Default,
+			Action:   Remove,
+			Reason:   "what the agent knows of this machine; Droplets of the image would take themselves for copies of it",
+			Touches: []string{
+				"/var/lib/oneclick/*",
+				"/etc/oneclick/answers.yaml",
+				"/etc/oneclick/database.env",
+				"/etc/profile.d/oneclick-database.sh",
+				"/etc/systemd/system/*.d/50-oneclick-database.conf",
+			},
 		},
 		{
-			ID: "first_boot.manifest", Severity: High, Mode: ReportOnly, Reason: "the manifest has a mistake, so that first boot would do nothing", Remedy: "oneclick-agent lint", Touches: []string{"/etc/oneclick/app.yaml"},
+			ID:       "first_boot.manifest",
+			Severity: High,
+			Mode:     ReportOnly,
+			Reason:   "the manifest has a mistake, so that first boot would do nothing",
+			Remedy:   "oneclick-agent lint",
+			Touches:  []string{"/etc/oneclick/app.yaml"},
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				for _, p := range i.Problems {
-					subjects = append(subjects, Subject{Name: p.Position.String(), Message: strings.TrimSpace(p.Path + " " + p.Message), Remedy: p.Hint})
+					subjects = append(
+						subjects,
+						Subject{Name: p.Position.String(), Message: strings.TrimSpace(p.Path + " " + p.Message), Remedy: p.Hint},
+					)
 				}
 				return subjects, nil
 			},
 		},
 		{
-			ID: "first_boot.hook", Severity: Critical, Mode: ReportOnly, Reason: "cloud-init cannot run it", Touches: []string{perInstance + "/*"}, Find: findHookTrouble,
+			ID:       "first_boot.hook",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "cloud-init cannot run it",
+			Touches:  []string{perInstance + "/*"},
+			Find:     findHookTrouble,
 		},
 		{
-			ID: "first_boot.missing", Severity: Medium, Mode: ReportOnly, Reason: "nothing happens at the first boot of a Droplet: there is no script in it", Remedy: "install oneclick-agent and write /etc/oneclick/app.yaml", Touches: []string{perInstance},
+			ID:       "first_boot.missing",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "nothing happens at the first boot of a Droplet: there is no script in it",
+			Remedy:   "install oneclick-agent and write /etc/oneclick/app.yaml",
+			Touches:  []string{perInstance},
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if len(i.perInstanceScripts()) > 0 {
 					return nil, nil
@@ -52,11 +82,20 @@ func firstBootEntries() []Entry {
 			},
 		},
 		{
-			ID: "first_login.guard", Severity: High, Mode: ReportOnly, Reason: "it runs in scp, sftp, rsync and ansible too, and breaks them", Remedy: "let first_login in the manifest ask the questions, or guard the line: case $- in *i*) [ -t 0 ] && ... ;; esac",
-			Touches: []string{"/root/.bashrc", "/root/.profile", "/root/.bash_profile"}, Find: findUnguardedLines,
+			ID:       "first_login.guard",
+			Severity: High,
+			Mode:     ReportOnly,
+			Reason:   "it runs in scp, sftp, rsync and ansible too, and breaks them",
+			Remedy:   "let first_login in the manifest ask the questions, or guard the line: case $- in *i*) [ -t 0 ] && ... ;; esac",
+			Touches:  []string{"/root/.bashrc", "/root/.profile", "/root/.bash_profile"}, Find: findUnguardedLines,
 		},
 		{
-			ID: "motd.scripts", Severity: High, Mode: ReportOnly, Reason: "one failing script freezes the whole message of the day", Touches: []string{"/etc/update-motd.d/*"}, Find: findMessageTrouble,
+			ID:       "motd.scripts",
+			Severity: High,
+			Mode:     ReportOnly,
+			Reason:   "one failing script freezes the whole message of the day",
+			Touches:  []string{"/etc/update-motd.d/*"},
+			Find:     findMessageTrouble,
 		},
 	}
 }
@@ -76,7 +115,10 @@ func findHookTrouble(ctx context.Context, i *Image) (subjects []Subject, _ error
 		}
 	}
 	for _, lost := range append(i.expand("/var/lib/cloud/scripts/*onboot*"), i.expand("/etc/cloud/scripts/per-instance/*")...) {
-		subjects = append(subjects, Subject{Name: lost, Message: "cloud-init does not look for scripts here", Remedy: "move it to " + perInstance})
+		subjects = append(
+			subjects,
+			Subject{Name: lost, Message: "cloud-init does not look for scripts here", Remedy: "move it to " + perInstance},
+		)
 	}
 	return subjects, nil
 }
@@ -144,7 +186,17 @@ func findUnguardedLines(_ context.Context, i *Image) (subjects []Subject, _ erro
 			if inside || depth > 0 || forPeople || !disturbs(words) {
 				continue
 			}
-			subjects = append(subjects, Subject{Name: file, Message: fmt.Sprintf("line %d, %s ..., runs in scp, sftp, rsync and ansible too, and breaks them", number+1, words[0])})
+			subjects = append(
+				subjects,
+				Subject{
+					Name: file,
+					Message: fmt.Sprintf(
+						"line %d, %s ..., runs in scp, sftp, rsync and ansible too, and breaks them",
+						number+1,
+						words[0],
+					),
+				},
+			)
 		}
 	}
 	return subjects, nil
@@ -170,7 +222,8 @@ func disturbs(words []string) bool {
 		sourced := strings.Trim(words[1], `"'`)
 		return strings.HasPrefix(sourced, "/opt/") || strings.HasPrefix(sourced, "/usr/local/") || strings.HasPrefix(sourced, "/srv/")
 	}
-	return strings.HasPrefix(word, "/") || strings.HasPrefix(word, "./") || strings.HasPrefix(word, "~/") || strings.HasPrefix(word, "$HOME/") ||
+	return strings.HasPrefix(word, "/") || strings.HasPrefix(word, "./") || strings.HasPrefix(word, "~/") ||
+		strings.HasPrefix(word, "$HOME/") ||
 		slices.Contains([]string{"bash", "sh", "python3", "sudo", "echo", "printf", "cat", "clear", "read"}, word)
 }
 
@@ -183,7 +236,10 @@ func findMessageTrouble(ctx context.Context, i *Image) (subjects []Subject, _ er
 			continue
 		}
 		if strings.Contains(path.Base(script), ".") {
-			subjects = append(subjects, Subject{Name: script, Status: Warn, Message: "a name with a dot is passed over", Remedy: "rename it"})
+			subjects = append(
+				subjects,
+				Subject{Name: script, Status: Warn, Message: "a name with a dot is passed over", Remedy: "rename it"},
+			)
 			continue
 		}
 		message, remedy := i.scriptTrouble(ctx, script)
@@ -206,7 +262,9 @@ func findMessageTrouble(ctx context.Context, i *Image) (subjects []Subject, _ er
 // sourcesMissing finds the commonest reason for a script to fail: it reads in a file that is not there.
 func (i *Image) sourcesMissing(script string) (message, remedy string) {
 	for _, line := range i.textLines(script) {
-		if fields := strings.Fields(line); len(fields) == 2 && (fields[0] == "." || fields[0] == "source") && strings.HasPrefix(fields[1], "/") && !i.Files.Exists(fields[1]) {
+		if fields := strings.Fields(line); len(fields) == 2 && (fields[0] == "." || fields[0] == "source") &&
+			strings.HasPrefix(fields[1], "/") &&
+			!i.Files.Exists(fields[1]) {
 			return "it reads in " + fields[1] + ", which is not there on every Droplet, and ends the whole message", "guard it: [ -r " + fields[1] + " ] && . " + fields[1]
 		}
 	}

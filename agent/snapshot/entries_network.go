@@ -8,32 +8,75 @@ import (
 func networkEntries() []Entry {
 	return []Entry{
 		{
-			ID: "network.leases", Severity: Medium, Mode: Default, Action: Remove, Returns: true, Reason: "the build machine's addresses and DHCP identity",
-			Touches: []string{"/var/lib/dhclient/*", "/var/lib/dhcp/dhclient*", "/var/lib/dhcpcd/*", "/var/lib/dhcpcd5/*", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*", "/var/db/dhcpcd/*"},
+			ID:       "network.leases",
+			Severity: Medium,
+			Mode:     Default,
+			Action:   Remove,
+			Returns:  true,
+			Reason:   "the build machine's addresses and DHCP identity",
+			Touches: []string{
+				"/var/lib/dhclient/*",
+				"/var/lib/dhcp/dhclient*",
+				"/var/lib/dhcpcd/*",
+				"/var/lib/dhcpcd5/*",
+				"/var/lib/NetworkManager/*.lease",
+				"/var/lib/systemd/network/*",
+				"/var/db/dhcpcd/*",
+			},
 			Holds: func(i *Image, file string) bool {
 				return notDirectory(i, file) && !strings.Contains(path.Base(file), "server")
 			},
 		},
 		{
-			ID: "network.server_leases", Severity: Medium, Mode: Optional, Action: Remove, Reason: "leases that a DHCP server gave out; they may be the app's", Silent: true,
-			Touches: []string{"/var/lib/dhcpd/*", "/var/lib/dhcp/dhcpd*", "/var/lib/kea/*.csv", "/var/lib/misc/dnsmasq.leases", "/var/lib/systemd/network/*server*"},
-		},
-		{
-			ID: "network.manager_identity", Severity: High, Mode: Default, Action: Remove, Returns: true, Reason: "the key that NetworkManager derives stable addresses from",
-			Touches: []string{"/var/lib/NetworkManager/secret_key", "/var/lib/NetworkManager/seen-bssids", "/var/lib/NetworkManager/timestamps"},
-		},
-		{
-			ID: "network.cloud_init", Severity: Medium, Mode: Guarded, Action: Remove, Reason: "cloud-init wrote it for the build machine's hardware address; each Droplet gets its own",
+			ID:       "network.server_leases",
+			Severity: Medium,
+			Mode:     Optional,
+			Action:   Remove,
+			Reason:   "leases that a DHCP server gave out; they may be the app's",
+			Silent:   true,
 			Touches: []string{
-				"/etc/netplan/50-cloud-init.yaml", "/etc/systemd/network/10-cloud-init-*", "/etc/network/interfaces.d/50-cloud-init", "/etc/network/interfaces.d/50-cloud-init.cfg",
-				"/etc/sysconfig/network-scripts/ifcfg-eth*", "/etc/NetworkManager/system-connections/cloud-init-*", "/etc/NetworkManager/conf.d/99-cloud-init*", "/etc/NetworkManager/conf.d/30-cloud-init*",
+				"/var/lib/dhcpd/*",
+				"/var/lib/dhcp/dhcpd*",
+				"/var/lib/kea/*.csv",
+				"/var/lib/misc/dnsmasq.leases",
+				"/var/lib/systemd/network/*server*",
+			},
+		},
+		{
+			ID:       "network.manager_identity",
+			Severity: High,
+			Mode:     Default,
+			Action:   Remove,
+			Returns:  true,
+			Reason:   "the key that NetworkManager derives stable addresses from",
+			Touches: []string{
+				"/var/lib/NetworkManager/secret_key",
+				"/var/lib/NetworkManager/seen-bssids",
+				"/var/lib/NetworkManager/timestamps",
+			},
+		},
+		{
+			ID:       "network.cloud_init",
+			Severity: Medium,
+			Mode:     Guarded,
+			Action:   Remove,
+			Reason:   "cloud-init wrote it for the build machine's hardware address; each Droplet gets its own",
+			Touches: []string{
+				"/etc/netplan/50-cloud-init.yaml", "/etc/systemd/network/10-cloud-init-*", "/etc/network/interfaces.d/50-cloud-init",
+				"/etc/network/interfaces.d/50-cloud-init.cfg",
+				"/etc/sysconfig/network-scripts/ifcfg-eth*", "/etc/NetworkManager/system-connections/cloud-init-*", "/etc/NetworkManager/conf.d/99-cloud-init*",
+				"/etc/NetworkManager/conf.d/30-cloud-init*",
 			},
 			Holds: func(i *Image, file string) bool {
 				return !strings.Contains(file, "ifcfg-") || containing("cloud-init", "information provided by the datasource")(i, file)
 			},
 			Guard: func(i *Image) string {
 				for _, file := range i.cloudConfigs() {
-					if text := strings.Join(strings.Fields(strings.Join(i.textLines(file), " ")), " "); strings.Contains(text, "network: {config: disabled}") || strings.Contains(text, "network: config: disabled") {
+					if text := strings.Join(strings.Fields(strings.Join(i.textLines(file), " ")), " "); strings.Contains(
+						text,
+						"network: {config: disabled}",
+					) ||
+						strings.Contains(text, "network: config: disabled") {
 						return file + " keeps cloud-init from making the network, so that Droplets would have none"
 					}
 				}
@@ -44,27 +87,56 @@ func networkEntries() []Entry {
 			},
 		},
 		{
-			ID: "network.device_names", Severity: Medium, Mode: Default, Action: Remove, Reason: "it ties device names to the build machine's hardware",
-			Touches: []string{"/etc/udev/rules.d/70-persistent-net.rules", "/etc/udev/rules.d/70-persistent-cd.rules"},
+			ID:       "network.device_names",
+			Severity: Medium,
+			Mode:     Default,
+			Action:   Remove,
+			Reason:   "it ties device names to the build machine's hardware",
+			Touches:  []string{"/etc/udev/rules.d/70-persistent-net.rules", "/etc/udev/rules.d/70-persistent-cd.rules"},
 		},
 		{
-			ID: "network.hardware_address", Severity: Medium, Mode: ReportOnly, Reason: "it is tied to a hardware address", Remedy: "match by name, or leave the network to cloud-init",
-			Touches: []string{"/etc/udev/rules.d/75-persistent-*", "/etc/netplan/*.yaml", "/etc/systemd/network/*.network", "/etc/sysconfig/network-scripts/ifcfg-*", "/etc/NetworkManager/system-connections/*"},
+			ID:       "network.hardware_address",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "it is tied to a hardware address",
+			Remedy:   "match by name, or leave the network to cloud-init",
+			Touches: []string{
+				"/etc/udev/rules.d/75-persistent-*",
+				"/etc/netplan/*.yaml",
+				"/etc/systemd/network/*.network",
+				"/etc/sysconfig/network-scripts/ifcfg-*",
+				"/etc/NetworkManager/system-connections/*",
+			},
 			Holds: func(i *Image, file string) bool {
 				text := strings.ToLower(i.text(file))
-				return !strings.Contains(file, "cloud-init") && (strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(text, "mac-address=") || strings.Contains(file, "75-persistent"))
+				return !strings.Contains(file, "cloud-init") &&
+					(strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(text, "mac-address=") || strings.Contains(file, "75-persistent"))
 			},
 		},
 		{
 			ID: "network.resolver", Severity: Medium, Mode: Default, Action: Empty, Reason: "the build machine's name servers",
 			Touches: []string{"/etc/resolv.conf"},
 			Holds: func(i *Image, file string) bool {
-				return i.isFile(file) && containing("Generated by NetworkManager", "generated by cloud-init", "Created by cloud-init", "dhclient", "67.207.67.")(i, file)
+				return i.isFile(file) &&
+					containing(
+						"Generated by NetworkManager",
+						"generated by cloud-init",
+						"Created by cloud-init",
+						"dhclient",
+						"67.207.67.",
+					)(
+						i,
+						file,
+					)
 			},
 		},
 		{
-			ID: "network.resolver_parts", Severity: Low, Mode: Default, Action: Remove, Reason: "name servers of before resolvconf was installed",
-			Touches: []string{"/etc/resolvconf/resolv.conf.d/original"},
+			ID:       "network.resolver_parts",
+			Severity: Low,
+			Mode:     Default,
+			Action:   Remove,
+			Reason:   "name servers of before resolvconf was installed",
+			Touches:  []string{"/etc/resolvconf/resolv.conf.d/original"},
 		},
 	}
 }

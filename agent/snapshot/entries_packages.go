@@ -11,41 +11,120 @@ import (
 func packageEntries() []Entry {
 	return []Entry{
 		{
-			ID: "packages.upgrade", Severity: High, Mode: Optional, Action: RunCommand, Silent: true, Reason: "packages with newer versions", Touches: []string{"apt-get full-upgrade, or dnf upgrade"},
-			Find: packageCommand("apt-get full-upgrade", "dnf upgrade"), Clean: runPackageManager([]string{"full-upgrade"}, []string{"upgrade"}),
+			ID:       "packages.upgrade",
+			Severity: High,
+			Mode:     Optional,
+			Action:   RunCommand,
+			Silent:   true,
+			Reason:   "packages with newer versions",
+			Touches:  []string{"apt-get full-upgrade, or dnf upgrade"},
+			Find: packageCommand(
+				"apt-get full-upgrade",
+				"dnf upgrade",
+			), Clean: runPackageManager([]string{"full-upgrade"}, []string{"upgrade"}),
 		},
 		{
-			ID: "packages.autoremove", Severity: Low, Mode: Optional, Action: RunCommand, Silent: true, Reason: "packages that nothing needs any more, old kernels among them", Touches: []string{"apt-get autoremove, or dnf autoremove"},
-			Find: packageCommand("apt-get autoremove", "dnf autoremove"), Clean: runPackageManager([]string{"autoremove", "--purge"}, []string{"autoremove"}),
+			ID:       "packages.autoremove",
+			Severity: Low,
+			Mode:     Optional,
+			Action:   RunCommand,
+			Silent:   true,
+			Reason:   "packages that nothing needs any more, old kernels among them",
+			Touches:  []string{"apt-get autoremove, or dnf autoremove"},
+			Find: packageCommand(
+				"apt-get autoremove",
+				"dnf autoremove",
+			), Clean: runPackageManager([]string{"autoremove", "--purge"}, []string{"autoremove"}),
 		},
 		{
-			ID: "packages.cache", Severity: Low, Mode: Default, Action: Remove, Returns: true, Reason: "packages that were downloaded and are installed",
-			Touches: []string{"/var/cache/apt/archives/*.deb", "/var/cache/apt/archives/partial/*", "/var/cache/apt/*.bin", "/var/cache/dnf/*", "/var/cache/yum/*", "/var/cache/zypp/*", "/var/cache/libdnf5/*"},
-			Holds:   butNot("lock", "metadata_lock.pid"),
+			ID:       "packages.cache",
+			Severity: Low,
+			Mode:     Default,
+			Action:   Remove,
+			Returns:  true,
+			Reason:   "packages that were downloaded and are installed",
+			Touches: []string{
+				"/var/cache/apt/archives/*.deb",
+				"/var/cache/apt/archives/partial/*",
+				"/var/cache/apt/*.bin",
+				"/var/cache/dnf/*",
+				"/var/cache/yum/*",
+				"/var/cache/zypp/*",
+				"/var/cache/libdnf5/*",
+			},
+			Holds: butNot("lock", "metadata_lock.pid"),
 		},
 		{
-			ID: "packages.lists", Severity: Low, Mode: Default, Action: Remove, Returns: true, Reason: "lists of packages, which are fetched anew",
-			Touches: []string{"/var/lib/apt/lists/*", "/var/lib/apt/lists/partial/*", "/var/lib/apt/lists/auxfiles/*"}, Holds: butNot("lock", "partial", "auxfiles"),
+			ID:       "packages.lists",
+			Severity: Low,
+			Mode:     Default,
+			Action:   Remove,
+			Returns:  true,
+			Reason:   "lists of packages, which are fetched anew",
+			Touches: []string{
+				"/var/lib/apt/lists/*",
+				"/var/lib/apt/lists/partial/*",
+				"/var/lib/apt/lists/auxfiles/*",
+			}, Holds: butNot("lock", "partial", "auxfiles"),
 		},
 		{
-			ID: "packages.locks", Severity: Low, Mode: Default, Action: Remove, Reason: "locks of rpm's older database", Touches: []string{"/var/lib/rpm/__db.*", "/var/lib/rpm/.rpm.lock"},
+			ID:       "packages.locks",
+			Severity: Low,
+			Mode:     Default,
+			Action:   Remove,
+			Reason:   "locks of rpm's older database",
+			Touches:  []string{"/var/lib/rpm/__db.*", "/var/lib/rpm/.rpm.lock"},
 		},
 		{
-			ID: "packages.leftovers", Severity: Low, Mode: Optional, Action: Remove, Silent: true, Reason: "older copies of the package manager's own records", Touches: []string{"/var/lib/dpkg/*-old", "/var/backups/dpkg.*", "/var/backups/apt.*", "/var/backups/alternatives.*"},
+			ID:       "packages.leftovers",
+			Severity: Low,
+			Mode:     Optional,
+			Action:   Remove,
+			Silent:   true,
+			Reason:   "older copies of the package manager's own records",
+			Touches:  []string{"/var/lib/dpkg/*-old", "/var/backups/dpkg.*", "/var/backups/apt.*", "/var/backups/alternatives.*"},
 		},
 		{
-			ID: "packages.history", Severity: Low, Mode: Optional, Action: Remove, Silent: true, Reason: "the package manager's own history; without it dnf history undo does nothing", Touches: []string{"/var/lib/dnf/history*", "/var/lib/yum/history*"},
+			ID:       "packages.history",
+			Severity: Low,
+			Mode:     Optional,
+			Action:   Remove,
+			Silent:   true,
+			Reason:   "the package manager's own history; without it dnf history undo does nothing",
+			Touches:  []string{"/var/lib/dnf/history*", "/var/lib/yum/history*"},
 		},
 		{
-			ID: "packages.unsigned", Severity: Critical, Mode: ReportOnly, Reason: "packages are installed as root from it, and nobody signed them", Remedy: "sign the repository, and take the exception out",
-			Touches: []string{"/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/apt/apt.conf", "/etc/apt/apt.conf.d/*", "/etc/yum.repos.d/*", "/etc/yum.conf", "/etc/dnf/dnf.conf"}, Find: findUnsigned,
+			ID:       "packages.unsigned",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "packages are installed as root from it, and nobody signed them",
+			Remedy:   "sign the repository, and take the exception out",
+			Touches: []string{
+				"/etc/apt/sources.list",
+				"/etc/apt/sources.list.d/*",
+				"/etc/apt/apt.conf",
+				"/etc/apt/apt.conf.d/*",
+				"/etc/yum.repos.d/*",
+				"/etc/yum.conf",
+				"/etc/dnf/dnf.conf",
+			}, Find: findUnsigned,
 		},
 		{
-			ID: "packages.foreign_sources", Severity: Low, Mode: ReportOnly, Left: Note, Reason: "packages come from it that are not the distribution's own", Remedy: "take the distribution's package where it would do, or accept the source",
-			Touches: []string{"/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/yum.repos.d/*"}, Find: findForeignSources,
+			ID:       "packages.foreign_sources",
+			Severity: Low,
+			Mode:     ReportOnly,
+			Left:     Note,
+			Reason:   "packages come from it that are not the distribution's own",
+			Remedy:   "take the distribution's package where it would do, or accept the source",
+			Touches:  []string{"/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/yum.repos.d/*"}, Find: findForeignSources,
 		},
 		{
-			ID: "packages.state", Severity: Medium, Mode: ReportOnly, Reason: "the package is not wholly installed", Remedy: "run dpkg --configure -a and apt-get -f install", Touches: []string{dpkgStatus},
+			ID:       "packages.state",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "the package is not wholly installed",
+			Remedy:   "run dpkg --configure -a and apt-get -f install",
+			Touches:  []string{dpkgStatus},
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				if err := i.packages.unknown(); err != nil {
 					return nil, err
@@ -57,15 +136,29 @@ func packageEntries() []Entry {
 			},
 		},
 		{
-			ID: "updates.security", Severity: High, Mode: ReportOnly, Reason: "a security update is not installed", Touches: []string{"the package manager, with its lists in a private directory"},
-			Remedy: "run apt-get update && apt-get full-upgrade, or dnf upgrade --security", Find: findUpdates,
+			ID:       "updates.security",
+			Severity: High,
+			Mode:     ReportOnly,
+			Reason:   "a security update is not installed",
+			Touches:  []string{"the package manager, with its lists in a private directory"},
+			Remedy:   "run apt-get update && apt-get full-upgrade, or dnf upgrade --security", Find: findUpdates,
 		},
 		{
-			ID: "updates.reboot", Severity: Medium, Mode: ReportOnly, Reason: "an update waits for a reboot", Remedy: "reboot, then run this again", LiveOnly: true, Touches: []string{"/run/reboot-required", "/boot/vmlinuz-*"},
-			Find: findReboot,
+			ID:       "updates.reboot",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "an update waits for a reboot",
+			Remedy:   "reboot, then run this again",
+			LiveOnly: true,
+			Touches:  []string{"/run/reboot-required", "/boot/vmlinuz-*"},
+			Find:     findReboot,
 		},
 		{
-			ID: "updates.automatic", Severity: Medium, Mode: ReportOnly, Reason: "nothing installs security updates by itself", Touches: []string{"/etc/apt/apt.conf.d", "/etc/dnf/automatic.conf"},
+			ID:       "updates.automatic",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "nothing installs security updates by itself",
+			Touches:  []string{"/etc/apt/apt.conf.d", "/etc/dnf/automatic.conf"},
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if i.updatesItself() {
 					return nil, nil
@@ -74,7 +167,9 @@ func packageEntries() []Entry {
 					return nil, err
 				}
 				if i.packages.rpm() && !i.packages.debian() {
-					return []Subject{{Name: "dnf-automatic", Remedy: "install dnf-automatic, and enable dnf-automatic-install.timer"}}, nil
+					return []Subject{
+						{Name: "dnf-automatic", Remedy: "install dnf-automatic, and enable dnf-automatic-install.timer"},
+					}, nil
 				}
 				return []Subject{{Name: "unattended-upgrades", Remedy: "install unattended-upgrades"}}, nil
 			},
@@ -122,10 +217,24 @@ func runPackageManager(apt, dnf []string) func(context.Context, *Image, string) 
 		defer cancel()
 		argv := append([]string{"dnf", "--assumeyes", "--quiet"}, dnf...)
 		if i.packages.debian() {
-			if _, err := i.Run(ctx, host.Command{Argv: []string{"apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=120", "update"}}); err != nil {
+			if _, err := i.Run(ctx, host.Command{Argv: []string{
+				"apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=120", "update",
+			}}); err != nil {
 				return err
 			}
-			argv = append([]string{"apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"}, apt...)
+			argv = append(
+				[]string{
+					"apt-get",
+					"--quiet",
+					"--yes",
+					"-o",
+					"DPkg::Lock::Timeout=120",
+					"-o",
+					"Dpkg::Options::=--force-confdef",
+					"-o",
+					"Dpkg::Options::=--force-confold",
+				},
+				apt...)
 		}
 		_, err := i.Run(ctx, host.Command{Argv: argv})
 		i.packages.forget()
@@ -150,7 +259,10 @@ func findReboot(_ context.Context, i *Image) (subjects []Subject, _ error) {
 		}
 	}
 	if newest != "" && newest != running && laterVersion(newest, running) {
-		subjects = append(subjects, Subject{Name: "/boot/vmlinuz-" + newest, Message: "kernel " + running + " runs, and " + newest + " is installed"})
+		subjects = append(
+			subjects,
+			Subject{Name: "/boot/vmlinuz-" + newest, Message: "kernel " + running + " runs, and " + newest + " is installed"},
+		)
 	}
 	return subjects, nil
 }

@@ -60,11 +60,21 @@ const (
 func systemEntries() []Entry {
 	return []Entry{
 		{
-			ID: "system.supported", Severity: High, Mode: ReportOnly, Reason: "the Marketplace takes images of supported systems only", Touches: []string{"/etc/os-release"},
-			Remedy: "build on a supported release; docs/pre-snapshot.md lists them", Find: findUnsupported,
+			ID:       "system.supported",
+			Severity: High,
+			Mode:     ReportOnly,
+			Reason:   "the Marketplace takes images of supported systems only",
+			Touches:  []string{"/etc/os-release"},
+			Remedy:   "build on a supported release; docs/pre-snapshot.md lists them", Find: findUnsupported,
 		},
 		{
-			ID: "system.failed_units", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "the unit failed", Remedy: "see systemctl status {subject}; mend it, or disable it", Touches: []string{"systemd"},
+			ID:       "system.failed_units",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			LiveOnly: true,
+			Reason:   "the unit failed",
+			Remedy:   "see systemctl status {subject}; mend it, or disable it",
+			Touches:  []string{"systemd"},
 			Find: func(ctx context.Context, i *Image) (subjects []Subject, _ error) {
 				out, err := i.command(ctx, "systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager")
 				if err != nil {
@@ -79,23 +89,53 @@ func systemEntries() []Entry {
 			},
 		},
 		{
-			ID: "system.disk", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "an image cannot be made smaller than the disk that it was built on", Touches: []string{"/"}, Remedy: "build on the smallest Droplet", Find: findDisk,
+			ID:       "system.disk",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			LiveOnly: true,
+			Reason:   "an image cannot be made smaller than the disk that it was built on",
+			Touches:  []string{"/"},
+			Remedy:   "build on the smallest Droplet",
+			Find:     findDisk,
 		},
 		{
-			ID: "system.setuid", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it runs as its owner for whoever starts it, and no package brought it", Remedy: "chmod u-s,g-s {subject}, or accept it", Touches: []string{"/**"},
-			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkSetuid) },
+			ID:       "system.setuid",
+			Severity: High,
+			Mode:     ReportOnly,
+			Left:     Warn,
+			Reason:   "it runs as its owner for whoever starts it, and no package brought it",
+			Remedy:   "chmod u-s,g-s {subject}, or accept it",
+			Touches:  []string{"/**"},
+			Find:     func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkSetuid) },
 		},
 		{
-			ID: "system.capabilities", Severity: Critical, Mode: ReportOnly, Reason: "whoever starts it has rights of root, and no package gave it them", Remedy: "setcap -r {subject}, or accept it", Touches: []string{"/**"},
-			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkCapability) },
+			ID:       "system.capabilities",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "whoever starts it has rights of root, and no package gave it them",
+			Remedy:   "setcap -r {subject}, or accept it",
+			Touches:  []string{"/**"},
+			Find:     func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkCapability) },
 		},
 		{
-			ID: "system.world_writable", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "every account can change it, and programs are run from there", Remedy: "chmod o-w {subject}", Touches: []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc"},
-			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkWritable) },
+			ID:       "system.world_writable",
+			Severity: High,
+			Mode:     ReportOnly,
+			Left:     Warn,
+			Reason:   "every account can change it, and programs are run from there",
+			Remedy:   "chmod o-w {subject}",
+			Touches:  []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc"},
+			Find:     func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkWritable) },
 		},
 		{
-			ID: "system.architecture", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "it was built for another processor than Droplets have", Remedy: "build it for this architecture, without -march=native", Touches: []string{"/opt/**", "/usr/local/**", "/srv/**", "/root/**", "/home/**"},
-			Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkArchitecture) },
+			ID:       "system.architecture",
+			Severity: High,
+			Mode:     ReportOnly,
+			Left:     Warn,
+			Reason:   "it was built for another processor than Droplets have",
+			Remedy:   "build it for this architecture, without -march=native",
+			Touches:  []string{"/opt/**", "/usr/local/**", "/srv/**", "/root/**", "/home/**"},
+			Find:     func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkArchitecture) },
 		},
 	}
 }
@@ -119,7 +159,9 @@ func findUnsupported(_ context.Context, i *Image) ([]Subject, error) {
 			return []Subject{{Name: label, Status: status, Message: message}}, nil
 		}
 		if !s.Script {
-			return []Subject{{Name: label, Status: Warn, Message: "it is supported, but the Marketplace's script does not know it yet and fails it"}}, nil
+			return []Subject{
+				{Name: label, Status: Warn, Message: "it is supported, but the Marketplace's script does not know it yet and fails it"},
+			}, nil
 		}
 		return nil, nil
 	}
@@ -132,10 +174,16 @@ func findDisk(_ context.Context, i *Image) (subjects []Subject, _ error) {
 		return nil, err
 	}
 	if free < leastFree {
-		subjects = append(subjects, Subject{Name: "/", Message: fmt.Sprintf("only %d MB are free on it", free>>20), Remedy: "make room: at least 1 GB"})
+		subjects = append(
+			subjects,
+			Subject{Name: "/", Message: fmt.Sprintf("only %d MB are free on it", free>>20), Remedy: "make room: at least 1 GB"},
+		)
 	}
 	if total > largestDisk {
-		subjects = append(subjects, Subject{Name: "/", Message: fmt.Sprintf("the disk has %d GB, so that the image fits on no smaller Droplet", total>>30)})
+		subjects = append(
+			subjects,
+			Subject{Name: "/", Message: fmt.Sprintf("the disk has %d GB, so that the image fits on no smaller Droplet", total>>30)},
+		)
 	}
 	return subjects[:min(len(subjects), 1)], nil
 }
@@ -143,8 +191,13 @@ func findDisk(_ context.Context, i *Image) (subjects []Subject, _ error) {
 func firewallEntries() []Entry {
 	return []Entry{
 		{
-			ID: "firewall.active", Severity: Medium, Mode: ReportOnly, Reason: "no firewall is on when a Droplet of the image boots", Touches: []string{"/etc/ufw/ufw.conf", "firewalld.service", "nftables.service"},
-			Remedy: "write a firewall step into the manifest's first_boot: - firewall: [22/tcp limit, 80/tcp, 443/tcp]", Find: func(_ context.Context, i *Image) ([]Subject, error) {
+			ID:       "firewall.active",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			Reason:   "no firewall is on when a Droplet of the image boots",
+			Touches:  []string{"/etc/ufw/ufw.conf", "firewalld.service", "nftables.service"},
+			Remedy:   "write a firewall step into the manifest's first_boot: - firewall: [22/tcp limit, 80/tcp, 443/tcp]",
+			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if i.firewall() != "" {
 					return nil, nil
 				}
@@ -152,12 +205,22 @@ func firewallEntries() []Entry {
 			},
 		},
 		{
-			ID: "firewall.ports", Severity: Medium, Mode: ReportOnly, LiveOnly: true, Reason: "a program listens there, and the firewall lets nobody in", Touches: []string{"/proc/net/tcp", "/etc/ufw/user.rules"},
-			Remedy: "add the port to the manifest's firewall step, or have the program listen on 127.0.0.1", Find: findClosedPorts,
+			ID:       "firewall.ports",
+			Severity: Medium,
+			Mode:     ReportOnly,
+			LiveOnly: true,
+			Reason:   "a program listens there, and the firewall lets nobody in",
+			Touches:  []string{"/proc/net/tcp", "/etc/ufw/user.rules"},
+			Remedy:   "add the port to the manifest's firewall step, or have the program listen on 127.0.0.1", Find: findClosedPorts,
 		},
 		{
-			ID: "firewall.docker", Severity: High, Mode: ReportOnly, Left: Warn, Reason: "Docker opens the port past the firewall", Touches: []string{"compose files in /opt, /srv, /root, /home, /var/www", "docker-proxy"},
-			Remedy: `publish it on 127.0.0.1: "127.0.0.1:8080:80"`, Find: findDockerPorts,
+			ID:       "firewall.docker",
+			Severity: High,
+			Mode:     ReportOnly,
+			Left:     Warn,
+			Reason:   "Docker opens the port past the firewall",
+			Touches:  []string{"compose files in /opt, /srv, /root, /home, /var/www", "docker-proxy"},
+			Remedy:   `publish it on 127.0.0.1: "127.0.0.1:8080:80"`, Find: findDockerPorts,
 		},
 	}
 }
@@ -171,7 +234,10 @@ func (i *Image) firewall() string {
 	if ufw && !open {
 		return "ufw"
 	}
-	for _, unit := range []string{"firewalld.service", "nftables.service", "netfilter-persistent.service", "iptables.service", "csf.service"} {
+	for _, unit := range []string{
+		"firewalld.service", "nftables.service", "netfilter-persistent.service", "iptables.service",
+		"csf.service",
+	} {
 		if len(i.expand("/etc/systemd/system/*.wants/"+unit)) > 0 && (unit != "nftables.service" || i.nftablesClose()) {
 			return unit
 		}
@@ -189,7 +255,8 @@ func (i *Image) firewall() string {
 // nftablesClose reports whether Debian's nftables.conf keeps anything out: as it is installed it has no rule.
 func (i *Image) nftablesClose() bool {
 	text := strings.Join(i.textLines("/etc/nftables.conf"), "\n")
-	return strings.Contains(text, "hook input") && (strings.Contains(text, "drop") || strings.Contains(text, "reject")) || strings.Contains(text, "include ")
+	return strings.Contains(text, "hook input") && (strings.Contains(text, "drop") || strings.Contains(text, "reject")) ||
+		strings.Contains(text, "include ")
 }
 
 // findClosedPorts compares who listens to the world with what ufw lets in.
@@ -235,14 +302,18 @@ func findDockerPorts(_ context.Context, i *Image) (subjects []Subject, _ error) 
 		for _, name := range []string{"compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"} {
 			for _, file := range append(i.expand(place+"/"+name), append(i.expand(place+"/*/"+name), i.expand(place+"/*/*/"+name)...)...) {
 				if ports := publishedPorts(i.text(file)); len(ports) > 0 {
-					subjects = append(subjects, Subject{Name: file, Message: "Docker publishes " + strings.Join(ports, ", ") + " past the firewall"})
+					subjects = append(
+						subjects,
+						Subject{Name: file, Message: "Docker publishes " + strings.Join(ports, ", ") + " past the firewall"},
+					)
 				}
 			}
 		}
 	}
 	for _, arguments := range i.CommandLines("docker-proxy") { // what runs already, compose file or not
 		at, port := slices.Index(arguments, "-host-ip"), slices.Index(arguments, "-host-port")
-		if at >= 0 && port >= 0 && at+1 < len(arguments) && port+1 < len(arguments) && !strings.HasPrefix(arguments[at+1], "127.") && arguments[at+1] != "::1" {
+		if at >= 0 && port >= 0 && at+1 < len(arguments) && port+1 < len(arguments) && !strings.HasPrefix(arguments[at+1], "127.") &&
+			arguments[at+1] != "::1" {
 			subjects = append(subjects, Subject{Name: arguments[port+1] + "/tcp"})
 		}
 	}
@@ -294,7 +365,8 @@ func isWord(key string) bool {
 
 func appendPublished(ports []string, item string) []string {
 	item = strings.Trim(strings.TrimSpace(item), `"'`)
-	if strings.Contains(item, ":") && !strings.HasPrefix(item, "127.") && !strings.HasPrefix(item, "[::1]") && !strings.HasPrefix(item, "localhost") {
+	if strings.Contains(item, ":") && !strings.HasPrefix(item, "127.") && !strings.HasPrefix(item, "[::1]") &&
+		!strings.HasPrefix(item, "localhost") {
 		return append(ports, item)
 	}
 	return ports

@@ -39,7 +39,14 @@ func digitalOceanEntries() []Entry {
 		{
 			ID: "digitalocean.agents", Severity: High, Mode: Default, Action: Purge, Reason: "a DigitalOcean agent: " + rule,
 			Touches: []string{"packages droplet-agent, droplet-agent-keyring, do-agent"},
-			Prepare: stopping("droplet-agent-install-retry.timer", "droplet-agent-update.timer", "droplet-agent-install-retry.service", "droplet-agent-update.service", "droplet-agent.service", "do-agent.service"),
+			Prepare: stopping(
+				"droplet-agent-install-retry.timer",
+				"droplet-agent-update.timer",
+				"droplet-agent-install-retry.service",
+				"droplet-agent-update.service",
+				"droplet-agent.service",
+				"do-agent.service",
+			),
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				if err := i.packages.unknown(); err != nil {
 					return nil, err
@@ -77,8 +84,18 @@ func digitalOceanEntries() []Entry {
 			Touches: []string{"/root/.digitalocean_*", "/root/.digitalocean_passwords", "/.digitalocean_*"},
 		},
 		{
-			ID: "digitalocean.other_credentials", Severity: Critical, Mode: ReportOnly, Reason: "by its name, a first boot on the build machine wrote passwords into it", Remedy: "rm {subject}, and have first boot write it",
-			Touches: []string{"/root/*_password.txt", "/root/*_passwords.txt", "/root/*_credentials.txt", "/root/.matrix-secrets", "/root/*_info.txt"}, Holds: filled,
+			ID:       "digitalocean.other_credentials",
+			Severity: Critical,
+			Mode:     ReportOnly,
+			Reason:   "by its name, a first boot on the build machine wrote passwords into it",
+			Remedy:   "rm {subject}, and have first boot write it",
+			Touches: []string{
+				"/root/*_password.txt",
+				"/root/*_passwords.txt",
+				"/root/*_credentials.txt",
+				"/root/.matrix-secrets",
+				"/root/*_info.txt",
+			}, Holds: filled,
 		},
 		{
 			ID: "digitalocean.database_url", Severity: Critical, Mode: Default, Action: Edit,
@@ -90,7 +107,8 @@ func digitalOceanEntries() []Entry {
 }
 
 func namesManagedDatabase(_ *Image, line string) bool {
-	return strings.HasPrefix(strings.TrimPrefix(strings.TrimSpace(line), "export "), "DATABASE_URL=") && strings.Contains(line, ".ondigitalocean.com")
+	return strings.HasPrefix(strings.TrimPrefix(strings.TrimSpace(line), "export "), "DATABASE_URL=") &&
+		strings.Contains(line, ".ondigitalocean.com")
 }
 
 // removeEmpty removes a directory and those below it that hold nothing else: a package's removal leaves them.

@@ -12,8 +12,10 @@ import (
 
 // parsed are the files that checks read line by line; the fuzzer fills all of them.
 var parsed = []string{
-	"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/os-release", "/etc/ssh/sshd_config", "/etc/sudoers", "/etc/fstab", "/etc/hosts", "/etc/hostname", "/etc/environment",
-	"/etc/cloud/cloud.cfg", "/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/nftables.conf", "/opt/compose.yml", "/root/.bashrc", "/var/lib/dpkg/status", "/var/lib/dpkg/info/app.md5sums",
+	"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/os-release", "/etc/ssh/sshd_config", "/etc/sudoers", "/etc/fstab",
+	"/etc/hosts", "/etc/hostname", "/etc/environment",
+	"/etc/cloud/cloud.cfg", "/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/nftables.conf", "/opt/compose.yml", "/root/.bashrc",
+	"/var/lib/dpkg/status", "/var/lib/dpkg/info/app.md5sums",
 	perInstance + "/001", "/etc/update-motd.d/99", "/opt/program",
 }
 
@@ -21,9 +23,13 @@ var parsed = []string{
 // that is protected go away.
 func FuzzImage(f *testing.F) {
 	seeds := []string{
-		passwd, "root:$6$salt$hash:1::::::\n", "Match User *,!root\nForceCommand x\nInclude /etc/ssh/*\n", "NAME=\"Ubuntu\"\nVERSION_ID=24.04\n", "a ALL=(ALL) NOPASSWD: ALL\n",
-		"services:\n  web:\n    ports: [\"80:80\"]\n    ports:\n      - published: 1\n", "### tuple ### allow tcp 80,443:500 any\n", "Package: a\nStatus: install ok half-configured\n /etc/a 0123456789abcdef0123456789abcdef\n",
-		"127.0.1.1 \x1b[2Jname\n:::::::\n", "/swapfile none swap sw 0 0 comment=cloudconfig\n", "#!/usr/bin/env\ncase $- in *i*) esac fi\n", "\x7fELF\x02\x01\x01",
+		passwd, "root:$6$salt$hash:1::::::\n", "Match User *,!root\nForceCommand x\nInclude /etc/ssh/*\n",
+		"NAME=\"Ubuntu\"\nVERSION_ID=24.04\n", "a ALL=(ALL) NOPASSWD: ALL\n",
+		"services:\n  web:\n    ports: [\"80:80\"]\n    ports:\n      - published: 1\n", "### tuple ### allow tcp 80,443:500 any\n",
+		"Package: " +
+			"a\nStatus: install ok half-configured\n /etc/a 0123456789abcdef0123456789abcdef\n",
+		"127.0.1.1 \x1b[2Jname\n:::::::\n", "/swapfile none swap sw 0 0 comment=cloudconfig\n", "#!/usr/bin/env\ncase $- in " +
+			"*i*) esac fi\n", "\x7fELF\x02\x01\x01",
 	}
 	for _, seed := range seeds {
 		f.Add([]byte(seed))

@@ -161,7 +161,11 @@ func TestWithoutProcWhatIsMountedStays(t *testing.T) {
 	for _, name := range []string{"kept", "swap", "log", "linked"} {
 		os.WriteFile(filepath.Join(outside, name), []byte(memory), 0o600)
 	}
-	for target, source := range map[string]string{"/tmp/bound/": outside, "/swapfile": outside + "/swap", "/var/log/app.log": outside + "/log"} {
+	for target, source := range map[string]string{
+		"/tmp/bound/":      outside,
+		"/swapfile":        outside + "/swap",
+		"/var/log/app.log": outside + "/log",
+	} {
 		if strings.HasSuffix(target, "/") {
 			os.MkdirAll(tr.path(target), 0o755)
 		} else {
@@ -188,7 +192,10 @@ func TestWithoutProcWhatIsMountedStays(t *testing.T) {
 	if tr.exists("/tmp/gone") {
 		t.Errorf("what is not mounted was not cleaned: %s", out)
 	}
-	if want := "the same file has another name, which would lose its content too; remove one of them"; !strings.Contains(string(out), want) {
+	if want := "the same file has another name, which would lose its content too; remove one of them"; !strings.Contains(
+		string(out),
+		want,
+	) {
 		t.Errorf("the swap file with two names is not told: %s", out)
 	}
 }
@@ -239,7 +246,8 @@ func TestFilesThatCannotBeChangedOrReadAreTold(t *testing.T) {
 		t.Errorf("history.shells is %s on %q", worst, subjects)
 	}
 	for _, check := range report.Checks {
-		if check.ID == "history.shells" && (!strings.Contains(check.Message, "operation not permitted") || check.Remedy != "deal with it by hand, then run this again") {
+		if check.ID == "history.shells" &&
+			(!strings.Contains(check.Message, "operation not permitted") || check.Remedy != "deal with it by hand, then run this again") {
 			t.Errorf("it is told as %q, %q", check.Message, check.Remedy)
 		}
 	}

@@ -65,7 +65,13 @@ type account struct {
 
 // Look reads what everything else is judged by.
 func Look(h *host.Host) (*Image, error) {
-	image := &Image{Host: h, names: map[string][]fs.DirEntry{}, real: map[string]string{}, foreign: map[string]bool{}, shadow: map[string]string{}}
+	image := &Image{
+		Host:    h,
+		names:   map[string][]fs.DirEntry{},
+		real:    map[string]string{},
+		foreign: map[string]bool{},
+		shadow:  map[string]string{},
+	}
 	passwd, err := h.Files.ReadFile("/etc/passwd", maxText)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -94,7 +100,10 @@ func Look(h *host.Host) (*Image, error) {
 		}
 	}
 	image.packages.image = image
-	for _, trace := range []string{ranMark, "/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json", "/etc/oneclick/database.env"} {
+	for _, trace := range []string{
+		ranMark, "/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json",
+		"/etc/oneclick/database.env",
+	} {
 		if h.Files.Exists(trace) && image.ranHere == "" {
 			image.ranHere = trace
 		}
@@ -228,7 +237,15 @@ func (i *Image) list(directory string) []fs.DirEntry {
 
 // usualLinks are links that systems have in the place of directories, and where they lead.
 var usualLinks = map[string]string{
-	"/bin": "/usr/bin", "/sbin": "/usr/sbin", "/lib": "/usr/lib", "/var/run": "/run", "/var/lock": "/run/lock", "/var/mail": "/var/spool/mail", "/var/spool/mail": "/var/mail", "/usr/tmp": "/var/tmp"}
+	"/bin":            "/usr/bin",
+	"/sbin":           "/usr/sbin",
+	"/lib":            "/usr/lib",
+	"/var/run":        "/run",
+	"/var/lock":       "/run/lock",
+	"/var/mail":       "/var/spool/mail",
+	"/var/spool/mail": "/var/mail",
+	"/usr/tmp":        "/var/tmp",
+}
 
 // throughLink is where a path really is when a link in the place of one of its directories leads somewhere else, "" where
 // it is where it says. What the catalogue says of one directory must not be done in another. A home may be a link.
@@ -278,7 +295,8 @@ func (i *Image) changed() {
 // protected are the paths that an image is made for. No cleaning removes or empties them.
 var protected = []string{
 	"/var/lib/cloud/scripts", "/etc/oneclick/app.yaml", "/etc/update-motd.d", "/var/lib/digitalocean/application.info",
-	"/etc/ufw", "/etc/firewalld", "/etc/sysconfig/iptables", "/etc/iptables", "/etc/nftables.conf", "/var/spool/cron/crontabs", "/var/spool/cron/root", "/etc/crontab",
+	"/etc/ufw", "/etc/firewalld", "/etc/sysconfig/iptables", "/etc/iptables", "/etc/nftables.conf",
+	"/var/spool/cron/crontabs", "/var/spool/cron/root", "/etc/crontab",
 	"/usr/bin/oneclick-agent",
 }
 

@@ -45,9 +45,22 @@ func WritePage(w io.Writer) {
 			action += ", again at shutdown"
 		}
 		touches := strings.Join(d.Touches, "`, `")
-		fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s | `%s` |\n", d.ID, d.Severity, d.Cleaning, action, d.Reason, strings.ReplaceAll(touches, "|", "\\|"))
+		fmt.Fprintf(
+			w,
+			"| `%s` | %s | %s | %s | %s | `%s` |\n",
+			d.ID,
+			d.Severity,
+			d.Cleaning,
+			action,
+			d.Reason,
+			strings.ReplaceAll(touches, "|", "\\|"),
+		)
 	}
-	fmt.Fprint(w, "\n## Where our verdict differs from the Marketplace's script (img_check 1.8.1)\n\n| the script | we | check |\n| --- | --- | --- |\n")
+	fmt.Fprint(
+		w,
+		"\n## Where our verdict differs from the Marketplace's script (img_check 1.8.1)\n\n| the script | we | check |\n| "+
+			"--- | --- | --- |\n",
+	)
 	for _, d := range Differences() {
 		fmt.Fprintf(w, "| %s | %s | `%s` |\n", d.Script, d.Ours, d.Check)
 	}
@@ -106,7 +119,15 @@ func CheckManifest(m *manifest.Manifest) (problems problem.List) {
 	ids := IDs()
 	check := func(id, at string, known []string, what string) {
 		if id != "" && !slices.Contains(known, id) {
-			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: fmt.Sprintf("there is no %s %q", what, id), Hint: problem.DidYouMean(id, known)})
+			problems = append(
+				problems,
+				problem.Problem{
+					Position: m.Position(at),
+					Path:     at,
+					Message:  fmt.Sprintf("there is no %s %q", what, id),
+					Hint:     problem.DidYouMean(id, known),
+				},
+			)
 		}
 	}
 	for n, accept := range m.PreSnapshot.Accept {
@@ -114,7 +135,15 @@ func CheckManifest(m *manifest.Manifest) (problems problem.List) {
 	}
 	for n, name := range m.PreSnapshot.Remove {
 		if at := fmt.Sprintf("pre_snapshot.remove[%d]", n); isProtected(strings.TrimRight(name, "*/")) {
-			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: fmt.Sprintf("the image is made for %s, and it always stays", name), Hint: "take the line out"})
+			problems = append(
+				problems,
+				problem.Problem{
+					Position: m.Position(at),
+					Path:     at,
+					Message:  fmt.Sprintf("the image is made for %s, and it always stays", name),
+					Hint:     "take the line out",
+				},
+			)
 		}
 	}
 	var optional, always []string
@@ -128,12 +157,28 @@ func CheckManifest(m *manifest.Manifest) (problems problem.List) {
 	for n, choice := range m.PreSnapshot.Clean {
 		if slices.Contains(always, choice.ID) {
 			at := fmt.Sprintf("pre_snapshot.clean[%d].id", n)
-			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: fmt.Sprintf("%s is always cleaned", choice.ID), Hint: "take the line out"})
+			problems = append(
+				problems,
+				problem.Problem{
+					Position: m.Position(at),
+					Path:     at,
+					Message:  fmt.Sprintf("%s is always cleaned", choice.ID),
+					Hint:     "take the line out",
+				},
+			)
 			continue
 		}
 		if choice.ID == "users.build_account" && (choice.Subject == "" || choice.Subject == "root") {
 			at := fmt.Sprintf("pre_snapshot.clean[%d]", n)
-			problems = append(problems, problem.Problem{Position: m.Position(at), Path: at, Message: "must name the account that the build used, and not root", Hint: "add subject: NAME"})
+			problems = append(
+				problems,
+				problem.Problem{
+					Position: m.Position(at),
+					Path:     at,
+					Message:  "must name the account that the build used, and not root",
+					Hint:     "add subject: NAME",
+				},
+			)
 		}
 		check(choice.ID, fmt.Sprintf("pre_snapshot.clean[%d].id", n), optional, "optional cleaning")
 	}

@@ -58,9 +58,24 @@ func osReleaseCases() []scriptCase {
 		{"a name that a command prints", osRelease("NAME=$(echo Ubuntu)\nVERSION_ID=24.04\n"), Unknown, "what a command prints"},
 		{"a command that changes nothing", osRelease("NAME=Ubuntu\nVERSION_ID=24.04\nX=`date`\n"), Pass, ""},
 		{"a condition", osRelease("if true; then NAME=Ubuntu; fi\nVERSION_ID=24.04\n"), Unknown, "more than assignments"},
-		{"a name that a command prints, and a failure beside", both(osRelease("NAME=$(echo Ubuntu)\nVERSION_ID=24.04\n"), directory("/opt/digitalocean")), Fail, "/opt/digitalocean"},
-		{"what is in /usr/lib does not count", both(osRelease("NAME=Ubuntu\n"), file("/usr/lib/os-release", "VERSION_ID=24.04\n")), Fail, release},
-		{"only the one in /usr/lib", both(remove("/etc/os-release"), file("/usr/lib/os-release", "NAME=Ubuntu\nVERSION_ID=24.04\n")), Fail, unsupported},
+		{
+			"a name that a command prints, and a failure beside",
+			both(osRelease("NAME=$(echo Ubuntu)\nVERSION_ID=24.04\n"), directory("/opt/digitalocean")),
+			Fail,
+			"/opt/digitalocean",
+		},
+		{
+			"what is in /usr/lib does not count",
+			both(osRelease("NAME=Ubuntu\n"), file("/usr/lib/os-release", "VERSION_ID=24.04\n")),
+			Fail,
+			release,
+		},
+		{
+			"only the one in /usr/lib",
+			both(remove("/etc/os-release"), file("/usr/lib/os-release", "NAME=Ubuntu\nVERSION_ID=24.04\n")),
+			Fail,
+			unsupported,
+		},
 		{"a link to the one in /usr/lib", func(tr *tree) {
 			remove("/etc/os-release")(tr)
 			tr.write("/usr/lib/os-release", "NAME=Ubuntu\nVERSION_ID=24.04\n")
@@ -68,18 +83,35 @@ func osReleaseCases() []scriptCase {
 		}, Pass, ""},
 		{"a directory in its place", both(remove("/etc/os-release"), directory("/etc/os-release")), Fail, unsupported},
 	}
-	accepted := map[string][]string{"Ubuntu": {"16.04", "18.04", "20.04", "22.10"}, "CentOS Linux": {"6", "7", "8"}, "CentOS Stream": {"8", "9"},
-		"Rocky Linux": {"8.10", "9.6", "18.4"}, "AlmaLinux": {"8.10", "9.6", "7.9", "10.8", "9"}, "CloudLinux": {"8.9", "7.9"}, "Debian GNU/Linux": {"9", "13"}}
+	accepted := map[string][]string{
+		"Ubuntu":        {"16.04", "18.04", "20.04", "22.10"},
+		"CentOS Linux":  {"6", "7", "8"},
+		"CentOS Stream": {"8", "9"},
+		"Rocky Linux": {
+			"8.10",
+			"9.6",
+			"18.4",
+		},
+		"AlmaLinux":        {"8.10", "9.6", "7.9", "10.8", "9"},
+		"CloudLinux":       {"8.9", "7.9"},
+		"Debian GNU/Linux": {"9", "13"},
+	}
 	refused := map[string][]string{"Ubuntu": {"26.04", "14.04", "24.10", "24.4"}, "CentOS Linux": {"7.9"}, "CentOS Stream": {"10"},
 		"Rocky Linux": {"10.0", "9"}, "AlmaLinux": {"10.0"}, "Debian GNU/Linux": {"14", "8"}}
 	for name, versions := range accepted {
 		for _, version := range versions {
-			cases = append(cases, scriptCase{name + " " + version, osRelease("NAME=\"" + name + "\"\nVERSION_ID=\"" + version + "\"\n"), Pass, ""})
+			cases = append(
+				cases,
+				scriptCase{name + " " + version, osRelease("NAME=\"" + name + "\"\nVERSION_ID=\"" + version + "\"\n"), Pass, ""},
+			)
 		}
 	}
 	for name, versions := range refused {
 		for _, version := range versions {
-			cases = append(cases, scriptCase{name + " " + version, osRelease("NAME=\"" + name + "\"\nVERSION_ID=\"" + version + "\"\n"), Fail, release})
+			cases = append(
+				cases,
+				scriptCase{name + " " + version, osRelease("NAME=\"" + name + "\"\nVERSION_ID=\"" + version + "\"\n"), Fail, release},
+			)
 		}
 	}
 	for _, name := range []string{"Fedora Linux", "Red Hat Enterprise Linux", "openSUSE Leap", "Arch Linux", "Oracle Linux Server"} {
@@ -107,14 +139,34 @@ func fallbackCases() []scriptCase {
 		{"a program that is asked", without(program("/usr/bin/lsb_release", "#!/bin/sh\n"), lsb), Unknown, "runs lsb_release"},
 		{"lsb-release", without(lsb), Pass, ""},
 		{"lsb-release, and a program that is not executable", without(file("/usr/bin/lsb_release", "x"), lsb), Pass, ""},
-		{"lsb-release before debian_version", without(file("/etc/lsb-release", "DISTRIB_ID=LinuxMint\nDISTRIB_RELEASE=21\n"), file("/etc/debian_version", "12\n")), Fail, "not a supported operating system"},
+		{
+			"lsb-release before debian_version",
+			without(file("/etc/lsb-release", "DISTRIB_ID=LinuxMint\nDISTRIB_RELEASE=21\n"), file("/etc/debian_version", "12\n")),
+			Fail,
+			"not a supported operating system",
+		},
 		{"debian_version with a point", without(file("/etc/debian_version", "12.5\n")), Fail, "not a supported release"},
 		{"debian_version without", without(file("/etc/debian_version", "12\n\n")), Pass, ""},
 		{"debian_version of testing", without(file("/etc/debian_version", "trixie/sid\n")), Fail, "not a supported release"},
-		{"SuSe-release", without(file("/etc/SuSe-release", "openSUSE 13\n"), file("/etc/redhat-release", "CentOS release 6.10 (Final)\n")), Fail, "not a supported operating system"},
+		{
+			"SuSe-release",
+			without(file("/etc/SuSe-release", "openSUSE 13\n"), file("/etc/redhat-release", "CentOS release 6.10 (Final)\n")),
+			Fail,
+			"not a supported operating system",
+		},
 		{"redhat-release of CentOS 6", without(file("/etc/redhat-release", "CentOS release 6.10 (Final)\n")), Pass, ""},
-		{"redhat-release of CentOS 7", without(file("/etc/redhat-release", "CentOS Linux release 7.9.2009 (Core)\n")), Fail, "not a supported release"},
-		{"redhat-release of Rocky", without(file("/etc/redhat-release", "Rocky Linux release 9.6 (Blue Onyx)\n")), Fail, "not a supported operating system"},
+		{
+			"redhat-release of CentOS 7",
+			without(file("/etc/redhat-release", "CentOS Linux release 7.9.2009 (Core)\n")),
+			Fail,
+			"not a supported release",
+		},
+		{
+			"redhat-release of Rocky",
+			without(file("/etc/redhat-release", "Rocky Linux release 9.6 (Blue Onyx)\n")),
+			Fail,
+			"not a supported operating system",
+		},
 		{"redhat-release with one word", without(file("/etc/redhat-release", "CentOS\n")), Fail, "not a supported release"},
 	}
 }
@@ -166,7 +218,12 @@ func machineCases() []scriptCase {
 			os.Symlink("/srv/agent", tr.path("/opt/digitalocean"))
 		}, Fail, "/opt/digitalocean"},
 		{"no cloud-init", remove("/usr/bin/cloud-init"), Fail, "cloud-init is not installed"},
-		{"a cloud-init that is not executable", func(tr *tree) { os.Chmod(tr.path("/usr/bin/cloud-init"), 0o644) }, Fail, "cloud-init is not installed"},
+		{
+			"a cloud-init that is not executable",
+			func(tr *tree) { os.Chmod(tr.path("/usr/bin/cloud-init"), 0o644) },
+			Fail,
+			"cloud-init is not installed",
+		},
 		{"a cloud-init elsewhere", func(tr *tree) {
 			os.Chmod(tr.path("/usr/bin/cloud-init"), 0o644)
 			tr.write("/usr/local/bin/cloud-init", "#!/bin/sh\n")
@@ -211,7 +268,8 @@ func TestThePredictionIsTheScriptsVerdict(t *testing.T) {
 			}
 			image = tr.look() // whatever passes only because there are no updates is unknown where nobody looked
 			image.updates = &updates{err: errors.New("nobody looked")}
-			if unseen := image.judgeAsScript(t.Context()); test.want == Pass && unseen.Status != Unknown || test.want == Fail && unseen.Status != Fail {
+			if unseen := image.judgeAsScript(t.Context()); test.want == Pass && unseen.Status != Unknown ||
+				test.want == Fail && unseen.Status != Fail {
 				t.Errorf("without a look at updates, predicted %s", unseen.Status)
 			}
 			image.updates = &updates{scriptCount: 2}

@@ -14,20 +14,44 @@ import (
 // usuallySetuid are the programs that packages of Debian, Ubuntu and the RHEL family bring with the set-user-id or
 // set-group-id bit. dpkg does not record modes, so that a program that somebody gave the bit can only be told by its name.
 var usuallySetuid = []string{
-	"Xorg.wrap", "at", "auth_pam_tool", "bsd-write", "bwrap", "chage", "chfn", "chrome-sandbox", "chsh", "cockpit-session", "crontab", "dbus-daemon-launch-helper", "dma", "dmcrypt-get-device", "dotlockfile", "dumpcap", "exim4",
-	"expiry", "firejail", "fusermount", "fusermount3", "gnome-keyring-daemon", "gpasswd", "grub2-set-bootflag", "kismet_cap_linux_wifi", "ksu", "locate", "lockfile", "mail-lock", "mail-touchlock", "mail-unlock", "mlocate", "mount",
-	"mount.cifs", "mount.davfs", "mount.ecryptfs_private", "mount.nfs", "mtr", "newgidmap", "newgrp", "newuidmap", "ntfs-3g", "nvidia-modprobe", "opiesu", "opiepasswd", "pam_extrausers_chkpwd", "pam_timestamp_check", "passwd", "ping", "pkexec",
-	"plocate", "polkit-agent-helper-1", "postdrop", "postqueue", "pppd", "procmail", "pt_chown", "qmail-queue", "screen", "sendmail", "sg", "slocate", "snap-confine", "spice-client-glib-usb-acl-helper", "ssh-agent", "ssh-keysign", "sssd_pam",
-	"krb5_child", "ldap_child", "p11_child", "proxy_child", "selinux_child", "su", "sudo", "sudo.ws", "sudoedit", "suexec", "suexec-custom", "suexec-pristine", "traceroute6.iputils", "umount", "unix_chkpwd", "usernetctl", "userhelper", "utempter",
-	"uuidd", "vmware-user-suid-wrapper", "vte-prober", "wall", "write", "write.ul", "xlock", "check_dhcp", "check_icmp", "check_ide_smart", "fping", "fping6", "arping", "cdrdao", "sensible-mda", "deliver", "doveadm", "gpg-check-pattern", "inndstart", "rnews", "uux", "lppasswd", "mailq", "staprun", "enlightenment_sys", "perl-suid",
-	"camel-lock-helper-1.2", "utempter.static", "man", "mandb", "sudo-rs", "su-rs", "doas", "ssh-askpass", "authbind", "helper", "dumpcap", "iodined", "netreport", "kcheckpass", "vncsession-start", "crond", "rpc.statd", "msmtp", "slock", "physlock", "run-mailcap", "seunshare", "sandbox", "ecryptfs_umount", "lxc-user-nic", "virtfs-proxy-helper", "qemu-bridge-helper", "VBoxHeadless",
+	"Xorg.wrap", "at", "auth_pam_tool", "bsd-write", "bwrap", "chage", "chfn", "chrome-sandbox", "chsh", "cockpit-session",
+	"crontab", "dbus-daemon-launch-helper", "dma", "dmcrypt-get-device", "dotlockfile",
+	"dumpcap", "exim4",
+	"expiry", "firejail", "fusermount", "fusermount3", "gnome-keyring-daemon", "gpasswd", "grub2-set-bootflag",
+	"kismet_cap_linux_wifi", "ksu", "locate", "lockfile", "mail-lock", "mail-touchlock",
+	"mail-unlock", "mlocate", "mount",
+	"mount.cifs", "mount.davfs", "mount.ecryptfs_private", "mount.nfs", "mtr", "newgidmap", "newgrp", "newuidmap", "ntfs-3g",
+	"nvidia-modprobe", "opiesu", "opiepasswd", "pam_extrausers_chkpwd", "pam_timestamp_check",
+	"passwd", "ping", "pkexec",
+	"plocate", "polkit-agent-helper-1", "postdrop", "postqueue", "pppd", "procmail", "pt_chown", "qmail-queue", "screen",
+	"sendmail", "sg", "slocate", "snap-confine", "spice-client-glib-usb-acl-helper", "ssh-agent",
+	"ssh-keysign", "sssd_pam",
+	"krb5_child", "ldap_child", "p11_child", "proxy_child", "selinux_child", "su", "sudo", "sudo.ws", "sudoedit", "suexec",
+	"suexec-custom", "suexec-pristine", "traceroute6.iputils", "umount", "unix_chkpwd",
+	"usernetctl", "userhelper", "utempter",
+	"uuidd", "vmware-user-suid-wrapper", "vte-prober", "wall", "write", "write.ul", "xlock", "check_dhcp", "check_icmp",
+	"check_ide_smart", "fping", "fping6", "arping", "cdrdao", "sensible-mda", "deliver",
+	"doveadm", "gpg-check-pattern", "inndstart", "rnews", "uux", "lppasswd", "mailq", "staprun",
+	"enlightenment_sys", "perl-suid",
+	"camel-lock-helper-1.2", "utempter.static", "man", "mandb", "sudo-rs", "su-rs", "doas", "ssh-askpass", "authbind", "helper",
+	"dumpcap", "iodined", "netreport", "kcheckpass", "vncsession-start", "crond", "rpc.statd",
+	"msmtp", "slock", "physlock", "run-mailcap", "seunshare", "sandbox", "ecryptfs_umount",
+	"lxc-user-nic", "virtfs-proxy-helper", "qemu-bridge-helper", "VBoxHeadless",
 }
 
 // givesShell are programs that run other programs, or read and write any file, for whoever starts them.
 var givesShell = []string{
-	"bash", "sh", "dash", "rbash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "ash", "busybox", "env", "find", "xargs", "awk", "gawk", "mawk", "nawk", "sed", "perl", "python", "python2", "python3", "ruby", "node", "nodejs", "php", "lua", "tclsh", "expect", "java",
-	"vi", "vim", "view", "nano", "emacs", "ed", "less", "more", "cat", "head", "tail", "cp", "mv", "dd", "tar", "cpio", "zip", "rsync", "scp", "ssh", "curl", "wget", "tee", "install", "ln", "chmod", "chown", "docker", "podman", "git", "make", "gcc", "gdb", "strace", "ltrace", "nmap",
-	"tcpdump", "systemctl", "journalctl", "apt", "apt-get", "dpkg", "rpm", "dnf", "yum", "pip", "pip3", "npm", "mysql", "psql", "sqlite3", "socat", "nc", "ncat", "netcat", "screen.real", "tmux", "watch", "time", "timeout", "nice", "nohup", "setsid", "stdbuf", "taskset", "unshare", "nsenter", "chroot", "start-stop-daemon", "run-parts", "base64", "xxd", "openssl", "cut", "sort", "capsh", "setarch", "ionice", "flock", "cpulimit", "ip", "iptables", "mount.real", "openvpn",
+	"bash", "sh", "dash", "rbash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "ash", "busybox", "env", "find", "xargs",
+	"awk", "gawk", "mawk", "nawk", "sed", "perl", "python", "python2", "python3", "ruby", "node",
+	"nodejs", "php", "lua", "tclsh", "expect", "java",
+	"vi", "vim", "view", "nano", "emacs", "ed", "less", "more", "cat", "head", "tail", "cp", "mv", "dd", "tar", "cpio",
+	"zip", "rsync", "scp", "ssh", "curl", "wget", "tee", "install", "ln", "chmod", "chown",
+	"docker", "podman", "git", "make", "gcc", "gdb", "strace", "ltrace", "nmap",
+	"tcpdump", "systemctl", "journalctl", "apt", "apt-get", "dpkg", "rpm", "dnf", "yum", "pip", "pip3", "npm", "mysql",
+	"psql", "sqlite3", "socat", "nc", "ncat", "netcat", "screen.real", "tmux", "watch", "time",
+	"timeout", "nice", "nohup", "setsid", "stdbuf", "taskset", "unshare", "nsenter", "chroot",
+	"start-stop-daemon", "run-parts", "base64", "xxd", "openssl", "cut", "sort", "capsh",
+	"setarch", "ionice", "flock", "cpulimit", "ip", "iptables", "mount.real", "openvpn",
 }
 
 // plainName is a program's name without a version behind it: python3.11, vim.basic.
@@ -47,7 +71,8 @@ func (i *Image) judgeSetuid(entry *host.Entry) Subject {
 	name := path.Base(entry.Path)
 	asRoot := entry.Stat.Mode&unix.S_ISUID != 0 && int(entry.Stat.Uid) == ownerOf(i, "/etc")
 	owned := i.packages.owns(entry.Path)
-	if mode, known := i.packages.mode(entry.Path); known && mode&(unix.S_ISUID|unix.S_ISGID) == entry.Stat.Mode&(unix.S_ISUID|unix.S_ISGID) {
+	if mode, known := i.packages.mode(entry.Path); known &&
+		mode&(unix.S_ISUID|unix.S_ISGID) == entry.Stat.Mode&(unix.S_ISUID|unix.S_ISGID) {
 		return Subject{}
 	} else if !known && owned && slices.Contains(usuallySetuid, name) || i.packages.overridden(entry.Path) {
 		return Subject{}
@@ -76,9 +101,42 @@ func (i *Image) isShell(entry *host.Entry) bool {
 
 // rootCapabilities are those that are as good as root (capabilities(7)), by number; netCapabilities let listen in.
 var (
-	rootCapabilities = map[int]string{0: "cap_chown", 1: "cap_dac_override", 2: "cap_dac_read_search", 3: "cap_fowner", 6: "cap_setgid", 7: "cap_setuid", 8: "cap_setpcap", 16: "cap_sys_module", 17: "cap_sys_rawio", 18: "cap_sys_chroot", 19: "cap_sys_ptrace", 21: "cap_sys_admin", 27: "cap_mknod", 31: "cap_setfcap", 33: "cap_mac_admin", 39: "cap_bpf"}
+	rootCapabilities = map[int]string{
+		0:  "cap_chown",
+		1:  "cap_dac_override",
+		2:  "cap_dac_read_search",
+		3:  "cap_fowner",
+		6:  "cap_setgid",
+		7:  "cap_setuid",
+		8:  "cap_setpcap",
+		16: "cap_sys_module",
+		17: "cap_sys_rawio",
+		18: "cap_sys_chroot",
+		19: "cap_sys_ptrace",
+		21: "cap_sys_admin",
+		27: "cap_mknod",
+		31: "cap_setfcap",
+		33: "cap_mac_admin",
+		39: "cap_bpf",
+	}
 	// usuallyCapable are the programs that packages give such capabilities.
-	usuallyCapable = []string{"newuidmap", "newgidmap", "snap-confine", "suexec", "gst-ptp-helper", "kwin_wayland", "gnome-shell", "systemd-nspawn", "dumpcap", "sssd_pam", "krb5_child", "ldap_child", "selinux_child", "proxy_child", "qemu-bridge-helper"}
+	usuallyCapable = []string{
+		"newuidmap",
+		"newgidmap",
+		"snap-confine",
+		"suexec",
+		"gst-ptp-helper",
+		"kwin_wayland",
+		"gnome-shell",
+		"systemd-nspawn",
+		"dumpcap",
+		"sssd_pam",
+		"krb5_child",
+		"ldap_child",
+		"selinux_child",
+		"proxy_child",
+		"qemu-bridge-helper",
+	}
 )
 
 // judgeCapabilities is the finding about a program with capabilities of its own.

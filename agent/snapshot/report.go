@@ -116,7 +116,16 @@ func (r *Report) WriteText(w io.Writer) {
 		}
 	}
 	r.writeCleanable(w)
-	fmt.Fprintf(w, "\n%d failed, %d unknown, %d warnings, %d notes, %d passed; %d cleaned\n", r.Summary.Fail, r.Summary.Unknown, r.Summary.Warn, r.Summary.Note, r.Summary.Pass, len(r.Cleaned))
+	fmt.Fprintf(
+		w,
+		"\n%d failed, %d unknown, %d warnings, %d notes, %d passed; %d cleaned\n",
+		r.Summary.Fail,
+		r.Summary.Unknown,
+		r.Summary.Warn,
+		r.Summary.Note,
+		r.Summary.Pass,
+		len(r.Cleaned),
+	)
 	fmt.Fprintf(w, "The Marketplace's own script (img_check 1.8.1) would say: %s\n", r.Marketplace.Status)
 	for _, reason := range r.Marketplace.Reasons {
 		fmt.Fprintf(w, "  - %s\n", problem.OneLine(reason))

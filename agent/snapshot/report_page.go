@@ -42,10 +42,39 @@ func (r *Report) WriteHTML(w io.Writer, about About) error {
 	if r.Summary.Fail > 0 {
 		verdict = Fail
 	}
-	fmt.Fprintf(&page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>%s: image check</title>\n<style>%s</style>\n</head>\n<body>\n", html.EscapeString(name), pageStyle)
-	fmt.Fprintf(&page, "<h1>%s</h1>\n<p>%s, checked on %s by oneclick-agent %s.</p>\n", html.EscapeString(name), html.EscapeString(cmp.Or(about.System, "An unknown system")), about.When.Format(time.RFC3339), html.EscapeString(about.Agent))
-	fmt.Fprintf(&page, "<p>Verdict: <span class=\"%s\">%s</span>. %d failed, %d unknown, %d warnings, %d notes, %d passed; %d cleaned.</p>\n", verdict, verdict, r.Summary.Fail, r.Summary.Unknown, r.Summary.Warn, r.Summary.Note, r.Summary.Pass, len(r.Cleaned))
-	fmt.Fprintf(&page, "<p>The Marketplace's own script (img_check 1.8.1) would say: <span class=\"%s\">%s</span>.</p>\n", r.Marketplace.Status, r.Marketplace.Status)
+	fmt.Fprintf(
+		&page,
+		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "+
+			"content=\"width=device-width\">\n<title>%s: image check</title>\n<style>%s</style>\n</head>\n<body>\n",
+		html.EscapeString(name),
+		pageStyle,
+	)
+	fmt.Fprintf(
+		&page,
+		"<h1>%s</h1>\n<p>%s, checked on %s by oneclick-agent %s.</p>\n",
+		html.EscapeString(name),
+		html.EscapeString(cmp.Or(about.System, "An unknown system")),
+		about.When.Format(time.RFC3339),
+		html.EscapeString(about.Agent),
+	)
+	fmt.Fprintf(
+		&page,
+		"<p>Verdict: <span class=\"%s\">%s</span>. %d failed, %d unknown, %d warnings, %d notes, %d passed; %d cleaned.</p>\n",
+		verdict,
+		verdict,
+		r.Summary.Fail,
+		r.Summary.Unknown,
+		r.Summary.Warn,
+		r.Summary.Note,
+		r.Summary.Pass,
+		len(r.Cleaned),
+	)
+	fmt.Fprintf(
+		&page,
+		"<p>The Marketplace's own script (img_check 1.8.1) would say: <span class=\"%s\">%s</span>.</p>\n",
+		r.Marketplace.Status,
+		r.Marketplace.Status,
+	)
 	if len(r.Marketplace.Reasons) > 0 {
 		page.WriteString("<ul>\n")
 		for _, reason := range r.Marketplace.Reasons {
@@ -62,7 +91,9 @@ func (r *Report) WriteHTML(w io.Writer, about About) error {
 }
 
 func (r *Report) writeFindings(page *strings.Builder) {
-	page.WriteString("<h2>Findings</h2>\n<table>\n<tr><th>verdict</th><th>check</th><th>subject</th><th>what, and why it matters</th></tr>\n")
+	page.WriteString(
+		"<h2>Findings</h2>\n<table>\n<tr><th>verdict</th><th>check</th><th>subject</th><th>what, and why it matters</th></tr>\n",
+	)
 	for _, check := range r.Checks {
 		if check.Status == Pass && check.Accepted == "" {
 			continue
@@ -78,17 +109,32 @@ func (r *Report) writeFindings(page *strings.Builder) {
 		if check.Accepted != "" {
 			status = "accepted"
 		}
-		fmt.Fprintf(page, "<tr><td class=\"%s\">%s</td><td><code>%s</code></td><td>%s</td><td>%s</td></tr>\n", check.Status, status, check.ID, html.EscapeString(check.Subject), text)
+		fmt.Fprintf(
+			page,
+			"<tr><td class=\"%s\">%s</td><td><code>%s</code></td><td>%s</td><td>%s</td></tr>\n",
+			check.Status,
+			status,
+			check.ID,
+			html.EscapeString(check.Subject),
+			text,
+		)
 	}
 	page.WriteString("</table>\n")
 }
 
 // writeRequirements answers each sentence of the Marketplace's README with the worst of its check.
 func (r *Report) writeRequirements(page *strings.Builder) {
-	page.WriteString("<h2>What the Marketplace's README asks for</h2>\n<table>\n<tr><th>sentence</th><th>verdict</th><th>check</th></tr>\n")
+	page.WriteString(
+		"<h2>What the Marketplace's README asks for</h2>\n<table>\n<tr><th>sentence</th><th>verdict</th><th>check</th></tr>\n",
+	)
 	for _, requirement := range Requirements() {
 		if requirement.Check == "" {
-			fmt.Fprintf(page, "<tr><td>%s</td><td class=\"note\">not checked</td><td>%s</td></tr>\n", html.EscapeString(requirement.Sentence), html.EscapeString(requirement.Why))
+			fmt.Fprintf(
+				page,
+				"<tr><td>%s</td><td class=\"note\">not checked</td><td>%s</td></tr>\n",
+				html.EscapeString(requirement.Sentence),
+				html.EscapeString(requirement.Why),
+			)
 			continue
 		}
 		status := Pass
@@ -97,7 +143,14 @@ func (r *Report) writeRequirements(page *strings.Builder) {
 				status = check.Status
 			}
 		}
-		fmt.Fprintf(page, "<tr><td>%s</td><td class=\"%s\">%s</td><td><code>%s</code></td></tr>\n", html.EscapeString(requirement.Sentence), status, status, requirement.Check)
+		fmt.Fprintf(
+			page,
+			"<tr><td>%s</td><td class=\"%s\">%s</td><td><code>%s</code></td></tr>\n",
+			html.EscapeString(requirement.Sentence),
+			status,
+			status,
+			requirement.Check,
+		)
 	}
 	page.WriteString("</table>\n")
 }

@@ -66,21 +66,32 @@ var sarifLevels = map[Status]string{Fail: "error", Warn: "warning", Unknown: "wa
 
 // WriteSARIF prints the findings for programs that read SARIF, such as those that show them beside the code.
 func (r *Report) WriteSARIF(w io.Writer, about About) error {
-	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "oneclick-agent pre-snapshot", Version: about.Agent, Rules: []sarifRule{}}}, Results: []sarifResult{}}
+	run := sarifRun{
+		Tool:    sarifTool{sarifDriver{Name: "oneclick-agent pre-snapshot", Version: about.Agent, Rules: []sarifRule{}}},
+		Results: []sarifResult{},
+	}
 	number := map[string]int{}
 	rule := func(id, reason string, severity Severity) int {
 		if at, known := number[id]; known {
 			return at
 		}
 		number[id] = len(run.Tool.Driver.Rules)
-		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{id, sarifText{reason}, map[string]string{"severity": string(severity)}})
+		run.Tool.Driver.Rules = append(
+			run.Tool.Driver.Rules,
+			sarifRule{id, sarifText{reason}, map[string]string{"severity": string(severity)}},
+		)
 		return number[id]
 	}
 	for _, check := range r.Checks {
 		if check.Status == Pass && check.Accepted == "" {
 			continue
 		}
-		result := sarifResult{RuleID: check.ID, RuleIndex: rule(check.ID, check.Why, check.Severity), Level: sarifLevels[check.Status], Message: sarifText{strings.TrimSpace(check.Subject + ": " + check.Message)}}
+		result := sarifResult{
+			RuleID:    check.ID,
+			RuleIndex: rule(check.ID, check.Why, check.Severity),
+			Level:     sarifLevels[check.Status],
+			Message:   sarifText{strings.TrimSpace(check.Subject + ": " + check.Message)},
+		}
 		switch {
 		case strings.HasPrefix(check.Subject, "/"):
 			location := url.URL{Path: strings.TrimPrefix(check.Subject, "/")}

@@ -20,7 +20,9 @@ func TestTheReportsForOthersHaveEveryFindingAndNoSecret(t *testing.T) {
 	tr.write("/home/deploy/.ssh/authorized_keys", key)
 	image := tr.look()
 	image.Manifest = &manifest.Manifest{App: manifest.App{Name: "App & Co", Version: "1.0"}, PreSnapshot: &manifest.PreSnapshot{
-		Accept: []manifest.Accept{{Check: "ssh.authorized_keys", Subject: "/home/deploy/.ssh/authorized_keys", Reason: "a <documented> key"}},
+		Accept: []manifest.Accept{
+			{Check: "ssh.authorized_keys", Subject: "/home/deploy/.ssh/authorized_keys", Reason: "a <documented> key"},
+		},
 	}}
 	report, err := Run(t.Context(), image, Options{CheckOnly: true})
 	if err != nil {
@@ -33,7 +35,11 @@ func TestTheReportsForOthersHaveEveryFindingAndNoSecret(t *testing.T) {
 	if err := report.WriteSARIF(&sarif, image.About("1.2.3")); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<h1>App &amp; Co 1.0</h1>", "Debian GNU/Linux 12, checked on ", "&lt;b&gt;toor&lt;/b&gt;", "alert(1)&lt;/script&gt;.yml", "a &lt;documented&gt; key", "<td>packages are signed</td><td class=\"pass\">pass</td>"} {
+	for _, want := range []string{
+		"<h1>App &amp; Co 1.0</h1>", "Debian GNU/Linux 12, checked on ", "&lt;b&gt;toor&lt;/b&gt;",
+		"alert(1)&lt;/script&gt;.yml", "a &lt;documented&gt; key",
+		"<td>packages are signed</td><td class=\"pass\">pass</td>",
+	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -104,7 +110,11 @@ func TestAnAcceptanceSilencesExactlyOneFinding(t *testing.T) {
 				tr.write(home+"/.ssh/authorized_keys", key)
 			}
 			image := tr.look()
-			image.Manifest = &manifest.Manifest{PreSnapshot: &manifest.PreSnapshot{Accept: []manifest.Accept{{Check: "ssh.authorized_keys", Subject: test.subject, Reason: "intended"}}}}
+			image.Manifest = &manifest.Manifest{
+				PreSnapshot: &manifest.PreSnapshot{
+					Accept: []manifest.Accept{{Check: "ssh.authorized_keys", Subject: test.subject, Reason: "intended"}},
+				},
+			}
 			report, err := Run(t.Context(), image, Options{CheckOnly: true})
 			if err != nil {
 				t.Fatal(err)

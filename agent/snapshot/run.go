@@ -83,7 +83,12 @@ func (i *Image) markFirstBoot(o Options) error {
 	if o.CheckOnly || o.DryRun || i.ranHere == "" || i.ranHere == ranMark {
 		return nil
 	}
-	text := fmt.Sprintf("First boot ran on this machine before the snapshot (%s, seen %s). Files that it wrote hold this machine's secrets.\nBuild the image anew; or, when nothing of it is left, remove this file.\n", i.ranHere, i.Now().UTC().Format(time.DateOnly))
+	text := fmt.Sprintf(
+		"First boot ran on this machine before the snapshot (%s, seen %s). Files that it wrote hold this machine's "+
+			"secrets.\nBuild the image anew; or, when nothing of it is left, remove this file.\n",
+		i.ranHere,
+		i.Now().UTC().Format(time.DateOnly),
+	)
 	_, err := i.Files.WriteFile(ranMark, []byte(text), host.Mode(0o644))
 	return err
 }
@@ -128,7 +133,10 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 		if entry.Guard != nil {
 			if why := entry.Guard(i); why != "" {
 				for _, s := range subjects {
-					failed = append(failed, told(&entry, s, "it was kept: "+why, "see to it that it may go, or accept it in the manifest"))
+					failed = append(
+						failed,
+						told(&entry, s, "it was kept: "+why, "see to it that it may go, or accept it in the manifest"),
+					)
 				}
 				continue
 			}
@@ -147,12 +155,26 @@ func (i *Image) clean(ctx context.Context, o Options) (cleaned []Cleaned, failed
 
 // undetermined is the finding of an entry that could not look.
 func undetermined(entry *Entry, err error) Check {
-	return Check{ID: entry.ID, Status: Unknown, Message: "it could not be determined: " + problem.OneLine(err.Error()), Severity: entry.Severity, Why: entry.Reason}
+	return Check{
+		ID:       entry.ID,
+		Status:   Unknown,
+		Message:  "it could not be determined: " + problem.OneLine(err.Error()),
+		Severity: entry.Severity,
+		Why:      entry.Reason,
+	}
 }
 
 // told is a finding about a subject that cleaning could not or would not deal with.
 func told(entry *Entry, s Subject, message, remedy string) Check {
-	return Check{ID: entry.ID, Status: entry.status(s), Subject: problem.OneLine(s.Name), Message: problem.OneLine(message), Remedy: remedy, Severity: entry.Severity, Why: entry.Reason}
+	return Check{
+		ID:       entry.ID,
+		Status:   entry.status(s),
+		Subject:  problem.OneLine(s.Name),
+		Message:  problem.OneLine(message),
+		Remedy:   remedy,
+		Severity: entry.Severity,
+		Why:      entry.Reason,
+	}
 }
 
 // goneBefore reports whether an entry that comes earlier in a plan deals with the subject, or removes a directory that
@@ -163,7 +185,12 @@ func goneBefore(cleaned []Cleaned, subject string) bool {
 	})
 }
 
-func (i *Image) cleanEntry(ctx context.Context, entry *Entry, subjects []Subject, o Options) (cleaned []Cleaned, failed []Check, _ error) {
+func (i *Image) cleanEntry(
+	ctx context.Context,
+	entry *Entry,
+	subjects []Subject,
+	o Options,
+) (cleaned []Cleaned, failed []Check, _ error) {
 	if !o.DryRun {
 		i.Report(fmt.Sprintf("cleaning %-28s %d", entry.ID, len(subjects)))
 		if i.Live() && entry.Prepare != nil {
@@ -177,7 +204,10 @@ func (i *Image) cleanEntry(ctx context.Context, entry *Entry, subjects []Subject
 				return cleaned, failed, errors.New("interrupted; what was cleaned stays so, and the rest is done when you run this again")
 			}
 			if err != nil {
-				failed = append(failed, told(entry, s, "it could not be cleaned: "+err.Error(), "deal with it by hand, then run this again"))
+				failed = append(
+					failed,
+					told(entry, s, "it could not be cleaned: "+err.Error(), "deal with it by hand, then run this again"),
+				)
 				continue
 			}
 		}
@@ -240,7 +270,10 @@ func (i *Image) check(ctx context.Context, report *Report) error {
 			subjects = slices.DeleteFunc(slices.Clone(subjects), func(s Subject) bool { return reported[s.Name] })
 		}
 		if len(subjects) == 0 {
-			report.Checks = append(report.Checks, Check{ID: entry.ID, Status: Pass, Message: "nothing found: " + entry.Reason, Severity: entry.Severity, Why: entry.Reason})
+			report.Checks = append(
+				report.Checks,
+				Check{ID: entry.ID, Status: Pass, Message: "nothing found: " + entry.Reason, Severity: entry.Severity, Why: entry.Reason},
+			)
 		}
 		for _, s := range subjects {
 			check := i.judge(&entry, s, len(subjects) == 1)
@@ -260,8 +293,12 @@ func (i *Image) unusedAcceptances() (checks []Check) {
 	for n, accept := range i.Manifest.PreSnapshot.Accept {
 		if !i.used[n] {
 			checks = append(checks, Check{
-				ID: "vendor.accept", Status: Warn, Subject: problem.OneLine(strings.TrimSpace(accept.Check + " " + accept.Subject)), Severity: Low,
-				Message: "the manifest accepts it, and nothing was found that this is about", Remedy: "name the subject as the report does, or take the line out",
+				ID:       "vendor.accept",
+				Status:   Warn,
+				Subject:  problem.OneLine(strings.TrimSpace(accept.Check + " " + accept.Subject)),
+				Severity: Low,
+				Message:  "the manifest accepts it, and nothing was found that this is about", Remedy: "name the subject as " +
+					"the report does, or take the line out",
 				Why: "an acceptance silences exactly one finding; one that silences none is a mistake",
 			})
 		}
@@ -271,7 +308,15 @@ func (i *Image) unusedAcceptances() (checks []Check) {
 
 // judge turns one subject into a finding. An acceptance silences exactly one: without a subject only one that is alone.
 func (i *Image) judge(entry *Entry, s Subject, alone bool) Check {
-	check := Check{ID: entry.ID, Status: entry.status(s), Subject: s.Name, Message: s.Message, Remedy: s.Remedy, Severity: entry.Severity, Why: entry.Reason}
+	check := Check{
+		ID:       entry.ID,
+		Status:   entry.status(s),
+		Subject:  s.Name,
+		Message:  s.Message,
+		Remedy:   s.Remedy,
+		Severity: entry.Severity,
+		Why:      entry.Reason,
+	}
 	if check.Message == "" {
 		check.Message = entry.Reason
 	}
@@ -289,7 +334,13 @@ func (i *Image) judge(entry *Entry, s Subject, alone bool) Check {
 		check.Accepted = problem.OneLine(strings.TrimSpace(accept.Reason))
 		check.Status, check.Message, check.Remedy = Pass, "accepted: "+check.Accepted+" ("+check.Message+")", ""
 	}
-	check.Subject, check.Message, check.Remedy = problem.OneLine(check.Subject), problem.OneLine(check.Message), problem.OneLine(check.Remedy)
+	check.Subject, check.Message, check.Remedy = problem.OneLine(
+		check.Subject,
+	), problem.OneLine(
+		check.Message,
+	), problem.OneLine(
+		check.Remedy,
+	)
 	return check
 }
 

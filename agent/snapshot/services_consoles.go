@@ -12,24 +12,177 @@ import (
 func consoleServices() []service {
 	const own = "have first boot make the password: secrets: {NAME: {}}"
 	return []service{
-		{"tomcat", []string{"/etc/tomcat*/tomcat-users.xml", "/opt/tomcat*/conf/tomcat-users.xml", "/opt/apache-tomcat*/conf/tomcat-users.xml", "/usr/share/tomcat*/conf/tomcat-users.xml", "/var/lib/tomcat*/conf/tomcat-users.xml"},
-			"whoever knows the usual password installs programs through Tomcat's console", own, []int{8080}, judgeTomcat},
-		{"grafana", []string{"/etc/grafana/grafana.ini", "/etc/grafana/*.ini"}, "whoever knows the usual password governs Grafana", own, []int{3000}, judgeGrafana},
-		{"rabbitmq", []string{"/etc/rabbitmq/rabbitmq.conf", "/etc/rabbitmq/rabbitmq.config", "/etc/rabbitmq/conf.d/*.conf"}, "RabbitMQ lets guest in from everywhere, with the password guest", "take loopback_users out", []int{5672, 15672}, judgeRabbitMQ},
-		{"activemq", []string{"/etc/activemq/*/jetty-realm.properties", "/opt/*activemq*/conf/jetty-realm.properties", "/etc/activemq/jetty-realm.properties", "/opt/*activemq*/conf/users.properties"}, "whoever knows the usual password governs ActiveMQ", own, []int{8161}, judgeActiveMQ},
-		{"jenkins", []string{"/var/lib/jenkins/config.xml"}, "everybody can run commands through Jenkins", "turn its security on", []int{8080}, judgeJenkins},
-		{"phpmyadmin", []string{"/etc/phpmyadmin/config.inc.php", "/etc/phpmyadmin/conf.d/*.php", "/etc/phpMyAdmin/config.inc.php", "/usr/share/phpmyadmin/config.inc.php", "/var/www/**/phpmyadmin/config.inc.php", "/var/www/**/phpMyAdmin/config.inc.php"},
-			"phpMyAdmin lets everybody into the database", "auth_type cookie, and AllowNoPassword false", nil, judgePHPMyAdmin},
-		{"notebooks", []string{"~/.jupyter/jupyter*_config.py", "/etc/jupyter/jupyter*_config.py", "/usr/local/etc/jupyter/jupyter*_config.py", "~/.jupyter/jupyter*_config.json"}, "everybody can run commands through the notebook server", "have first boot set a token or a password", []int{8888}, judgeNotebooks},
-		{"code_server", []string{"~/.config/code-server/config.yaml", "/etc/code-server/config.yaml"}, "everybody can run commands through the editor", "auth: password, with a password of first boot", []int{8080}, judgeCodeServer},
-		{"object_storage", []string{"/etc/default/minio", "/etc/minio/*", "/etc/sysconfig/minio"}, "whoever knows the usual password has all objects", own, []int{9000}, judgeMinIO},
-		{"web_logins", []string{"/etc/webmin/miniserv.users", "/opt/wildfly*/standalone/configuration/mgmt-users.properties", "/etc/zabbix/web/zabbix.conf.php", "/etc/monit/monitrc", "/etc/monitrc", "/etc/haproxy/haproxy.cfg", "/etc/supervisor/supervisord.conf", "/etc/supervisord.conf", "/opt/**/application.properties", "/etc/airflow/airflow.cfg", "/etc/keycloak/keycloak.conf", "/opt/keycloak*/conf/keycloak.conf"},
-			"whoever knows the usual password is let in", own, nil, judgeWebLogin},
+		{
+			"tomcat",
+			[]string{
+				"/etc/tomcat*/tomcat-users.xml",
+				"/opt/tomcat*/conf/tomcat-users.xml",
+				"/opt/apache-tomcat*/conf/tomcat-users.xml",
+				"/usr/share/tomcat*/conf/tomcat-users.xml",
+				"/var/lib/tomcat*/conf/tomcat-users.xml",
+			},
+			"whoever knows the usual password installs programs through Tomcat's console",
+			own,
+			[]int{8080},
+			judgeTomcat,
+		},
+		{
+			"grafana",
+			[]string{"/etc/grafana/grafana.ini", "/etc/grafana/*.ini"},
+			"whoever knows the usual password governs Grafana",
+			own,
+			[]int{3000},
+			judgeGrafana,
+		},
+		{
+			"rabbitmq",
+			[]string{"/etc/rabbitmq/rabbitmq.conf", "/etc/rabbitmq/rabbitmq.config", "/etc/rabbitmq/conf.d/*.conf"},
+			"RabbitMQ lets guest in from everywhere, with the password guest",
+			"take loopback_users out",
+			[]int{5672, 15672},
+			judgeRabbitMQ,
+		},
+		{
+			"activemq",
+			[]string{
+				"/etc/activemq/*/jetty-realm.properties",
+				"/opt/*activemq*/conf/jetty-realm.properties",
+				"/etc/activemq/jetty-realm.properties",
+				"/opt/*activemq*/conf/users.properties",
+			},
+			"whoever knows the usual password governs ActiveMQ",
+			own,
+			[]int{8161},
+			judgeActiveMQ,
+		},
+		{
+			"jenkins",
+			[]string{"/var/lib/jenkins/config.xml"},
+			"everybody can run commands through Jenkins",
+			"turn its security on",
+			[]int{8080},
+			judgeJenkins,
+		},
+		{
+			"phpmyadmin",
+			[]string{
+				"/etc/phpmyadmin/config.inc.php",
+				"/etc/phpmyadmin/conf.d/*.php",
+				"/etc/phpMyAdmin/config.inc.php",
+				"/usr/share/phpmyadmin/config.inc.php",
+				"/var/www/**/phpmyadmin/config.inc.php",
+				"/var/www/**/phpMyAdmin/config.inc.php",
+			},
+			"phpMyAdmin lets everybody into the database",
+			"auth_type cookie, and AllowNoPassword false",
+			nil,
+			judgePHPMyAdmin,
+		},
+		{
+			"notebooks",
+			[]string{
+				"~/.jupyter/jupyter*_config.py",
+				"/etc/jupyter/jupyter*_config.py",
+				"/usr/local/etc/jupyter/jupyter*_config.py",
+				"~/.jupyter/jupyter*_config.json",
+			},
+			"everybody can run commands through the notebook server",
+			"have first boot set a token or a password",
+			[]int{8888},
+			judgeNotebooks,
+		},
+		{
+			"code_server",
+			[]string{"~/.config/code-server/config.yaml", "/etc/code-server/config.yaml"},
+			"everybody can run commands through the editor",
+			"auth: password, with a password of first boot",
+			[]int{8080},
+			judgeCodeServer,
+		},
+		{
+			"object_storage",
+			[]string{"/etc/default/minio", "/etc/minio/*", "/etc/sysconfig/minio"},
+			"whoever knows the usual password has all objects",
+			own,
+			[]int{9000},
+			judgeMinIO,
+		},
+		{
+			"web_logins",
+			[]string{
+				"/etc/webmin/miniserv.users",
+				"/opt/wildfly*/standalone/configuration/mgmt-users.properties",
+				"/etc/zabbix/web/zabbix.conf.php",
+				"/etc/monit/monitrc",
+				"/etc/monitrc",
+				"/etc/haproxy/haproxy.cfg",
+				"/etc/supervisor/supervisord.conf",
+				"/etc/supervisord.conf",
+				"/opt/**/application.properties",
+				"/etc/airflow/airflow.cfg",
+				"/etc/keycloak/keycloak.conf",
+				"/opt/keycloak*/conf/keycloak.conf",
+			},
+			"whoever knows the usual password is let in",
+			own,
+			nil,
+			judgeWebLogin,
+		},
 	}
 }
 
 // usualPasswords are the ones that are tried first.
-var usualPasswords = []string{"", "admin", "administrator", "password", "passw0rd", "changeme", "change_me", "changeit", "change-me", "secret", "s3cret", "tomcat", "root", "toor", "guest", "test", "demo", "default", "letmein", "welcome", "manager", "user", "pass", "123", "1234", "12345", "123456", "12345678", "123456789", "qwerty", "minioadmin", "minio", "monit", "prom-operator", "postgres", "mysql", "redis", "rabbitmq", "zabbix", "nagios", "cacti", "airflow", "keycloak", "jenkins", "grafana", "elastic", "mypass", "thisisbad", "must-be-changed"}
+var usualPasswords = []string{
+	"",
+	"admin",
+	"administrator",
+	"password",
+	"passw0rd",
+	"changeme",
+	"change_me",
+	"changeit",
+	"change-me",
+	"secret",
+	"s3cret",
+	"tomcat",
+	"root",
+	"toor",
+	"guest",
+	"test",
+	"demo",
+	"default",
+	"letmein",
+	"welcome",
+	"manager",
+	"user",
+	"pass",
+	"123",
+	"1234",
+	"12345",
+	"123456",
+	"12345678",
+	"123456789",
+	"qwerty",
+	"minioadmin",
+	"minio",
+	"monit",
+	"prom-operator",
+	"postgres",
+	"mysql",
+	"redis",
+	"rabbitmq",
+	"zabbix",
+	"nagios",
+	"cacti",
+	"airflow",
+	"keycloak",
+	"jenkins",
+	"grafana",
+	"elastic",
+	"mypass",
+	"thisisbad",
+	"must-be-changed",
+}
 
 // isUsual reports whether a password is one that is tried first.
 func isUsual(password, user string) bool {
@@ -46,7 +199,8 @@ var (
 func judgeTomcat(i *Image, file string) verdict {
 	for _, user := range tomcatUser().FindAllString(withoutComments(i.text(file)), -1) {
 		name, password := tomcatName().FindStringSubmatch(user), tomcatPassword().FindStringSubmatch(user)
-		if name != nil && password != nil && (isUsual(password[1], name[1]) || strings.Contains(strings.ToLower(password[1]), "must-be-changed")) {
+		if name != nil && password != nil &&
+			(isUsual(password[1], name[1]) || strings.Contains(strings.ToLower(password[1]), "must-be-changed")) {
 			return failing("Tomcat lets %s in with a usual password", name[1])
 		}
 	}
@@ -70,7 +224,8 @@ func judgeGrafana(i *Image, file string) verdict {
 
 func judgeRabbitMQ(i *Image, file string) verdict {
 	text := strings.Join(strings.Fields(strings.Join(i.textLines(file), "\n")), "")
-	if strings.Contains(text, "loopback_users=none") || strings.Contains(text, "loopback_users.guest=false") || strings.Contains(text, "{loopback_users,[]}") {
+	if strings.Contains(text, "loopback_users=none") || strings.Contains(text, "loopback_users.guest=false") ||
+		strings.Contains(text, "{loopback_users,[]}") {
 		return failing("RabbitMQ lets guest in from everywhere, with the password guest")
 	}
 	return verdict{}
@@ -146,7 +301,9 @@ func judgeMinIO(i *Image, file string) verdict {
 
 // webLogin is a user and a password as programs' settings have them: "allow admin:monit", "stats auth admin:admin",
 // "password=admin", "KEYCLOAK_ADMIN_PASSWORD: admin".
-var webLogin = pattern.New(`(?i)(?:^|[\s_.-])(?:allow|stats\s+auth)\s+"?([\w.-]+)"?:"?([^\s:"]+)"?|(?:^|[\w.]*[_.-])(?:admin[_.-]?password|password)\s*[=:]\s*["']?([^\s"'#;]+)`)
+var webLogin = pattern.New(
+	`(?i)(?:^|[\s_.-])(?:allow|stats\s+auth)\s+"?([\w.-]+)"?:"?([^\s:"]+)"?|(?:^|[\w.]*[_.-])(?:admin[_.-]?password|password)\s*[=:]\s*["']?([^\s"'#;]+)`,
+)
 
 func judgeWebLogin(i *Image, file string) verdict {
 	for _, line := range i.textLines(file) {

@@ -12,17 +12,98 @@ import (
 // networkServices are programs that share files, the machine, or its network.
 func networkServices() []service {
 	return []service{
-		{"docker", []string{"/etc/docker/daemon.json", "/etc/default/docker", "/etc/sysconfig/docker", "/etc/systemd/system/docker.service", "/etc/systemd/system/docker.service.d/*.conf", "/etc/systemd/system/docker.socket", "/etc/systemd/system/docker.socket.d/*.conf"},
-			"Docker takes commands over the network, which is root for whoever connects", "have it listen on its socket only, or ask clients for certificates: tlsverify", []int{2375, 2376}, judgeDocker},
-		{"nfs", []string{"/etc/exports", "/etc/exports.d/*.exports"}, "NFS gives files to everybody", "name the hosts that may mount it", []int{2049}, judgeNFS},
+		{
+			"docker",
+			[]string{
+				"/etc/docker/daemon.json",
+				"/etc/default/docker",
+				"/etc/sysconfig/docker",
+				"/etc/systemd/system/docker.service",
+				"/etc/systemd/system/docker.service.d/*.conf",
+				"/etc/systemd/system/docker.socket",
+				"/etc/systemd/system/docker.socket.d/*.conf",
+			},
+			"Docker takes commands over the network, which is root for whoever connects",
+			"have it listen on its socket only, or ask clients for certificates: tlsverify",
+			[]int{2375, 2376},
+			judgeDocker,
+		},
+		{
+			"nfs",
+			[]string{"/etc/exports", "/etc/exports.d/*.exports"},
+			"NFS gives files to everybody",
+			"name the hosts that may mount it",
+			[]int{2049},
+			judgeNFS,
+		},
 		{"samba", []string{"/etc/samba/smb.conf"}, "Samba gives files to everybody", "guest ok = no", []int{445}, judgeSamba},
-		{"rsync", []string{"/etc/rsyncd.conf"}, "rsync gives files to everybody", "auth users and secrets file, or hosts allow", []int{873}, judgeRsync},
-		{"ftp", []string{"/etc/vsftpd.conf", "/etc/vsftpd/vsftpd.conf"}, "the FTP server lets everybody in", "anonymous_enable=NO", []int{21}, judgeFTP},
-		{"snmp", []string{"/etc/snmp/snmpd.conf", "/etc/snmp/snmpd.conf.d/*.conf"}, "SNMP tells everybody about the Droplet who knows the usual word", "agentaddress 127.0.0.1,[::1], or SNMPv3 with passwords of first boot", nil, judgeSNMP},
-		{"telnet", []string{"/etc/inetd.conf", "/etc/xinetd.d/*", "/etc/systemd/system/sockets.target.wants/telnet.socket", "/etc/systemd/system/sockets.target.wants/r*.socket"}, "passwords cross the network in plain text", "use SSH", []int{23, 512, 513, 514}, judgeTelnet},
-		{"proxy", []string{"/etc/squid/squid.conf", "/etc/squid/conf.d/*.conf", "/etc/squid3/squid.conf", "/etc/tinyproxy/tinyproxy.conf"}, "everybody can use the Droplet to reach others, in the customer's name", "allow only the networks that need it", []int{3128, 8888}, judgeProxy},
-		{"mail_relay", []string{"/etc/postfix/main.cf"}, "everybody can send mail through the Droplet, in the customer's name", "mynetworks = 127.0.0.0/8 [::1]/128", []int{25}, judgeRelay},
-		{"resolver", []string{"/etc/bind/named.conf.options", "/etc/bind/named.conf", "/etc/named.conf", "/etc/unbound/unbound.conf", "/etc/unbound/unbound.conf.d/*.conf"}, "everybody can use the Droplet's name server to flood others", "allow-recursion { localhost; localnets; };", []int{53}, judgeResolver},
+		{
+			"rsync",
+			[]string{"/etc/rsyncd.conf"},
+			"rsync gives files to everybody",
+			"auth users and secrets file, or hosts allow",
+			[]int{873},
+			judgeRsync,
+		},
+		{
+			"ftp",
+			[]string{"/etc/vsftpd.conf", "/etc/vsftpd/vsftpd.conf"},
+			"the FTP server lets everybody in",
+			"anonymous_enable=NO",
+			[]int{21},
+			judgeFTP,
+		},
+		{
+			"snmp",
+			[]string{"/etc/snmp/snmpd.conf", "/etc/snmp/snmpd.conf.d/*.conf"},
+			"SNMP tells everybody about the Droplet who knows the usual word",
+			"agentaddress 127.0.0.1,[::1], or SNMPv3 with passwords of first boot",
+			nil,
+			judgeSNMP,
+		},
+		{
+			"telnet",
+			[]string{
+				"/etc/inetd.conf",
+				"/etc/xinetd.d/*",
+				"/etc/systemd/system/sockets.target.wants/telnet.socket",
+				"/etc/systemd/system/sockets.target.wants/r*.socket",
+			},
+			"passwords cross the network in plain text",
+			"use SSH",
+			[]int{23, 512, 513, 514},
+			judgeTelnet,
+		},
+		{
+			"proxy",
+			[]string{"/etc/squid/squid.conf", "/etc/squid/conf.d/*.conf", "/etc/squid3/squid.conf", "/etc/tinyproxy/tinyproxy.conf"},
+			"everybody can use the Droplet to reach others, in the customer's name",
+			"allow only the networks that need it",
+			[]int{3128, 8888},
+			judgeProxy,
+		},
+		{
+			"mail_relay",
+			[]string{"/etc/postfix/main.cf"},
+			"everybody can send mail through the Droplet, in the customer's name",
+			"mynetworks = 127.0.0.0/8 [::1]/128",
+			[]int{25},
+			judgeRelay,
+		},
+		{
+			"resolver",
+			[]string{
+				"/etc/bind/named.conf.options",
+				"/etc/bind/named.conf",
+				"/etc/named.conf",
+				"/etc/unbound/unbound.conf",
+				"/etc/unbound/unbound.conf.d/*.conf",
+			},
+			"everybody can use the Droplet's name server to flood others",
+			"allow-recursion { localhost; localnets; };",
+			[]int{53},
+			judgeResolver,
+		},
 	}
 }
 
@@ -82,7 +163,8 @@ func judgeNFS(i *Image, file string) (worst verdict) {
 		}
 		for _, client := range clients {
 			host, options, _ := strings.Cut(strings.TrimSuffix(client, ")"), "(")
-			if host != "" && host != "*" && host != "0.0.0.0/0" && host != "::/0" && host != "0.0.0.0/0.0.0.0" || strings.HasPrefix(client, "-") {
+			if host != "" && host != "*" && host != "0.0.0.0/0" && host != "::/0" && host != "0.0.0.0/0.0.0.0" ||
+				strings.HasPrefix(client, "-") {
 				continue
 			}
 			words := strings.Split(options, ",")
@@ -103,7 +185,8 @@ func judgeSamba(i *Image, file string) (worst verdict) {
 		if (name != "guest ok" && name != "public") || !isOn(s.last(key)) || section == "global" {
 			continue
 		}
-		writable := isOn(s.last(section+".writable", section+".writeable", section+".write ok")) || s.has(section+".read only") && !isOn(s.last(section+".read only"))
+		writable := isOn(s.last(section+".writable", section+".writeable", section+".write ok")) ||
+			s.has(section+".read only") && !isOn(s.last(section+".read only"))
 		if writable {
 			worst = worseOf(worst, failing("Samba lets everybody write to the share %s", section))
 		} else if !isOn(s.last(section + ".printable")) {
@@ -117,7 +200,8 @@ func judgeRsync(i *Image, file string) (worst verdict) {
 	s := i.assignments(file)
 	for _, key := range keysOf(s) {
 		module, name, found := strings.Cut(key, ".")
-		if !found || name != "path" || s.has(module+".auth users") || s.has("auth users") || s.has(module+".hosts allow") || s.has("hosts allow") {
+		if !found || name != "path" || s.has(module+".auth users") || s.has("auth users") || s.has(module+".hosts allow") ||
+			s.has("hosts allow") {
 			continue
 		}
 		if only := s.last(module+".read only", "read only"); only != "" && !isOn(only) {
@@ -231,7 +315,9 @@ func judgeRelay(i *Image, file string) verdict {
 	return verdict{}
 }
 
-var openRecursion = pattern.New(`allow-recursion\s*\{[^}]*\bany\b|allow-query-cache\s*\{[^}]*\bany\b|access-control:\s*(?:0\.0\.0\.0/0|::/?0)\s+allow`)
+var openRecursion = pattern.New(
+	`allow-recursion\s*\{[^}]*\bany\b|allow-query-cache\s*\{[^}]*\bany\b|access-control:\s*(?:0\.0\.0\.0/0|::/?0)\s+allow`,
+)
 
 func judgeResolver(i *Image, file string) verdict {
 	text := strings.Join(slices.DeleteFunc(i.textLines(file), func(line string) bool { return strings.HasPrefix(line, "//") }), "\n")

@@ -108,7 +108,9 @@ func isOn(value string) bool {
 func isLocal(address string) bool {
 	address = strings.Trim(strings.TrimSpace(address), `"'[]`)
 	address = strings.TrimPrefix(strings.TrimPrefix(address, "-"), "tcp://")
-	if address == "localhost" || address == "_local_" || address == "ip6-localhost" || strings.HasPrefix(address, "/") || strings.HasPrefix(address, "unix:") || strings.HasPrefix(address, "fd:") {
+	if address == "localhost" || address == "_local_" || address == "ip6-localhost" || strings.HasPrefix(address, "/") ||
+		strings.HasPrefix(address, "unix:") ||
+		strings.HasPrefix(address, "fd:") {
 		return true
 	}
 	if host, _, found := strings.Cut(address, "/"); found {

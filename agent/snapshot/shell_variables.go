@@ -129,7 +129,31 @@ func (r *shellReader) carryOut(words []shellWord) bool {
 		}
 	case "return":
 		return false
-	case ".", "source", "eval", "if", "then", "else", "case", "for", "while", "until", "exit", "exec", "read", "mapfile", "printf", "set", "shopt", "trap", "function", "{", "}", "!", "[[", "alias", "let":
+	case ".",
+		"source",
+		"eval",
+		"if",
+		"then",
+		"else",
+		"case",
+		"for",
+		"while",
+		"until",
+		"exit",
+		"exec",
+		"read",
+		"mapfile",
+		"printf",
+		"set",
+		"shopt",
+		"trap",
+		"function",
+		"{",
+		"}",
+		"!",
+		"[[",
+		"alias",
+		"let":
 		r.variables.unsure[""] = "it has the command " + words[at].text + " in it, which is more than assignments"
 		return false
 	}

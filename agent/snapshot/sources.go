@@ -32,7 +32,15 @@ func (i *Image) packageSources() (sources []packageSource) {
 			fields := strings.Fields(rest)
 			if len(fields) > 0 {
 				options = strings.ToLower(strings.ReplaceAll(options, " ", ","))
-				sources = append(sources, packageSource{file, fields[0], strings.Contains(options, "trusted=yes") || strings.Contains(options, "allow-insecure=yes"), false})
+				sources = append(
+					sources,
+					packageSource{
+						file,
+						fields[0],
+						strings.Contains(options, "trusted=yes") || strings.Contains(options, "allow-insecure=yes"),
+						false,
+					},
+				)
 			}
 		}
 	}
@@ -56,11 +64,20 @@ func (i *Image) packageSources() (sources []packageSource) {
 		s := i.assignments(file)
 		for _, key := range keysOf(s) {
 			section, name, found := strings.Cut(key, ".")
-			if !found || name != "baseurl" && name != "mirrorlist" && name != "metalink" || s.has(section+".enabled") && !isOn(s.last(section+".enabled")) {
+			if !found || name != "baseurl" && name != "mirrorlist" && name != "metalink" ||
+				s.has(section+".enabled") && !isOn(s.last(section+".enabled")) {
 				continue
 			}
 			check := section + ".gpgcheck"
-			sources = append(sources, packageSource{file, s.last(key), s.has(check) && !isOn(s.last(check)), s.has(section+".sslverify") && !isOn(s.last(section+".sslverify"))})
+			sources = append(
+				sources,
+				packageSource{
+					file,
+					s.last(key),
+					s.has(check) && !isOn(s.last(check)),
+					s.has(section+".sslverify") && !isOn(s.last(section+".sslverify")),
+				},
+			)
 		}
 	}
 	return sources
@@ -68,27 +85,54 @@ func (i *Image) packageSources() (sources []packageSource) {
 
 // unsignedSetting has apt take what nobody signed, careless settings what comes from a server that anybody may be.
 var (
-	unsignedSetting = pattern.New(`(?i)(?:AllowUnauthenticated|AllowInsecureRepositories|AllowWeakRepositories|AllowDowngradeToInsecureRepositories)\s+"?(?:true|1|yes|on)"?`)
+	unsignedSetting = pattern.New(
+		`(?i)(?:AllowUnauthenticated|AllowInsecureRepositories|AllowWeakRepositories|AllowDowngradeToInsecureRepositories)\s+"?(?:true|1|yes|on)"?`,
+	)
 	carelessSetting = pattern.New(`(?i)(?:Verify-Peer|Verify-Host|Check-Valid-Until)\s+"?(?:false|0|no|off)"?`)
 )
 
 func findUnsigned(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, source := range i.packageSources() {
-		local := strings.HasPrefix(source.address, "file:") || strings.HasPrefix(source.address, "cdrom:") || strings.HasPrefix(source.address, "copy:")
+		local := strings.HasPrefix(source.address, "file:") || strings.HasPrefix(source.address, "cdrom:") ||
+			strings.HasPrefix(source.address, "copy:")
 		switch {
 		case source.unsigned && local:
-			subjects = append(subjects, Subject{Name: source.file, Status: Warn, Message: "packages of a directory on the image are installed without a signature"})
+			subjects = append(
+				subjects,
+				Subject{
+					Name:    source.file,
+					Status:  Warn,
+					Message: "packages of a directory on the image are installed without a signature",
+				},
+			)
 		case source.unsigned:
-			subjects = append(subjects, Subject{Name: source.file, Message: "packages from " + withoutPassword(source.address) + " are installed as root, and nobody signed them"})
+			subjects = append(
+				subjects,
+				Subject{
+					Name:    source.file,
+					Message: "packages from " + withoutPassword(source.address) + " are installed as root, and nobody signed them",
+				},
+			)
 		case source.careless:
-			subjects = append(subjects, Subject{Name: source.file, Status: Warn, Message: "nobody looks at the certificate of " + withoutPassword(source.address)})
+			subjects = append(
+				subjects,
+				Subject{
+					Name:    source.file,
+					Status:  Warn,
+					Message: "nobody looks at the certificate of " + withoutPassword(source.address),
+				},
+			)
 		}
 	}
 	for _, file := range append(i.expand("/etc/apt/apt.conf"), i.expand("/etc/apt/apt.conf.d/*")...) {
 		if text := strings.Join(i.textLines(file), "\n"); unsignedSetting().MatchString(text) {
 			subjects = append(subjects, Subject{Name: file, Message: "apt installs packages as root that nobody signed"})
 		} else if carelessSetting().MatchString(text) {
-			subjects = append(subjects, Subject{Name: file, Status: Warn, Message: "apt takes lists from a server that anybody may be, or that are too old"})
+			subjects = append(subjects, Subject{
+				Name:    file,
+				Status:  Warn,
+				Message: "apt takes lists from a server that anybody may be, or that are too old",
+			})
 		}
 	}
 	for _, file := range []string{"/etc/dnf/dnf.conf", "/etc/yum.conf"} {
@@ -110,7 +154,18 @@ func withoutPassword(address string) string {
 }
 
 // distributionHosts serve the distributions' own packages: theirs and DigitalOcean's.
-var distributionHosts = []string{"debian.org", "ubuntu.com", "ubuntu.net", "centos.org", "rockylinux.org", "almalinux.org", "cloudlinux.com", "fedoraproject.org", "digitalocean.com", "redhat.com"}
+var distributionHosts = []string{
+	"debian.org",
+	"ubuntu.com",
+	"ubuntu.net",
+	"centos.org",
+	"rockylinux.org",
+	"almalinux.org",
+	"cloudlinux.com",
+	"fedoraproject.org",
+	"digitalocean.com",
+	"redhat.com",
+}
 
 func findForeignSources(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, source := range i.packageSources() {
@@ -122,7 +177,10 @@ func findForeignSources(_ context.Context, i *Image) (subjects []Subject, _ erro
 			return parsed.Hostname() == host || strings.HasSuffix(parsed.Hostname(), "."+host)
 		})
 		if !own && path.Base(source.file) != "droplet-agent.list" {
-			subjects = append(subjects, Subject{Name: source.file, Message: "packages come from " + parsed.Hostname() + ", which is not the distribution's own"})
+			subjects = append(
+				subjects,
+				Subject{Name: source.file, Message: "packages come from " + parsed.Hostname() + ", which is not the distribution's own"},
+			)
 		}
 	}
 	return subjects, nil

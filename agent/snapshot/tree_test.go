@@ -28,14 +28,23 @@ func newTree(t *testing.T) *tree {
 	t.Helper()
 	tr := &tree{t, t.TempDir()}
 	for name, content := range map[string]string{
-		"/etc/passwd": passwd, "/etc/shadow": "root:*:19000:0:99999:7:::\ndaemon:*:19000::::::\ndeploy:!:19000::::::\napp:!*:19000::::::\n", "/etc/group": "root:x:0:\n",
-		"/etc/os-release": "NAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n", "/etc/ssh/sshd_config": "PermitRootLogin prohibit-password\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
-		"/etc/cloud/cloud.cfg": "cloud_init_modules:\n - growpart\n - resizefs\n - ssh\n", "/etc/hosts": "127.0.0.1 localhost\n", "/etc/ufw/ufw.conf": "ENABLED=yes\n",
-		"/var/lib/dpkg/status": "Package: unattended-upgrades\nStatus: install ok installed\n", "/var/lib/cloud/scripts/per-instance/001_onboot": "#!/bin/sh\nexit 0\n",
+		"/etc/passwd":     passwd,
+		"/etc/shadow":     "root:*:19000:0:99999:7:::\ndaemon:*:19000::::::\ndeploy:!:19000::::::\napp:!*:19000::::::\n",
+		"/etc/group":      "root:x:0:\n",
+		"/etc/os-release": "NAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n", "/etc/ssh/sshd_config": "PermitRootLogin " +
+			"prohibit-password\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
+		"/etc/cloud/cloud.cfg": "cloud_init_modules:\n - growpart\n - resizefs\n - ssh\n",
+		"/etc/hosts":           "127.0.0.1 localhost\n",
+		"/etc/ufw/ufw.conf":    "ENABLED=yes\n",
+		"/var/lib/dpkg/status": "Package: unattended-upgrades\nStatus: install ok installed\n",
+		"/var/lib/cloud/scripts/per-instance/001_onboot": "#!/bin/sh\nexit 0\n",
 	} {
 		tr.write(name, content)
 	}
-	for _, program := range []string{"/usr/bin/cloud-init", "/bin/sh", "/usr/sbin/sshd", "/var/lib/cloud/scripts/per-instance/001_onboot"} {
+	for _, program := range []string{
+		"/usr/bin/cloud-init", "/bin/sh", "/usr/sbin/sshd",
+		"/var/lib/cloud/scripts/per-instance/001_onboot",
+	} {
 		if !tr.exists(program) {
 			tr.write(program, "#!/bin/true\n")
 		}
@@ -149,7 +158,10 @@ func TestNoLeftoverOfTheFieldSurvives(t *testing.T) {
 	t.Parallel()
 	tr := newTree(t)
 	kept := tr.plant("kept.txt")
-	for _, script := range []string{"/var/lib/cloud/scripts/per-boot/tune", "/etc/update-motd.d/99-one-click", "/var/lib/cloud/scripts/per-instance/001_onboot"} {
+	for _, script := range []string{
+		"/var/lib/cloud/scripts/per-boot/tune", "/etc/update-motd.d/99-one-click",
+		"/var/lib/cloud/scripts/per-instance/001_onboot",
+	} {
 		os.Chmod(tr.path(script), 0o755)
 	}
 	before := map[string]string{}
@@ -197,7 +209,24 @@ func TestNoLeftoverOfTheFieldSurvives(t *testing.T) {
 // TestEveryPathOfTheCatalogueIsCleaned plants one file for each pattern of each default and guarded entry.
 func TestEveryPathOfTheCatalogueIsCleaned(t *testing.T) {
 	t.Parallel()
-	fill := strings.NewReplacer("~~/", "/root/", "~/", "/root/", "**/", "deep/er/", "[0-9]*", "7", "[0-9]", "7", "[a-p]", "p", "*", "x", "?", "x")
+	fill := strings.NewReplacer(
+		"~~/",
+		"/root/",
+		"~/",
+		"/root/",
+		"**/",
+		"deep/er/",
+		"[0-9]*",
+		"7",
+		"[0-9]",
+		"7",
+		"[a-p]",
+		"p",
+		"*",
+		"x",
+		"?",
+		"x",
+	)
 	for _, entry := range Catalogue() {
 		if entry.Mode != Default && entry.Mode != Guarded || entry.LiveOnly || entry.Action != Remove || entry.Find != nil {
 			continue

@@ -69,9 +69,13 @@ func (u *updates) apt(ctx context.Context, i *Image, private string) error {
 		}
 	}
 	options := []string{
-		"apt-get", "--quiet", "-o", "Dir::State::Lists=" + private + "/lists", "-o", "Dir::Cache=" + private + "/cache", "-o", "Dir::Log=" + private + "/log",
-		"-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none", "-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
-		"-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20", "-o", "APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=", "-o", "Debug::NoLocking=1",
+		"apt-get", "--quiet", "-o", "Dir::State::Lists=" + private + "/lists", "-o", "Dir::Cache=" + private + "/cache", "-o",
+		"Dir::Log=" + private + "/log",
+		"-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none", "-o",
+		"Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+		"-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20", "-o",
+		"APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=", "-o",
+		"Debug::NoLocking=1",
 	}
 	run := func(arguments ...string) (string, error) {
 		out, err := i.Run(ctx, host.Command{Argv: append(slices.Clone(options), arguments...), Env: map[string]string{"LC_ALL": "C"}})
@@ -117,7 +121,13 @@ func (u *updates) dnf(ctx context.Context, i *Image, private string) error {
 	if !i.HasCommand(manager) {
 		return errors.New("the image has neither apt-get, nor dnf, nor yum")
 	}
-	options := []string{manager, "--quiet", "--setopt=cachedir=" + private, "--setopt=logdir=" + private, "--setopt=persistdir=" + private}
+	options := []string{
+		manager,
+		"--quiet",
+		"--setopt=cachedir=" + private,
+		"--setopt=logdir=" + private,
+		"--setopt=persistdir=" + private,
+	}
 	out, err := i.Run(ctx, host.Command{Argv: append(slices.Clone(options), "updateinfo", "list", "--security", "--available")})
 	if err != nil {
 		return fmt.Errorf("%s cannot look for updates: %s", manager, reasonOf(err, string(out)))
@@ -150,7 +160,10 @@ func findUpdates(ctx context.Context, i *Image) (subjects []Subject, _ error) {
 	}
 	for _, update := range u.security {
 		name, version, _ := strings.Cut(update, " ")
-		subjects = append(subjects, Subject{Name: name, Message: strings.TrimSpace("the security update " + version + " is not installed")})
+		subjects = append(
+			subjects,
+			Subject{Name: name, Message: strings.TrimSpace("the security update " + version + " is not installed")},
+		)
 	}
 	return subjects, nil
 }
@@ -174,7 +187,8 @@ func reasonOf(err error, out string) string {
 	}
 	rows := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool { return strings.TrimSpace(line) == "" })
 	for _, row := range slices.Backward(rows) {
-		if strings.HasPrefix(row, "E:") || strings.HasPrefix(row, "W:") || strings.HasPrefix(row, "Err:") || strings.HasPrefix(row, "Error") {
+		if strings.HasPrefix(row, "E:") || strings.HasPrefix(row, "W:") || strings.HasPrefix(row, "Err:") ||
+			strings.HasPrefix(row, "Error") {
 			return strings.TrimSpace(row)
 		}
 	}

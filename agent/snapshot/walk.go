@@ -98,7 +98,10 @@ func (i *Image) judgeEntry(entry *host.Entry) (kind string, s Subject) {
 			return walkCapability, s
 		}
 	}
-	if library := strings.HasSuffix(entry.Path, ".so") || strings.Contains(path.Base(entry.Path), ".so."); entry.IsRegular() && (executable || library) && entry.Stat.Size > 64 && vendorsOwn(entry.Path) {
+	if library := strings.HasSuffix(entry.Path, ".so") || strings.Contains(path.Base(entry.Path), ".so."); entry.IsRegular() &&
+		(executable || library) &&
+		entry.Stat.Size > 64 &&
+		vendorsOwn(entry.Path) {
 		if s.Message = i.foreignProgram(entry); s.Message != "" {
 			return walkArchitecture, s
 		}
@@ -112,11 +115,17 @@ func (i *Image) judgeEntry(entry *host.Entry) (kind string, s Subject) {
 }
 
 func inSearchPath(file string) bool {
-	return slices.ContainsFunc([]string{"/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/etc/"}, func(place string) bool { return strings.HasPrefix(file+"/", place) })
+	return slices.ContainsFunc(
+		[]string{"/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/etc/"},
+		func(place string) bool { return strings.HasPrefix(file+"/", place) },
+	)
 }
 
 func vendorsOwn(file string) bool {
-	return slices.ContainsFunc([]string{"/opt/", "/usr/local/", "/srv/", "/root/", "/home/", "/var/www/"}, func(place string) bool { return strings.HasPrefix(file, place) })
+	return slices.ContainsFunc(
+		[]string{"/opt/", "/usr/local/", "/srv/", "/root/", "/home/", "/var/www/"},
+		func(place string) bool { return strings.HasPrefix(file, place) },
+	)
 }
 
 // foreignProgram reads what a program says that it needs: a processor, and the newer instructions of it. The second is

@@ -28,13 +28,17 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	skip := a.flags.Bool("skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
 	thisMachine := a.flags.String("this-machine", "", "clean a machine that is no Droplet; its `NAME` must be given")
 	var reports []string
-	a.flags.Func("report", "write the report to `FILE`: a page where it ends with .html, SARIF where it ends with .sarif", func(file string) error {
-		if extension := filepath.Ext(file); extension != ".html" && extension != ".sarif" {
-			return fmt.Errorf("%s must end with .html or .sarif", file)
-		}
-		reports = append(reports, file)
-		return nil
-	})
+	a.flags.Func(
+		"report",
+		"write the report to `FILE`: a page where it ends with .html, SARIF where it ends with .sarif",
+		func(file string) error {
+			if extension := filepath.Ext(file); extension != ".html" && extension != ".sarif" {
+				return fmt.Errorf("%s must end with .html or .sarif", file)
+			}
+			reports = append(reports, file)
+			return nil
+		},
+	)
 	final := a.flags.Bool("final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
 	if code, ok := a.parseFlags(arguments); !ok {
 		return code
@@ -106,8 +110,11 @@ func isMeant(h *host.Host, name string) error {
 	if name != "" {
 		return fmt.Errorf("cannot clean this machine: it is called %q and not %q", own, name)
 	}
-	return fmt.Errorf("cannot clean this machine: it is no Droplet, and cleaning takes its SSH keys, passwords, histories and logs away; "+
-		"only look with --check, or say --this-machine %s", own)
+	return fmt.Errorf(
+		"cannot clean this machine: it is no Droplet, and cleaning takes its SSH keys, passwords, histories and logs away; "+
+			"only look with --check, or say --this-machine %s",
+		own,
+	)
 }
 
 // writeReports writes the report into files of this machine.

@@ -19,14 +19,18 @@ var enabled = flag.Bool("images", false, "build root file systems and check them
 
 // servers are usual servers and languages, as vendors install them.
 var servers = []string{
-	"apache2", "nginx", "mariadb-server", "postgresql", "redis-server", "memcached", "docker.io", "php-fpm", "php-mysql", "nodejs", "npm", "python3-pip", "default-jre-headless", "ruby", "golang-go", "tomcat10",
-	"postfix", "dovecot-imapd", "prometheus", "prometheus-node-exporter", "rabbitmq-server", "haproxy", "varnish", "squid", "bind9", "unbound", "vsftpd", "samba", "nfs-kernel-server", "snmpd", "rsync", "etcd-server",
-	"monit", "supervisor", "fail2ban", "certbot", "mosquitto", "slapd", "openvpn", "wireguard-tools", "git", "unattended-upgrades", "cron", "sudo", "polkitd", "ssl-cert", "zabbix-agent", "munin-node",
+	"apache2", "nginx", "mariadb-server", "postgresql", "redis-server", "memcached", "docker.io", "php-fpm", "php-mysql",
+	"nodejs", "npm", "python3-pip", "default-jre-headless", "ruby", "golang-go", "tomcat10",
+	"postfix", "dovecot-imapd", "prometheus", "prometheus-node-exporter", "rabbitmq-server", "haproxy", "varnish", "squid",
+	"bind9", "unbound", "vsftpd", "samba", "nfs-kernel-server", "snmpd", "rsync", "etcd-server",
+	"monit", "supervisor", "fail2ban", "certbot", "mosquitto", "slapd", "openvpn", "wireguard-tools", "git",
+	"unattended-upgrades", "cron", "sudo", "polkitd", "ssl-cert", "zabbix-agent", "munin-node",
 }
 
 // trueFindings are what is really wrong with an image that has these packages as they were installed, each with why.
 var trueFindings = map[string]string{
-	"secrets.of_packages /var/lib/rabbitmq/.erlang.cookie": "RabbitMQ's package makes the cookie when it is installed, and it lets in whoever has it",
+	"secrets.of_packages /var/lib/rabbitmq/.erlang.cookie": "RabbitMQ's package makes the cookie when it is installed, and " +
+		"it lets in whoever has it",
 }
 
 // TestADebianWithUsualServersHasNoFalseAlarm installs the servers, cleans, and looks at every check that failed.
