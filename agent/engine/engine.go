@@ -157,6 +157,7 @@ func (e *Engine) runItem(ctx context.Context, number int) error {
 	event.Step, event.Digest, event.Seconds = item.ID, item.Digest, time.Since(began).Seconds()
 	var wait *step.Wait
 	var skip *step.Skip
+	var degraded *step.Degraded
 	switch {
 	case err == nil:
 		event.Event = journal.Accomplished
@@ -165,7 +166,7 @@ func (e *Engine) runItem(ctx context.Context, number int) error {
 	case errors.As(err, &wait):
 		event.Event, event.Message = journal.Failure, wait.Error()
 		err = &Pending{item.ID, wait}
-	case item.Optional && !errors.Is(err, host.ErrPower) && ctx.Err() == nil:
+	case (item.Optional || errors.As(err, &degraded)) && !errors.Is(err, host.ErrPower) && ctx.Err() == nil:
 		event.Event, event.Message, err = journal.GaveWay, e.Explain(err), nil
 	default:
 		event.Event, event.Message = journal.Failure, e.Explain(err)

@@ -70,12 +70,6 @@ func Unhook(text []byte) (without []byte, whole bool) {
 	return text, !bytes.Contains(text, []byte(hookBegin))
 }
 
-// Degraded is the error of a step that fails and holds nothing up: everything else goes on without it.
-type Degraded struct{ Err error }
-
-func (d *Degraded) Error() string { return d.Err.Error() }
-func (d *Degraded) Unwrap() error { return d.Err }
-
 // LoginHook adds the block to root's .bashrc. Where that is no file that can be edited, the Droplet does without: its
 // error is a Degraded.
 type LoginHook struct{}

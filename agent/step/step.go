@@ -64,6 +64,12 @@ type Skip struct{ Reason string }
 
 func (s *Skip) Error() string { return s.Reason }
 
+// Degraded is the error of a step that fails and holds nothing up: everything else goes on without it.
+type Degraded struct{ Err error }
+
+func (d *Degraded) Error() string { return d.Err.Error() }
+func (d *Degraded) Unwrap() error { return d.Err }
+
 // Lasting is the error of a step that trying again will not mend.
 type Lasting struct{ Err error }
 

@@ -28,7 +28,7 @@ func TestTheStoryOfACustomerWhoErrs(t *testing.T) {
 	}
 	a := &album{t: t, name: "story"}
 	var seen strings.Builder
-	login := func(steps []step, code int) {
+	login := func(steps []move, code int) {
 		t.Helper()
 		s := onTerminal(t, program, root, xterm(80, 24), "first-login")
 		a.walk(s, steps)
