@@ -277,7 +277,7 @@ func (i *Image) check(ctx context.Context, report *Report) error {
 		}
 		for _, s := range subjects {
 			check := i.judge(&entry, s, len(subjects) == 1)
-			reported[s.Name] = reported[s.Name] || entry.tellsSecret() && check.Status == Fail
+			reported[s.Name] = reported[s.Name] || entry.tellsSecret() && (check.Status == Fail || strings.HasPrefix(entry.ID, "keys."))
 			report.Checks = append(report.Checks, check)
 		}
 	}

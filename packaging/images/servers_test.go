@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,6 +30,7 @@ var servers = []string{
 
 // trueFindings are what is really wrong with an image that has these packages as they were installed, each with why.
 var trueFindings = map[string]string{
+	"secrets.of_packages /etc/bind/rndc.key": "BIND's package makes the key when it is installed, and who has it governs the name server",
 	"secrets.of_packages /var/lib/rabbitmq/.erlang.cookie": "RabbitMQ's package makes the cookie when it is installed, and " +
 		"it lets in whoever has it",
 }
@@ -38,7 +40,12 @@ func TestADebianWithUsualServersHasNoFalseAlarm(t *testing.T) {
 	if !*enabled {
 		t.Skip("builds a root file system; make test gives -images")
 	}
-	for _, suite := range []string{"bookworm", "trixie"} {
+	cache, err := filepath.Abs("../../build/images")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DROPLET_LAB_CACHE", cache)
+	for _, suite := range []string{"trixie"} {
 		t.Run(suite, func(t *testing.T) {
 			archive, err := lab.Image{Name: "servers-" + suite, Suite: suite, Packages: servers}.Archive(context.Background())
 			if err != nil {
