@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -140,6 +141,55 @@ func TestTheShippedSchemaIsTheTypes(t *testing.T) {
 	var parsed map[string]any
 	if err := json.Unmarshal(schema, &parsed); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheShippedReferenceIsTheTypes(t *testing.T) {
+	t.Parallel()
+	var reference bytes.Buffer
+	if err := manifest.WriteReference(&reference, step.Kinds()); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(reference.Bytes(), read(t, "../../docs/reference.md")) {
+		t.Error("docs/reference.md is not what the types say; run: make docs")
+	}
+}
+
+// Every template says what it is for: what nobody thought of would be allowed to hold a secret, or refused, by accident.
+func TestEveryTemplateSaysWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	seen := map[reflect.Type]bool{}
+	var visit func(reflect.Type)
+	visit = func(of reflect.Type) {
+		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice || of.Kind() == reflect.Map {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct || seen[of] {
+			return
+		}
+		seen[of] = true
+		for i := range of.NumField() {
+			field := of.Field(i)
+			if field.Tag.Get("yaml") == "" {
+				continue
+			}
+			inner := field.Type
+			for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
+				inner = inner.Elem()
+			}
+			if holds := inner == reflect.TypeFor[manifest.Template]() || inner == reflect.TypeFor[manifest.Value](); holds != (field.Tag.Get("for") != "") {
+				t.Errorf("%s.%s of type %s has the purpose %q", of, field.Name, field.Type, field.Tag.Get("for"))
+			} else if !holds {
+				visit(field.Type)
+			}
+		}
+	}
+	visit(reflect.TypeFor[manifest.Manifest]())
+	for _, kind := range step.Kinds() {
+		visit(reflect.TypeOf(kind.New()))
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d types were seen", len(seen))
 	}
 }
 

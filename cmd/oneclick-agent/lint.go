@@ -47,8 +47,15 @@ func (a *agent) lint(_ context.Context, arguments []string) int {
 }
 
 func (a *agent) schema(_ context.Context, arguments []string) int {
+	markdown := a.flags.Bool("markdown", false, "print the reference of all keys for people instead")
 	if code, ok := a.parseFlags(arguments); !ok {
 		return code
+	}
+	if *markdown {
+		if err := manifest.WriteReference(a.stdout, step.Kinds()); err != nil {
+			return a.fail(err)
+		}
+		return exitDone
 	}
 	schema, err := manifest.Schema(step.Kinds())
 	if err != nil {
