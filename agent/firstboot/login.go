@@ -145,12 +145,6 @@ func Decide(f *facts.Facts, choice facts.Choice) error {
 	return nil
 }
 
-// BootComplete reports whether first boot is complete, so that first login may follow.
-func BootComplete(h *host.Host) bool {
-	record, err := journal.Read(h.Files, state.Journal)
-	return err == nil && record.Phase.Complete()
-}
-
 // LoginOpen reports, from small files and without the manifest, whether first login may still have something to ask.
 func LoginOpen(files *host.Root) bool {
 	record, err := journal.Read(files, state.LoginJournal)

@@ -30,11 +30,10 @@ type Follower struct {
 	// Over says whether a status is the end.
 	Over func(status.Status) bool
 
-	live    region
-	turn    int                          // of the spinner
-	shown   map[string]journal.StepState // the states that were told, by step
-	does    map[string]string            // what a step does, by its ID
-	counted int                          // steps of the plans
+	live  region
+	turn  int                          // of the spinner
+	shown map[string]journal.StepState // the states that were told, by step
+	does  map[string]string            // what a step does, by its ID
 }
 
 // Follow returns the last status, and whether a key was pressed.

@@ -137,7 +137,7 @@ func (w *WaitFor) askContainer(ctx context.Context, h *host.Host) error {
 	case status == 404:
 		return errors.New("there is no such container")
 	case json.Unmarshal(body, &answer) != nil:
-		return errors.New("Docker's answer cannot be read")
+		return errors.New("the answer of Docker cannot be read")
 	case !answer.State.Running:
 		return fmt.Errorf("it is %s", answer.State.Status)
 	case answer.State.Health != nil && answer.State.Health.Status != "healthy":
