@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -69,7 +70,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 			return ErrOthersTurn
 		}
-		e.Facts.Steps = e.ended()
+		record := e.Journal.State()
+		maps.Copy(e.Facts.Steps, record.StepStates())
 		count := e.batch(ctx, i)
 		if err := e.runBatch(ctx, i, count); err != nil {
 			return err
@@ -87,21 +89,6 @@ func (e *Engine) currentStep() string {
 		}
 	}
 	return ""
-}
-
-// ended is how the steps that have a name ended so far.
-func (e *Engine) ended() map[string]journal.StepState {
-	record := e.Journal.State()
-	ended := map[string]journal.StepState{}
-	for name, state := range e.Facts.Steps { // of first boot, when this is first login
-		ended[name] = state
-	}
-	for _, item := range e.Items {
-		if step, ok := record.Step(item.ID); ok && item.Name != "" {
-			ended[item.Name] = step.State
-		}
-	}
-	return ended
 }
 
 // batch is how many items from i on run side by side.
@@ -149,12 +136,12 @@ func (e *Engine) runBatch(ctx context.Context, first, count int) error {
 // runItem brings one item to its end and records it.
 func (e *Engine) runItem(ctx context.Context, number int) error {
 	item := e.Items[number]
-	if record := e.Journal.State(); !item.Always && !e.Again && record.IsDone(item.ID, item.Digest) {
+	if e.isDone(ctx, item) {
 		return nil
 	}
 	began := time.Now()
 	event, err := e.attempt(ctx, item)
-	event.Step, event.Digest, event.Seconds = item.ID, item.Digest, time.Since(began).Seconds()
+	event.Step, event.Name, event.Digest, event.Seconds = item.ID, item.Name, item.Digest, time.Since(began).Seconds()
 	var wait *step.Wait
 	var skip *step.Skip
 	var degraded *step.Degraded
@@ -177,6 +164,26 @@ func (e *Engine) runItem(ctx context.Context, number int) error {
 	}
 	e.progress(number, event)
 	return err
+}
+
+// isDone reports whether an earlier run did the step, from just what it would be made from now: facts may have changed
+// since a run that was cut off.
+func (e *Engine) isDone(ctx context.Context, item plan.Item) bool {
+	record := e.Journal.State()
+	if item.Always || e.Again || !record.IsDone(item.ID, item.Digest) {
+		return false
+	}
+	done, _ := record.Step(item.ID)
+	if done.Key == "" {
+		return true
+	}
+	filling := e.Facts.Filling(ctx)
+	applies, err := filling.Applies(item.When)
+	if err != nil || !applies {
+		return err == nil // it applied when it was done, and what it did stays
+	}
+	_, err = item.Build(filling)
+	return err == nil && filling.Key() == done.Key
 }
 
 // failure is the failure of a step: its text holds no secret.
@@ -219,7 +226,9 @@ func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Eve
 		return event, err
 	}
 	h := e.Facts.Host
+	event.Key = filling.Key()
 	if met, err := built.Check(ctx, h); err != nil || met == step.Met {
+		event.Content = contentOf(h, built)
 		return event, err
 	}
 	if err := e.Journal.Append(journal.Event{Event: journal.Begun, Step: item.ID, Digest: item.Digest}, false); err != nil {
@@ -244,7 +253,17 @@ func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Eve
 	if creator, ok := built.(step.Creator); ok {
 		event.Created = creator.Created()
 	}
+	event.Content = contentOf(h, built)
 	return event, err
+}
+
+// contentOf identifies what the file holds that a step wrote, "" where it wrote none.
+func contentOf(h *host.Host, built step.Step) string {
+	writer, ok := built.(step.Rewriter)
+	if !ok {
+		return ""
+	}
+	return step.ContentOf(h, writer.Target())
 }
 
 // takeUp takes up what a step captured, and makes the secrets that waited for it.

@@ -1,9 +1,11 @@
 package facts
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
@@ -56,13 +58,45 @@ func (f *Facts) SaveAnswers() error {
 	return state.Write(f.Host.Files, state.Answers, f.Answers)
 }
 
-// RememberAnswers keeps the answers as those that were applied.
+// RememberAnswers keeps the answers as those that were applied. Others may have been given meanwhile: they stay.
 func (f *Facts) RememberAnswers() error {
-	if f.Answers.Applied != nil && f.Answers.areApplied() {
-		return nil
+	applied := maps.Clone(f.Answers.Values)
+	return f.Answering(func() error {
+		if f.Answers.Applied != nil && maps.Equal(f.Answers.Applied, applied) {
+			return nil
+		}
+		f.Answers.Applied = applied
+		return f.SaveAnswers()
+	})
+}
+
+// answeringWithin is how long one who changes the answers waits for another.
+const answeringWithin = 10 * time.Second
+
+// Answering changes the answers while no other process can, beginning with those that are there.
+func (f *Facts) Answering(change func() error) error {
+	if err := state.MakeDirectory(f.Host.Files); err != nil {
+		return err
 	}
-	f.Answers.Applied = maps.Clone(f.Answers.Values)
-	return f.SaveAnswers()
+	lock, err := f.Host.Files.LockWithin(state.AnswersLock, answeringWithin)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := f.Store.Reload(); err != nil {
+		return err
+	}
+	if f.Answers, err = readAnswers(f.Host.Files); err != nil {
+		return err
+	}
+	return change()
+}
+
+// AnswersWait reports, from small files and without the manifest, whether answers are there that were not applied yet.
+func AnswersWait(files *host.Root) bool {
+	a, err := readAnswers(files)
+	return err != nil || !files.Missing(state.Apply) || a.Applied != nil && a.Choice == Ready && !a.areApplied() ||
+		a.Choice == "" && a.Applied == nil && files.Exists(state.GivenAnswers)
 }
 
 // Answer is the answer to a question so far.
@@ -84,13 +118,10 @@ func (f *Facts) SetAnswer(q manifest.Question, value string) error {
 		f.Redact.AddStore(f.Store)
 		return nil
 	}
-	fresh, err := readAnswers(f.Host.Files) // another terminal may have answered since
-	if err != nil {
-		return err
-	}
-	f.Answers = fresh
-	f.Answers.Values[q.Name] = value
-	return f.SaveAnswers()
+	return f.Answering(func() error { // another terminal may have answered since
+		f.Answers.Values[q.Name] = value
+		return f.SaveAnswers()
+	})
 }
 
 // Generated reports whether the answer to a question was generated.
@@ -118,6 +149,25 @@ func (f *Facts) ForgetAnswers() error {
 	}
 	f.Answers = Answers{Values: map[string]string{}, Applied: f.Answers.Applied}
 	return f.SaveAnswers()
+}
+
+// ForgetUnasked takes away the answers to questions that do not apply any more, because another answer changed.
+func (f *Facts) ForgetUnasked(ctx context.Context) error {
+	if f.Manifest.FirstLogin == nil {
+		return nil
+	}
+	for _, q := range f.Manifest.FirstLogin.Questions {
+		if asked, err := f.Asked(ctx, q); err != nil || asked {
+			continue
+		}
+		delete(f.Answers.Values, q.Name)
+		if q.Hidden() {
+			if err := f.Store.ForgetAnswer(q.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // answerData is the answers as templates see them: what was not asked or not answered is empty, false or 0.

@@ -60,6 +60,9 @@ func (f *Facts) Database() (database.Connection, bool) {
 		return database.Connection{}, false
 	case f.then != nil:
 		return *f.then, true
+	case (f.Awaited != "" || f.Unusable != nil) && f.known.Applied != nil:
+		// What everything was made for goes on being used, as long as the credentials cannot be.
+		return f.known.Applied.connection(), true
 	case f.Managed == nil && spec.Local != nil && f.Awaited == "":
 		return database.LocalConnection(spec.Engine[0], database.AccountOf(spec.Local, f.Store)), true
 	case f.Managed == nil:
@@ -83,7 +86,7 @@ func (f *Facts) HasRole() bool {
 // use now.
 func (f *Facts) DatabaseChanged() bool {
 	now, ok := f.Database()
-	if !ok || f.Unusable != nil {
+	if !ok || f.Unusable != nil || f.Awaited != "" {
 		return false
 	}
 	return f.known.Applied == nil || *applied(now) != *f.known.Applied

@@ -54,28 +54,27 @@ func Gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metad
 	if f.Store, err = secret.Open(h.Files); err != nil {
 		return nil, err
 	}
-	f.Redact.AddStore(f.Store)
-	if f.made, err = readMade(h.Files); err != nil {
-		return nil, err
-	}
-	if f.known, err = readKnownDatabase(h.Files); err != nil {
-		return nil, err
-	}
-	if f.Answers, err = readAnswers(h.Files); err != nil {
-		return nil, err
-	}
-	f.Unusable = f.findDatabase()
-	return f, nil
+	return f, f.Refresh()
 }
 
-// Refresh takes up the secrets and answers that other processes made since the facts were gathered.
+// Refresh takes up what other processes changed since the facts were gathered: secrets, answers, records and the database.
 func (f *Facts) Refresh() (err error) {
 	if err := f.Store.Reload(); err != nil {
 		return err
 	}
 	f.Redact.AddStore(f.Store)
-	f.Answers, err = readAnswers(f.Host.Files)
-	return err
+	if err := f.readRecords(); err != nil {
+		return err
+	}
+	if f.known, err = readKnownDatabase(f.Host.Files); err != nil {
+		return err
+	}
+	if f.Answers, err = readAnswers(f.Host.Files); err != nil {
+		return err
+	}
+	f.Managed, f.Keystore, f.Awaited = nil, nil, ""
+	f.Unusable = f.findDatabase()
+	return nil
 }
 
 // data is what templates see. Asked is called with the name of each secret whose text is asked for.
@@ -141,7 +140,7 @@ func (f *Facts) Remember() error {
 	if err := state.Write(f.Host.Files, state.Droplet, f.Droplet); err != nil {
 		return err
 	}
-	if now, ok := f.Database(); ok {
+	if now, ok := f.Database(); ok && f.Awaited == "" && f.Unusable == nil {
 		f.known.Applied = applied(now)
 		if err := f.rememberDatabase(); err != nil {
 			return err

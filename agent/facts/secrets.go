@@ -3,24 +3,49 @@ package facts
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
-	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/state"
 )
 
-// readMade are the names of the secrets that the records of this Droplet say were made.
-func readMade(files *host.Root) (made []string, err error) {
+// readRecords takes up which secrets were made, and how the steps ended that have a name, by the records of this Droplet.
+func (f *Facts) readRecords() error {
+	f.made, f.Steps = nil, map[string]journal.StepState{}
 	for _, path := range []string{state.Journal, state.LoginJournal} {
-		record, err := journal.Read(files, path)
+		record, err := journal.Read(f.Host.Files, path)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		made = append(made, record.Made...)
+		f.made = append(f.made, record.Made...)
+		maps.Copy(f.Steps, record.StepStates())
 	}
-	return made, nil
+	return nil
+}
+
+// Outdated are the secrets whose description says something else with the facts of now than with those of before: a
+// certificate for another address, a token with another claim.
+func (f *Facts) Outdated(ctx context.Context, before *Facts) (names []string) {
+	for _, name := range f.Store.Names() {
+		spec := f.Manifest.Secrets[name]
+		if spec == nil || slices.Contains(f.Store.Changing(), name) {
+			continue
+		}
+		then, now := before.Filling(ctx), f.Filling(ctx)
+		for _, template := range spec.Templates() {
+			_, thenErr := then.Text(template)
+			_, nowErr := now.Text(template)
+			if thenErr != nil || nowErr != nil {
+				continue // it could not have been made from that
+			}
+		}
+		if then.Key() != now.Key() {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Ensure makes the secrets that can be made now and are not there. What was made once is never made again: where the

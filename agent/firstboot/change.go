@@ -31,7 +31,8 @@ func follow(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Ph
 	if record.Droplet != f.Droplet.ID {
 		event.Event, changed = journal.Cloned, true
 	}
-	if changed {
+	if changed || !f.Host.Files.Missing(state.Changing) { // a change that was cut off may have been taken back since
+
 		if event.Message, err = change(ctx, f, before, j, record); err != nil {
 			return troubled(ctx, f, j, err)
 		}
@@ -73,6 +74,13 @@ func change(ctx context.Context, f, before *facts.Facts, j *journal.Journal, rec
 		}
 		defer work.Login.Close()
 	}
+	if outdated := f.Outdated(ctx, before); len(outdated) > 0 {
+		if err := f.Store.Replace(f.Manifest, f.Dependents(outdated), answered(f), f.Host.Now(), f.FillSecret(ctx)); err != nil {
+			return "", err
+		}
+		f.Redact.AddStore(f.Store)
+		before.Store = f.Store.Before()
+	}
 	report, err := work.Run(ctx)
 	if err != nil {
 		return "", err
@@ -81,8 +89,15 @@ func change(ctx context.Context, f, before *facts.Facts, j *journal.Journal, rec
 		if err := f.RememberAnswers(); err != nil {
 			return "", err
 		}
+		if err := work.Login.Append(journal.Event{Event: journal.Renewed}, true); err != nil {
+			return "", err
+		}
 	}
-	return strings.Join(append(causes(f, before, record), fmt.Sprintf("%d steps were done again", len(report.Renewed))), "; "), nil
+	said := append(causes(f, before, record), fmt.Sprintf("%d steps were done again", len(report.Renewed)))
+	if len(report.Left) > 0 {
+		said = append(said, "left as they are: "+strings.Join(report.Left, ", "))
+	}
+	return strings.Join(said, "; "), nil
 }
 
 // causes say what changed.
@@ -147,6 +162,8 @@ func cannotRotate(f *facts.Facts, name string) (message, hint string) {
 	case !f.Store.Has(name):
 		return "is not made yet", "finish the setup first; see: oneclick-agent status"
 	case spec == nil:
+	case (f.Unusable != nil || f.Awaited != "") && isAccount(f, name):
+		return "is the password of the database, whose credentials cannot be used now", "see: oneclick-agent database test"
 	case f.Managed == nil && spec.Local != nil && spec.Local.Password == name && (spec.Engine[0] == "valkey" || spec.Engine[0] == "mongodb"):
 		return "is the password of this Droplet's own " + spec.Engine[0] + " server, which only its user can change", "change it there"
 	case f.HasRole() && spec.Role.Password == name && f.Host.Files.Missing(database.CredentialsPath):
@@ -154,6 +171,12 @@ func cannotRotate(f *facts.Facts, name string) (message, hint string) {
 			"write the cluster's credentials into " + database.CredentialsPath
 	}
 	return "", ""
+}
+
+// isAccount reports whether a secret is the password of an account of the database.
+func isAccount(f *facts.Facts, name string) bool {
+	spec := f.Manifest.Database
+	return spec.Local != nil && spec.Local.Password == name || spec.Role != nil && spec.Role.Password == name
 }
 
 // Rotate gives secrets new values, and everything computed from them, and does again every step that uses one of them.
@@ -175,6 +198,11 @@ func Rotate(ctx context.Context, f *facts.Facts, names []string) (journal.Phase,
 }
 
 func rotate(ctx context.Context, f *facts.Facts, j *journal.Journal, names []string) (journal.Phase, error) {
+	if record := j.State(); record.Droplet != f.Droplet.ID { // a copy is taken over first, so that this rotation can end it
+		if phase, err := follow(ctx, f, j); err != nil {
+			return phase, err
+		}
+	}
 	if begun := f.Store.Changing(); len(begun) > 0 { // of a rotation that was cut off
 		phase, err := follow(ctx, f, j)
 		if err != nil {

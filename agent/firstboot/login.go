@@ -126,6 +126,11 @@ func ForgetLogin(ctx context.Context, f *facts.Facts) error {
 
 // Decide keeps the customer's choice, durably. Never takes the offer out of root's .bashrc.
 func Decide(f *facts.Facts, choice facts.Choice) error {
+	if choice == facts.Ready {
+		if err := f.ForgetUnasked(context.Background()); err != nil {
+			return err
+		}
+	}
 	if choice != facts.Ready { // the mark first: without it nothing is applied by itself
 		if err := f.Host.Files.Remove(state.Apply); err != nil {
 			return err

@@ -104,7 +104,7 @@ var names = []string{"/a", "/b", "/d/a", "/d/b", "/d/e/a", "/d/e/f/b", "/g/h/a",
 // randomStep is one step of any file kind, or a command, with its target and with a file that is there or that an earlier
 // step may have made.
 func randomStep(r *rand.Rand, number int, target, other string) generated {
-	text := fmt.Sprintf("text %d\n", number)
+	text := fmt.Sprintf("TEXT=%d\n", number)
 	var g generated
 	switch r.IntN(8) {
 	case 0, 1:
@@ -159,13 +159,13 @@ func randomStep(r *rand.Rand, number int, target, other string) generated {
 	case 6:
 		g = generated{"remove: " + target, func(s *sequential) error { return os.RemoveAll(s.path(target)) }, false, true}
 	default:
-		g = generated{fmt.Sprintf("run: [/usr/bin/tool, append, %s, %d]", target, number), func(s *sequential) error {
-			s.commands = append(s.commands, fmt.Sprintf("append %s %d", target, number))
+		g = generated{fmt.Sprintf("run: [/usr/bin/tool, append, %s, L%d=1]", target, number), func(s *sequential) error {
+			s.commands = append(s.commands, fmt.Sprintf("append %s L%d=1", target, number))
 			content, err := s.get(target)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			return s.put(target, content+fmt.Sprintf("%d\n", number))
+			return s.put(target, content+fmt.Sprintf("L%d=1\n", number))
 		}, false, true}
 	}
 	return g
@@ -219,7 +219,7 @@ func compareOrders(t *testing.T, tool string, seed uint64, compared *atomic.Int6
 		fmt.Fprintf(&manifest, "  - {%s, optional: %v%s, tries: 1}\n", g.yaml, g.optional, when)
 		steps = append(steps, g)
 	}
-	base := map[string]string{"/a": "K0=base\n", "/d/a": "base\n", "/g/h/b": "K1=base\n"}
+	base := map[string]string{"/a": "K0=base\n", "/d/a": "BASE=1\n", "/g/h/b": "K1=base\n"}
 	root := newTree(t, accounts, base, map[string]string{state.Manifest: manifest.String()})
 	if !readable(t, root) {
 		return // two steps for one path, which lint refuses

@@ -17,13 +17,15 @@ func Preset(ctx context.Context, f *facts.Facts) {
 		return
 	}
 	record, err := journal.Read(f.Host.Files, state.LoginJournal)
-	if err != nil || record.Phase != journal.Fresh || f.Answers.Choice == facts.Never {
+	if err != nil || f.Answers.Choice == facts.Never {
 		return
 	}
-	if f.Answers.Choice != facts.Ready {
-		if !f.Host.Files.Exists(state.GivenAnswers) || !takePreset(ctx, f) {
-			return
-		}
+	switch {
+	case !f.Host.Files.Missing(state.Apply): // they were to be applied, and the power went
+	case record.Phase != journal.Fresh:
+		return
+	case f.Answers.Choice != facts.Ready && (!f.Host.Files.Exists(state.GivenAnswers) || !takePreset(ctx, f)):
+		return
 	}
 	phase, err := firstboot.ApplyAnswers(ctx, f)
 	line := "first login: " + string(phase)
@@ -38,17 +40,33 @@ func takePreset(ctx context.Context, f *facts.Facts) bool {
 	if err := FromEnvironment(f); err != nil {
 		f.Host.Report("warning: " + err.Error())
 	}
-	complete, err := Read(ctx, f, state.GivenAnswers, false)
+	complete, err := take(ctx, f, state.GivenAnswers, false)
 	if err != nil {
 		f.Host.Report("warning: the answers given in advance are not used: " + err.Error())
-		return false
 	}
-	if !complete {
-		return false
+	return err == nil && complete
+}
+
+// TakeAnswers takes the answers of a file, and those of /etc/environment, as the customer's decision. Every question that applies
+// must have its answer.
+func TakeAnswers(ctx context.Context, f *facts.Facts, file string) error {
+	if err := TakeCA(f.Host, file); err != nil {
+		return err
 	}
-	if err := firstboot.Decide(f, facts.Ready); err != nil {
-		f.Host.Report("warning: " + err.Error())
-		return false
+	if err := FromEnvironment(f); err != nil {
+		return err
 	}
-	return true
+	_, err := take(ctx, f, file, true)
+	return err
+}
+
+// take keeps the answers of a file, all in one while no other process can, and decides to apply them where they are complete.
+func take(ctx context.Context, f *facts.Facts, file string, all bool) (complete bool, err error) {
+	err = f.Answering(func() error {
+		if complete, err = Read(ctx, f, file, all); err != nil || !complete {
+			return err
+		}
+		return firstboot.Decide(f, facts.Ready)
+	})
+	return complete, err
 }

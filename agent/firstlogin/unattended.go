@@ -122,6 +122,9 @@ func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (st
 		}
 		return "", false
 	}
+	if _, answered := r.setup.Answer(q); given.Value == "" && q.Generate && answered {
+		return "", false // it was generated before
+	}
 	if given.Value == "" && q.Generate {
 		value, err := secret.Random()
 		return value, err == nil

@@ -54,6 +54,11 @@ type Event struct {
 	Address string    `json:"address,omitempty"`
 	Step    string    `json:"step,omitempty"`
 	Digest  string    `json:"digest,omitempty"`
+	// Name is what later conditions call the step, Key identifies everything that it was made from, and Content the
+	// file that it wrote.
+	Name    string    `json:"name,omitempty"`
+	Key     string    `json:"key,omitempty"`
+	Content string    `json:"content,omitempty"`
 	Created bool      `json:"created,omitempty"`
 	Seconds float64   `json:"seconds,omitempty"`
 	Message string    `json:"message,omitempty"`

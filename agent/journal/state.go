@@ -69,6 +69,9 @@ type Step struct {
 	Seconds float64
 	// Created tells that what the step made was not there before.
 	Created bool
+	// Name is what later conditions call it. Key identifies everything that it was last made from, and Content the file
+	// that it wrote; "" where that is not known.
+	Name, Key, Content string
 }
 
 func (s State) clone() State {
@@ -90,6 +93,17 @@ func (s *State) Step(id string) (Step, bool) {
 func (s *State) IsDone(id, digest string) bool {
 	step, ok := s.Step(id)
 	return ok && s.digests[id] == digest && step.State == StepDone
+}
+
+// StepStates is how the steps that have a name stand, by name.
+func (s *State) StepStates() map[string]StepState {
+	ended := map[string]StepState{}
+	for _, step := range s.Steps {
+		if step.Name != "" {
+			ended[step.Name] = step.State
+		}
+	}
+	return ended
 }
 
 // IsOver reports whether a run has nothing more to do for the step with this digest: it is done, did not apply, or was
@@ -187,6 +201,12 @@ func (s *State) addStep(e Event, state StepState) {
 	step := &s.Steps[i]
 	step.State, step.Message = state, e.Message
 	step.Created = step.Created || e.Created
+	if e.Name != "" {
+		step.Name = e.Name
+	}
+	if e.Event == Accomplished {
+		step.Key, step.Content = e.Key, e.Content
+	}
 	if e.Event == Begun {
 		step.Began = e.Time
 	}

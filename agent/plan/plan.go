@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type Item struct {
 	Tries int
 	// Effects are what it touches.
 	Effects manifest.Effects
+	// Looks tells that its templates ask how other steps ended, so that those must have ended.
+	Looks bool
 	// Always tells that an earlier run does not count: the step's own check decides, because what it writes comes
 	// from outside and may have changed since.
 	Always bool
@@ -74,11 +77,16 @@ func fromManifest(preview manifest.Preview, steps []manifest.Step) (items []Item
 		items = append(items, Item{
 			ID: s.Key + " " + s.Spec.Subject(preview), Digest: s.Digest, Path: s.Path, Name: s.Name, Title: s.Title, Summary: s.Spec.Summary(preview),
 			When: s.When, Optional: s.Optional, Within: cmp.Or(s.Within.Duration(), traits.Within), Tries: cmp.Or(s.Tries, traits.Tries),
-			Effects: s.Spec.Effects(), Terminal: traits.Terminal,
+			Effects: s.Spec.Effects(), Terminal: traits.Terminal, Looks: looks(s),
 			Build: func(filling *facts.Filling) (step.Step, error) { return kind.Build(s.Spec, filling) },
 		})
 	}
 	return items
+}
+
+// looks reports whether a template of the step asks how another one ended.
+func looks(s *manifest.Step) bool {
+	return slices.ContainsFunc(s.Templates(), func(t manifest.Template) bool { return strings.Contains(t.Text, ".steps") })
 }
 
 // named makes the items' names differ.
@@ -117,7 +125,7 @@ type Touched struct{ Reads, Writes []string }
 // Touches fills in what the item touches. Alone tells that nothing may run beside it: it acts, or has a condition, which
 // may depend on anything.
 func (i Item) Touches(filling *facts.Filling) (touched Touched, alone bool, err error) {
-	if i.Acts() || !i.When.IsZero() {
+	if i.Acts() || i.Looks || !i.When.IsZero() {
 		return Touched{}, true, nil
 	}
 	f := filling.Facts()

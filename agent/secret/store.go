@@ -252,7 +252,8 @@ type filled struct {
 func (s *Store) Replace(m *manifest.Manifest, names []string, answered bool, now time.Time, fill Fill) error {
 	return s.change(func() error {
 		for _, name := range names {
-			if fields, ok := s.secrets[name]; ok {
+			// What is made from answers that are not there cannot be made again now, and stays.
+			if fields, ok := s.secrets[name]; ok && (answered || !m.NeedsAnswers(name)) {
 				s.previous[name] = fields
 				delete(s.secrets, name)
 			}

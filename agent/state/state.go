@@ -40,7 +40,8 @@ const (
 	Secrets     = Directory + "/secrets.json"
 	SecretsLock = Directory + "/secrets.lock"
 	// Answers are what the customer said at first login.
-	Answers = Directory + "/answers.json"
+	Answers     = Directory + "/answers.json"
+	AnswersLock = Directory + "/answers.lock"
 	// Droplet is who the Droplet was, and Database what its database was, when everything was last made for them.
 	Droplet  = Directory + "/droplet.json"
 	Database = Directory + "/database.json"

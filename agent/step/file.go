@@ -23,8 +23,7 @@ func newFile(spec *manifest.File, f *facts.Filling) (Step, error) {
 	file := &File{Path: target, Owner: spec.Owner, Mode: (*fs.FileMode)(spec.Mode)}
 	if spec.Copy != "" {
 		file.Content, err = f.Facts().File(spec.Copy)
-		f.Mix(spec.Copy, string(file.Content))
-		return file, err
+		return file, err // what its source holds is no input of its own: whoever wrote that is
 	}
 	content := manifest.Template{}
 	if spec.Content != nil {

@@ -4,6 +4,8 @@ package step
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -43,6 +45,19 @@ type Creator interface{ Created() bool }
 type Rewriter interface {
 	Target() string
 	Rewrite(have []byte) ([]byte, error)
+}
+
+// maxIdentified is the largest file whose content is identified, in bytes.
+const maxIdentified = 16 << 20
+
+// ContentOf identifies what a file holds, "" where that cannot be told.
+func ContentOf(h *host.Host, file string) string {
+	data, err := h.Files.ReadFile(file, maxIdentified)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:12])
 }
 
 // Wait is the error of a step that waits for something outside the Droplet: a database, a file that the platform

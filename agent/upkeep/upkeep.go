@@ -90,7 +90,8 @@ type piece struct {
 	login    bool
 	item     plan.Item
 	was, is  version
-	created  bool // what the step made was not there before
+	created  bool   // what the step made was not there before
+	content  string // identifies the file that the step last wrote, "" where that is not known
 	redo     bool
 	affected bool // something that it is made from changed, whether or not that had to be written again
 }
@@ -111,10 +112,15 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 				p.was = version{} // the facts of before do not suffice, so it cannot have been done with them
 			}
 			succeed(p.is.step, p.was.step)
-			done, _ := record.Step(then[i].ID)
-			p.created = done.Created
-			if done.State == journal.StepDegraded {
-				p.was = version{} // it failed, and may succeed now
+			done, recorded := record.Step(item.ID)
+			if !recorded {
+				done, _ = record.Step(then[i].ID)
+			}
+			p.created, p.content = done.Created, done.Content
+			if done.State != journal.StepDone {
+				p.was = version{} // it did not apply, or failed, and may succeed now
+			} else if done.Key != "" && p.was.applies {
+				p.was.key = done.Key // what it was really made from, where a change before this one was cut off
 			}
 			pieces = append(pieces, p)
 		}

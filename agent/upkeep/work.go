@@ -44,6 +44,10 @@ func (w *work) decide(ctx context.Context, report *Report) error {
 		if !p.is.applies {
 			continue
 		}
+		if p.was.applies && w.isNotRepeated(ctx, p) {
+			w.leave(report, p, "its creates or unless says that it was done")
+			continue
+		}
 		if mine, err := w.stands(ctx, p); err != nil {
 			return err
 		} else if !mine {
@@ -54,6 +58,16 @@ func (w *work) decide(ctx context.Context, report *Report) error {
 		written = append(written, plan.Touched{Writes: p.is.touched.Writes})
 	}
 	return nil
+}
+
+// isNotRepeated reports whether a command would not run again, by its own word.
+func (w *work) isNotRepeated(ctx context.Context, p *piece) bool {
+	run, ok := p.is.step.(*step.Run)
+	if !ok {
+		return false
+	}
+	state, err := run.Check(ctx, w.Now.Host)
+	return err == nil && state == step.Met
 }
 
 // leave names a step that is left as it is.
@@ -83,6 +97,9 @@ func (w *work) stands(ctx context.Context, p *piece) (bool, error) {
 	if !ok {
 		return false, nil
 	}
+	if content := w.lastContent(rewriter.Target()); content != "" && content == step.ContentOf(h, rewriter.Target()) {
+		return true, nil
+	}
 	have, err := h.Files.ReadFile(rewriter.Target(), maxRewritten)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -93,6 +110,16 @@ func (w *work) stands(ctx context.Context, p *piece) (bool, error) {
 	then := func(p *piece) version { return p.was }
 	now := func(p *piece) version { return p.is }
 	return unchanged(have, w.writers(rewriter.Target(), then, nil)) || unchanged(have, w.writers(rewriter.Target(), now, nil)), nil
+}
+
+// lastContent identifies what a file held when the last of the steps had written it that write it.
+func (w *work) lastContent(target string) (content string) {
+	for _, p := range w.pieces {
+		if writer, ok := p.was.step.(step.Rewriter); ok && writer.Target() == target && p.content != "" {
+			content = p.content
+		}
+	}
+	return content
 }
 
 // writers are the steps that decide what a file holds, in their order; only those behind a step, where one is given.

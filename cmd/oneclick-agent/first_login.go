@@ -191,14 +191,11 @@ func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *facts.
 	if err != nil {
 		return a.fail(err)
 	}
-	if _, err := firstlogin.Read(ctx, setup, file, true); err != nil {
+	if err := firstlogin.TakeAnswers(ctx, setup, file); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
 			return exitInput
 		}
-		return a.fail(err)
-	}
-	if err := firstboot.Decide(setup, facts.Ready); err != nil {
 		return a.fail(err)
 	}
 	if !stands.BootComplete {
