@@ -95,7 +95,7 @@ var texts = map[string][]string{
 	"{{ .secrets.two }}":   {"two"},
 	"{{ .database.host }}": {"database"},
 	"{{ .database.url }}":  {"database"},
-	"{{ with .secrets }}{{ .two }}{{ end }} {{ .droplet.name }}": {"two", "droplet"},
+	"{{ with $ }}{{ .secrets.two }}{{ end }} {{ .droplet.name }}": {"two", "droplet"},
 	"{{ if .database.managed }}managed{{ else }}own{{ end }}":    {"database"},
 }
 
