@@ -96,7 +96,7 @@ var texts = map[string][]string{
 	"{{ .database.host }}": {"database"},
 	"{{ .database.url }}":  {"database"},
 	"{{ with $ }}{{ .secrets.two }}{{ end }} {{ .droplet.name }}": {"two", "droplet"},
-	"{{ if .database.managed }}managed{{ else }}own{{ end }}":    {"database"},
+	"{{ if .database.managed }}managed{{ else }}own{{ end }}":     {"database"},
 }
 
 func randomText(r *rand.Rand, login bool) (text string, uses []string) {
