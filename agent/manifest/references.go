@@ -54,7 +54,8 @@ type checker struct {
 	manifest   *Manifest
 	capturedBy map[string]*Step
 	named      map[string]*Step
-	actions    int // how many actions all samples together may still take
+	actions    int  // how many actions all samples together may still take
+	tired      bool // that they took too many was told
 }
 
 // finding is a problem of a template, at a line of its own text.
@@ -107,7 +108,11 @@ func (c *checker) try(t Template, parsed *render.Template) problem.List {
 		held := false
 		data := c.manifest.sample(sample, t, func() { held = true })
 		if c.actions <= 0 {
-			return nil // the templates before took so long that something was said about them
+			if c.tired {
+				return nil
+			}
+			c.tired = true
+			return problem.List{finding(t, 1, 1, "cannot be tried out, because the templates before it take too long", "make their loops shorter")}
 		}
 		allowed := min(c.actions, render.MaxActions/100)
 		_, err := parsed.Execute(context.Background(), data, allowed)
@@ -192,7 +197,7 @@ func (c *checker) secretReference(t Template, parts []string) (message, hint str
 	if !t.scope.inStep() {
 		return "", ""
 	}
-	for _, name := range append([]string{parts[1]}, c.manifest.graph[parts[1]].all...) {
+	for _, name := range append([]string{parts[1]}, sortedKeys(c.manifest.graph[parts[1]].captures)...) {
 		if by := c.capturedBy[name]; by != nil && !by.scope.before(t.scope) {
 			return fmt.Sprintf("the secret %q is captured only by %s, which comes later", name, by.Path), "move this step behind that one"
 		}

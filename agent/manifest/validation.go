@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,7 +86,23 @@ func (d *decoder) command(command Command, at string) {
 	}
 }
 
+// maxPatterns is how large all regular expressions of a manifest may be together, in characters, with what is repeated a
+// counted number of times written out.
+const maxPatterns = 1_000_000
+
+var repetition = pattern.New(`\{[0-9,]*?([0-9]+)\}`)
+
+// regexp compiles a regular expression; nil where it is none.
 func (d *decoder) regexp(text, at string) *regexp.Regexp {
+	repeated := 1
+	for _, match := range repetition().FindAllStringSubmatch(text, -1) {
+		count, _ := strconv.Atoi(match[1])
+		repeated = max(repeated, min(count, maxPatterns))
+	}
+	if d.patterns += len(text) * repeated; d.patterns > maxPatterns {
+		d.report(at, "use * or + in place of a count such as {1000}", "is too large, together with the regular expressions before it")
+		return nil
+	}
 	compiled, err := regexp.Compile(text)
 	if err != nil {
 		d.report(at, "", "is not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
