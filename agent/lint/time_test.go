@@ -12,7 +12,7 @@ const largest = 64 << 10
 
 // patience is how long reading one may take. Under the race detector and beside other tests a second is longer than one of
 // a Droplet, so that the bound here is a generous one: what it is to find grows with the square or worse, and takes minutes.
-const patience = 5 * time.Second
+const patience = 2 * time.Second
 
 // repeated writes lines until a manifest is as large as it may be, or has as many entries in one mapping.
 func repeated(head string, line func(n int) string) string {

@@ -204,8 +204,10 @@ func (m *Manifest) validateConflicts(d *decoder) {
 			if s.Login != login {
 				continue
 			}
+			told := false // one other step is enough to name
 			clash := func(other *Step, what string) {
-				if other.When.IsZero() || s.When.IsZero() || other.When.Text == s.When.Text {
+				if !told && (other.When.IsZero() || s.When.IsZero() || other.When.Text == s.When.Text) {
+					told = true
 					d.report(s.Path, "join the two steps, or give them different conditions with when:", "%s", what+other.Path)
 				}
 			}
@@ -221,6 +223,7 @@ func (m *Manifest) validateConflicts(d *decoder) {
 					clash(other, target+" is edited here and written as a whole by ")
 				}
 				for _, key := range effects.Keys {
+					told = false
 					if other, ok := keys[target+"\x00"+key]; ok {
 						clash(other, fmt.Sprintf("%s of %s is changed already by ", key, target))
 					}
