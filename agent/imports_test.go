@@ -29,7 +29,7 @@ var ours = map[string][]string{
 	"agent/secret":       {"agent/host", "agent/manifest", "agent/pattern", "agent/render", "agent/state"},
 	"agent/database":     {"agent/host", "agent/manifest", "agent/render", "agent/secret", "agent/state"},
 	"agent/facts":        {"agent/database", "agent/droplet", "agent/host", "agent/journal", "agent/manifest", "agent/problem", "agent/render", "agent/secret", "agent/state"},
-	"agent/step":         {"agent/database", "agent/edit", "agent/facts", "agent/host", "agent/manifest", "agent/pattern", "agent/state"},
+	"agent/step":         {"agent/database", "agent/edit", "agent/facts", "agent/host", "agent/manifest", "agent/state"},
 	"agent/plan":         {"agent/database", "agent/facts", "agent/host", "agent/manifest", "agent/state", "agent/step"},
 	"agent/engine":       {"agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/state", "agent/step"},
 	"agent/upkeep":       {"agent/engine", "agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/step"},

@@ -141,6 +141,9 @@ func (e *Engine) runItem(ctx context.Context, number int) error {
 	}
 	began := time.Now()
 	event, err := e.attempt(ctx, item)
+	if err != nil && ctx.Err() != nil {
+		return err // a shutdown, or a person: the step did not fail, and is begun again by the next run
+	}
 	event.Step, event.Name, event.Digest, event.Seconds = item.ID, item.Name, item.Digest, time.Since(began).Seconds()
 	var wait *step.Wait
 	var skip *step.Skip

@@ -46,6 +46,10 @@ func follow(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Ph
 		if err := f.Remember(); err != nil {
 			return journal.Failed, err
 		}
+	} else if record.Trouble != "" { // with a change that was taken back
+		if err := j.Append(event, true); err != nil {
+			return journal.Failed, err
+		}
 	}
 	if err := f.Host.Files.Remove(state.Changing); err != nil {
 		return journal.Failed, err

@@ -88,6 +88,11 @@ func exclusively(ctx context.Context, f *facts.Facts, doing string, do func(*jou
 	if err := state.MakeDirectory(f.Host.Files); err != nil {
 		return err
 	}
+	defer func() { // once the lock is free again: whoever reads the message learns that nobody is at work any more
+		if ctx.Err() != nil {
+			showMessage(f)
+		}
+	}()
 	lock, err := f.Host.Files.Acquire(ctx, state.Lock, host.Wish{Doing: doing, Within: busyWithin, Told: func(holder host.Holder) {
 		f.Host.Report("waiting for " + holder.String())
 	}})
@@ -153,7 +158,9 @@ func begin(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Pha
 		err = f.Remember()
 	}
 	phase, err := finish(ctx, e, err)
-	scheduleRetry(ctx, f, phase == journal.Pending)
+	if ctx.Err() == nil {
+		scheduleRetry(ctx, f, phase == journal.Pending)
+	}
 	return phase, err
 }
 
@@ -163,7 +170,8 @@ func finish(ctx context.Context, e *engine.Engine, cause error) (journal.Phase, 
 		return journal.Failed, cause
 	}
 	if cause != nil && ctx.Err() != nil { // a shutdown, or a person; no fault of the step
-		return journal.Failed, errors.New("it was interrupted; it resumes at the next boot, or now with: oneclick-agent first-boot")
+		return journal.Pending, fmt.Errorf("it was interrupted; it resumes at the next boot, or now with: oneclick-agent %s",
+			map[bool]string{false: "first-boot", true: "first-login"}[e.Answered])
 	}
 	event := journal.Event{Event: journal.Completed}
 	var pending *engine.Pending

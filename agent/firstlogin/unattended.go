@@ -107,8 +107,12 @@ func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (st
 		if _, answered := r.setup.Answer(q); answered {
 			return "", false
 		}
-		value := defaultOf(q)
+		value, err := r.byDefault(ctx, q)
 		switch {
+		case err != nil:
+			r.report(problem.Position{File: r.file}, "", fmt.Sprintf("%s is not answered, and its default cannot be taken: %v", q.Name, err),
+				fmt.Sprintf("add a line for it: %q", q.Ask))
+			return "", false
 		case value != "" || q.Optional:
 			r.defaults = append(r.defaults, q.Name)
 			return value, true
@@ -139,6 +143,19 @@ func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (st
 		return "", false
 	}
 	return value, true
+}
+
+// byDefault is the answer that the manifest proposes, "" for none, where the question takes it.
+func (r *reading) byDefault(ctx context.Context, q manifest.Question) (string, error) {
+	value, err := defaultOf(ctx, r.setup, q)
+	if err != nil || value == "" {
+		return "", err
+	}
+	options, err := Options(ctx, r.setup, q)
+	if err != nil {
+		q.Type = "text"
+	}
+	return Validate(q, value, options)
 }
 
 // keep makes everything durable that was read.

@@ -151,7 +151,7 @@ func (w *Wizard) question(ctx context.Context, q manifest.Question, at, of int) 
 		q.Type = "text"
 	}
 	for {
-		p := w.prompt(q, options, at, of)
+		p := w.prompt(ctx, q, options, at, of)
 		p.Problem = problem
 		answer, err := w.ask(ctx, p)
 		if err != nil {
@@ -193,7 +193,7 @@ func (w *Wizard) stays(ctx context.Context, q manifest.Question, at, of int) (bo
 	if !answered || !q.Hidden() {
 		return false, nil
 	}
-	p := w.prompt(q, nil, at, of)
+	p := w.prompt(ctx, q, nil, at, of)
 	p.Kind, p.Empty, p.Value, p.Check, p.Judge = Choose, "", "keep", nil, nil
 	p.Options = []Option{{Value: "keep", Label: "Keep the one that is set"}, {Value: "other", Label: "Enter another one"}}
 	if answer == "" {
@@ -278,12 +278,12 @@ func (w *Wizard) strength(password string) string {
 }
 
 // prompt is a question as it is shown.
-func (w *Wizard) prompt(q manifest.Question, options []string, at, of int) Prompt {
+func (w *Wizard) prompt(ctx context.Context, q manifest.Question, options []string, at, of int) Prompt {
 	p := Prompt{Title: fmt.Sprintf("%s (%d of %d)", q.Ask, at+1, of), At: at + 1, Of: of, Answered: w.answered(), Help: q.Help, CanGoBack: at > 0}
 	if answer, ok := w.Setup.Answer(q); ok && !q.Hidden() {
 		p.Value = answer
 	} else if !ok {
-		p.Value = defaultOf(q)
+		p.Value, _ = defaultOf(ctx, w.Setup, q) // nothing is proposed where that cannot be told
 	}
 	p.Check = func(entered string) error {
 		if entered == "" && q.Generate {
@@ -321,12 +321,13 @@ const (
 	emptyStays     = "to leave it empty"
 )
 
-// defaultOf is what the manifest fills in.
-func defaultOf(q manifest.Question) string {
+// defaultOf is what the manifest proposes as the answer, with what is known so far filled in; "" for nothing.
+func defaultOf(ctx context.Context, s *facts.Facts, q manifest.Question) (string, error) {
 	if q.Default == nil || q.Default.Any == nil {
-		return ""
+		return "", nil
 	}
-	return fmt.Sprint(q.Default.Any)
+	value, err := q.Default.Fill(s.Filling(ctx).Text)
+	return fmt.Sprint(value), err
 }
 
 // Options are the choices of a question: the manifest's, or what a command of it prints, one a line.

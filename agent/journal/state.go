@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -72,6 +73,8 @@ type Step struct {
 	// Name is what later conditions call it. Key identifies everything that it was last made from, and Content the file
 	// that it wrote; "" where that is not known.
 	Name, Key, Content string
+	// before is how the step stood before a change of a complete setup tried it again.
+	before StepState
 }
 
 func (s State) clone() State {
@@ -134,14 +137,13 @@ func (s *State) add(e Event) {
 	case Started:
 		s.start(e)
 	case Cloned:
-		s.ClonedFrom, s.Droplet, s.Address = s.Droplet, e.Droplet, e.Address
-		s.Began, s.Ended, s.Trouble = e.Time, e.Time, ""
+		s.ClonedFrom, s.Droplet, s.Address, s.Began = s.Droplet, e.Droplet, e.Address, e.Time
+		s.settle(e)
 	case Renewed:
-		s.Ended, s.Trouble = e.Time, ""
-		s.judge()
+		s.settle(e)
 	case Rotated:
-		s.Ended, s.ClonedFrom, s.Trouble = e.Time, "", ""
-		s.judge()
+		s.ClonedFrom = ""
+		s.settle(e)
 	case Troubled:
 		s.Ended, s.Trouble, s.Next = e.Time, e.Message, e.Next
 	case Made:
@@ -181,6 +183,17 @@ func (s *State) start(e Event) {
 	s.Phase, s.Droplet, s.Address, s.Next = Running, e.Droplet, e.Address, time.Time{}
 }
 
+// settle ends a change of a complete setup. A step that failed in it and was not needed in the end stands as it stood.
+func (s *State) settle(e Event) {
+	for i := range s.Steps {
+		if step := &s.Steps[i]; step.State == StepFailed || step.State == StepRunning {
+			step.State, step.Message = cmp.Or(step.before, StepWaiting), ""
+		}
+	}
+	s.Ended, s.Trouble = e.Time, ""
+	s.judge()
+}
+
 // judge tells a complete setup from one with something optional missing.
 func (s *State) judge() {
 	if !s.Phase.Complete() {
@@ -199,6 +212,9 @@ func (s *State) addStep(e Event, state StepState) {
 		s.Steps = append(s.Steps, Step{ID: e.Step})
 	}
 	step := &s.Steps[i]
+	if s.Phase.Complete() && step.State != StepFailed && step.State != StepRunning {
+		step.before = step.State
+	}
 	step.State, step.Message = state, e.Message
 	step.Created = step.Created || e.Created
 	if e.Name != "" {

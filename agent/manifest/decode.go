@@ -56,6 +56,8 @@ type decoder struct {
 	kinds    []namedKind
 	problems problem.List
 	aliases  int
+	// patterns is how large the regular expressions so far are together.
+	patterns int
 	// scope is the part of the manifest that is being read, and holders are what its templates are added to.
 	scope   scope
 	holders []*holder

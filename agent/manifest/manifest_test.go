@@ -117,6 +117,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"a broken template", "motd: '{{ .url'\n", `app.yaml:3:7: motd: cannot read this template: unclosed action`},
 		{"an unknown function", "motd: '{{ sheel .url }}'\n", `app.yaml:3:7: motd: cannot read this template: function "sheel" not defined`},
 		{"an unanchored pattern", "first_boot:\n- {edit: /a, line: {match: x, set: y}}\n", `app.yaml:4:28: first_boot[0].line.match: must be anchored, so that it cannot match in the middle of another line`},
+		{"a question named like a secret", "secrets: {admin: {}}\nfirst_login: {questions: [{name: admin, ask: A, type: password}]}\n",
+			`app.yaml:4:34: first_login.questions[0].name: there is a secret of the name "admin" too, and both stand in /root/.digitalocean_passwords by it`},
 		{"a misspelled kind", "first_boot:\n- {flie: /a, content: x}\n", `app.yaml:4:4: first_boot[0]: unknown key "flie"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -54,7 +54,12 @@ type checker struct {
 	manifest   *Manifest
 	capturedBy map[string]*Step
 	named      map[string]*Step
-	actions    int // how many actions all samples together may still take
+	actions    int  // how many actions all samples together may still take
+	tired      bool // that they took too many was told
+	// data is what templates are tried out with, by situation; held tells that the text of a secret was asked for.
+	data        map[situation]map[string]any
+	held        bool
+	secretNames []string
 }
 
 // finding is a problem of a template, at a line of its own text.
@@ -104,15 +109,18 @@ func (c *checker) try(t Template, parsed *render.Template) problem.List {
 	failures := 0
 	var last error
 	for _, sample := range samples {
-		held := false
-		data := c.manifest.sample(sample, t, func() { held = true })
+		data := c.sample(sample, t)
 		if c.actions <= 0 {
-			return nil // the templates before took so long that something was said about them
+			if c.tired {
+				return nil
+			}
+			c.tired = true
+			return problem.List{finding(t, 1, 1, "cannot be tried out, because the templates before it take too long", "make their loops shorter")}
 		}
 		allowed := min(c.actions, render.MaxActions/100)
 		_, err := parsed.Execute(context.Background(), data, allowed)
 		c.actions -= allowed - max(0, parsed.Actions())
-		if reason, hint := t.For.Refusal(); held && reason != "" {
+		if reason, hint := t.For.Refusal(); c.held && reason != "" {
 			return problem.List{finding(t, 1, 1, reason, hint)}
 		}
 		var failed *render.SyntaxError
@@ -129,6 +137,20 @@ func (c *checker) try(t Template, parsed *render.Template) problem.List {
 		return problem.List{finding(t, 1, 1, "cannot be filled in: "+last.Error(), "")}
 	}
 	return nil
+}
+
+// sample is what a template is tried out with in a situation.
+func (c *checker) sample(s situation, t Template) map[string]any {
+	if c.held = false; t.tries() {
+		return c.manifest.sample(s, t, func() { c.held = true })
+	}
+	if c.data == nil {
+		c.data = map[situation]map[string]any{}
+	}
+	if c.data[s] == nil {
+		c.data[s] = c.manifest.sample(s, t, func() { c.held = true })
+	}
+	return c.data[s]
 }
 
 func (c *checker) reference(t Template, reference render.Reference) (message, hint string) {
@@ -169,7 +191,10 @@ func (c *checker) reference(t Template, reference render.Reference) (message, hi
 }
 
 func (c *checker) secretReference(t Template, parts []string) (message, hint string) {
-	names := sortedKeys(c.manifest.Secrets)
+	if c.secretNames == nil {
+		c.secretNames = sortedKeys(c.manifest.Secrets)
+	}
+	names := c.secretNames
 	if len(parts) < 2 {
 		return "secrets needs a name behind it", problem.DidYouMean("", names)
 	}
@@ -192,7 +217,7 @@ func (c *checker) secretReference(t Template, parts []string) (message, hint str
 	if !t.scope.inStep() {
 		return "", ""
 	}
-	for _, name := range append([]string{parts[1]}, c.manifest.graph[parts[1]].all...) {
+	for _, name := range append([]string{parts[1]}, sortedKeys(c.manifest.graph[parts[1]].captures)...) {
 		if by := c.capturedBy[name]; by != nil && !by.scope.before(t.scope) {
 			return fmt.Sprintf("the secret %q is captured only by %s, which comes later", name, by.Path), "move this step behind that one"
 		}
@@ -287,7 +312,8 @@ func (m *Manifest) HoldsSecret(templates ...Template) bool {
 			if held {
 				return true
 			}
-			parsed.Execute(context.Background(), m.sample(sample, t, func() { held = true }), render.MaxActions/100)
+			parsed.Execute(context.Background(), c.sample(sample, t), render.MaxActions/100)
+			held = c.held
 		}
 		if held {
 			return true

@@ -8,7 +8,7 @@ import (
 
 // maxSampleActions is how many actions the templates of one manifest may take together while they are tried out, so that
 // reading a manifest ends soon whatever it says.
-const maxSampleActions = 2_000_000
+const maxSampleActions = 500_000
 
 // situation is one of those that a Droplet can be in.
 type situation struct{ managed, answered bool }

@@ -1,14 +1,17 @@
 package manifest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
 
 // secretNeeds is what must be there before a secret can be made.
 type secretNeeds struct {
-	// direct are the secrets that it names itself; all are those, and what they need in turn.
-	direct, all []string
+	// direct are the secrets that it names itself; captures are those that a command fills, among these and among what they
+	// need in turn.
+	direct   []string
+	captures map[string]bool
 	// answers and captured tell whether it waits for the answers of first login, or for what a command prints.
 	answers, captured bool
 }
@@ -35,12 +38,10 @@ func (m *Manifest) link() (cycles map[string][]string) {
 		needs := spec.needs()
 		for _, other := range needs.direct {
 			below := visit(other)
-			needs.all = append(needs.all, other)
-			for _, deeper := range below.all {
-				if !slices.Contains(needs.all, deeper) {
-					needs.all = append(needs.all, deeper)
-				}
+			if spec := m.Secrets[other]; spec != nil && spec.Captured {
+				needs.captures[other] = true
 			}
+			maps.Copy(needs.captures, below.captures)
 			needs.answers, needs.captured = needs.answers || below.answers, needs.captured || below.captured
 		}
 		trail = trail[:len(trail)-1]
@@ -55,7 +56,7 @@ func (m *Manifest) link() (cycles map[string][]string) {
 
 // needs is what a secret's own description names.
 func (s *Secret) needs() secretNeeds {
-	needs := secretNeeds{captured: s.Captured}
+	needs := secretNeeds{captured: s.Captured, captures: map[string]bool{}}
 	add := func(name string) {
 		if name != "" && !slices.Contains(needs.direct, name) {
 			needs.direct = append(needs.direct, name)

@@ -157,17 +157,24 @@ func (m *Manifest) validateQuestions(d *decoder) {
 
 // validateDefault wants an answer that the question itself would take.
 func (m *Manifest) validateDefault(d *decoder, q Question, at string) {
-	if q.Default == nil {
+	if q.Default == nil || q.Default.Any == nil {
 		return
 	}
 	text := q.Default.Text()
+	switch q.Default.Any.(type) {
+	case []any, map[string]any:
+		d.report(at, "", "must be a single value")
+		return
+	}
 	switch {
 	case strings.Contains(text, "{{"):
 	case q.Type == "choice" && len(q.Options) > 0 && !slices.Contains(q.Options, text):
 		d.report(at, problem.DidYouMean(text, q.Options), "is not one of the options: %q", text)
 	case q.Type == "number":
-		if _, err := strconv.Atoi(text); err != nil {
+		if number, err := strconv.Atoi(text); err != nil {
 			d.report(at, "", "is not a whole number: %q", text)
+		} else if number < q.Min || q.Max > 0 && number > q.Max {
+			d.report(at, "", "is not between min and max: %d", number)
 		}
 	case q.Type == "confirm" && text != "true" && text != "false":
 		d.report(at, "write true or false", "is neither true nor false: %q", text)

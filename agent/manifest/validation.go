@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,7 +86,23 @@ func (d *decoder) command(command Command, at string) {
 	}
 }
 
+// maxPatterns is how large all regular expressions of a manifest may be together, in characters, with what is repeated a
+// counted number of times written out.
+const maxPatterns = 1_000_000
+
+var repetition = pattern.New(`\{[0-9,]*?([0-9]+)\}`)
+
+// regexp compiles a regular expression; nil where it is none.
 func (d *decoder) regexp(text, at string) *regexp.Regexp {
+	repeated := 1
+	for _, match := range repetition().FindAllStringSubmatch(text, -1) {
+		count, _ := strconv.Atoi(match[1])
+		repeated = max(repeated, min(count, maxPatterns))
+	}
+	if d.patterns += len(text) * repeated; d.patterns > maxPatterns {
+		d.report(at, "use * or + in place of a count such as {1000}", "is too large, together with the regular expressions before it")
+		return nil
+	}
 	compiled, err := regexp.Compile(text)
 	if err != nil {
 		d.report(at, "", "is not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
@@ -187,8 +204,10 @@ func (m *Manifest) validateConflicts(d *decoder) {
 			if s.Login != login {
 				continue
 			}
+			told := false // one other step is enough to name
 			clash := func(other *Step, what string) {
-				if other.When.IsZero() || s.When.IsZero() || other.When.Text == s.When.Text {
+				if !told && (other.When.IsZero() || s.When.IsZero() || other.When.Text == s.When.Text) {
+					told = true
 					d.report(s.Path, "join the two steps, or give them different conditions with when:", "%s", what+other.Path)
 				}
 			}
@@ -204,6 +223,7 @@ func (m *Manifest) validateConflicts(d *decoder) {
 					clash(other, target+" is edited here and written as a whole by ")
 				}
 				for _, key := range effects.Keys {
+					told = false
 					if other, ok := keys[target+"\x00"+key]; ok {
 						clash(other, fmt.Sprintf("%s of %s is changed already by ", key, target))
 					}

@@ -129,6 +129,9 @@ func isDirectionOverride(r rune) bool {
 
 // Nearest returns the candidate that was probably meant by word, or "" when none is near.
 func Nearest(word string, candidates []string) string {
+	if len(candidates) > mostCompared {
+		return ""
+	}
 	best, bestDistance := "", len(word)/3+2
 	for _, candidate := range candidates {
 		if d := distance(strings.ToLower(word), strings.ToLower(candidate)); d < bestDistance {
@@ -138,12 +141,15 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
+// mostCompared is how many candidates are looked at for a hint: among more, comparing takes longer than the hint is worth.
+const mostCompared = 300
+
 // DidYouMean is a hint that names the nearest candidate, or lists all of them when none is near.
 func DidYouMean(word string, candidates []string) string {
 	if near := Nearest(word, candidates); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
-	if len(candidates) == 0 {
+	if len(candidates) == 0 || len(candidates) > mostCompared {
 		return ""
 	}
 	return "known here: " + strings.Join(candidates, ", ")

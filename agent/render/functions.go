@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"text/template"
+
+	"oneclick-agent/agent/pattern"
 )
 
 // functions are what a template can call. Those of text/template that look into a value, or could write without end,
@@ -42,7 +45,7 @@ func functions(engine string) template.FuncMap {
 		"urlquery": escape(template.URLQueryEscaper),
 		"print":    escape(fmt.Sprint),
 		"println":  escape(fmt.Sprintln),
-		"printf":   func(format string, values ...any) (string, error) { return limited(fmt.Sprintf(format, values...)) },
+		"printf":   printf,
 		"len":      length,
 		"slice":    slice,
 		"eq":       equal,
@@ -63,6 +66,26 @@ func functions(engine string) template.FuncMap {
 			return x / y, nil
 		}),
 	}
+}
+
+// longVerb is one verb of printf with a width or a precision that is long, or that comes from a value.
+var longVerb = pattern.New(`%[-+# 0-9.\[\]]*(?:[0-9]{4}|\*)`)
+
+// printf is that of fmt, but for what could grow without end before its length is known: wide columns, and long values
+// that many verbs repeat.
+func printf(format string, values ...any) (string, error) {
+	if longVerb().MatchString(format) {
+		return "", errors.New("printf takes a width of three digits at most")
+	}
+	longest := 0
+	for _, value := range values {
+		longest = max(longest, len(fmt.Sprint(value)))
+	}
+	const growth = 10 // of %q, at its worst
+	if strings.Count(format, "%")*longest*growth > maxRendered {
+		return "", fmt.Errorf("the text grows over %d bytes", maxRendered)
+	}
+	return limited(fmt.Sprintf(format, values...))
 }
 
 // limited refuses a text that has grown over what a template may produce.

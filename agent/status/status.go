@@ -95,7 +95,8 @@ func Read(h *host.Host, f *facts.Facts) (Status, error) {
 	if f != nil {
 		items = plan.Boot(f)
 	}
-	s.addSteps(record, items, h.Now())
+	locked := h.Files.Locked(state.Lock)
+	s.addSteps(record, items, h.Now(), locked)
 	if !record.Began.IsZero() {
 		end := record.Ended
 		if record.Phase == journal.Running {
@@ -103,7 +104,6 @@ func Read(h *host.Host, f *facts.Facts) (Status, error) {
 		}
 		s.Seconds = max(0, end.Sub(record.Began).Seconds())
 	}
-	locked := h.Files.Locked(state.Lock)
 	s.judge(record, locked)
 	switch {
 	case !record.Phase.Complete():
@@ -170,7 +170,7 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 		s.Next = "the questions of first login were refused; offer them again with: " + loginCommand + " --reset"
 		return nil
 	}
-	s.addSteps(record, plan.Login(f), h.Now())
+	s.addSteps(record, plan.Login(f), h.Now(), locked)
 	if record.Phase.Complete() {
 		s.Missing = s.Missing || record.Phase == journal.Degraded
 		if s.Missing && s.State == Done {
@@ -198,12 +198,16 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 	return nil
 }
 
-// addSteps lists the plan's steps in their order, then what an earlier manifest did.
-func (s *Status) addSteps(record journal.State, items []plan.Item, now time.Time) {
+// addSteps lists the plan's steps in their order, then what an earlier manifest did. Without anybody at work, a step that
+// was begun waits to be begun again.
+func (s *Status) addSteps(record journal.State, items []plan.Item, now time.Time, locked bool) {
 	recorded := slices.Clone(record.Steps)
 	add := func(r journal.Step, title string, within time.Duration) {
 		step := Step{ID: r.ID, Title: title, State: r.State, Seconds: r.Seconds, Message: r.Message}
-		if r.State == journal.StepRunning {
+		switch {
+		case r.State == journal.StepRunning && !locked:
+			step.State, step.Seconds, step.Message = journal.StepWaiting, 0, "it was interrupted"
+		case r.State == journal.StepRunning:
 			step.Seconds, step.Within = now.Sub(r.Began).Seconds(), within.Seconds()
 		}
 		s.Steps = append(s.Steps, step)

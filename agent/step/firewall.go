@@ -3,13 +3,10 @@ package step
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
-	"oneclick-agent/agent/pattern"
 )
 
 // Firewall is the kind that opens ports.
@@ -45,51 +42,6 @@ func (f *Firewall) Apply(ctx context.Context, h *host.Host) error {
 		return f.firewalld(ctx, h)
 	}
 	return lasting("cannot set up the firewall: the image has neither ufw nor firewalld; install one when the image is built")
-}
-
-var (
-	errLockout = "cannot turn the firewall on: nothing would let SSH in; add 22/tcp limit to the step"
-	sshOpen    = pattern.New(`(?m)\b(22|22/tcp|ssh|OpenSSH|SSH)\b`)
-)
-
-func (f *Firewall) opensSSH() bool {
-	return slices.ContainsFunc(f.Rules, func(r manifest.Rule) bool { return r.Protocol == "tcp" && r.From <= 22 && 22 <= r.To })
-}
-
-func (f *Firewall) ufw(ctx context.Context, h *host.Host) error {
-	run := func(arguments ...string) (string, error) {
-		out, err := h.Run(ctx, host.Command{Argv: append([]string{"ufw"}, arguments...), Env: map[string]string{"LC_ALL": "C"}})
-		if err != nil {
-			return "", fmt.Errorf("cannot set up the firewall: %w", err)
-		}
-		return string(out), nil
-	}
-	added, err := run("show", "added")
-	if err != nil {
-		return err
-	}
-	if !f.opensSSH() && !sshOpen().MatchString(added) {
-		return lasting("%s", errLockout)
-	}
-	there := strings.Split(added, "\n")
-	for _, rule := range f.Rules {
-		verb := "allow"
-		if rule.Limit {
-			verb = "limit"
-		}
-		ports := rule.Ports(":") + "/" + rule.Protocol
-		if !slices.Contains(there, "ufw "+verb+" "+ports) {
-			if _, err := run(verb, ports); err != nil {
-				return err
-			}
-		}
-	}
-	status, err := run("status")
-	if err != nil || strings.HasPrefix(status, "Status: active") {
-		return err
-	}
-	_, err = run("--force", "enable")
-	return err
 }
 
 func (f *Firewall) firewalld(ctx context.Context, h *host.Host) error {

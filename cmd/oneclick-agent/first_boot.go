@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -66,6 +67,9 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 	phase, err := firstboot.Run(ctx, gathered, *whenDue)
 	if phase.Complete() {
 		firstlogin.Preset(ctx, gathered)
+		if ctx.Err() != nil {
+			phase, err = journal.Pending, errors.New("applying the answers was interrupted; it resumes at the next boot, or now with: oneclick-agent first-login")
+		}
 	}
 	return a.tellPhase(h, gathered, phase, err)
 }

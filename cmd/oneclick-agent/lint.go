@@ -14,7 +14,7 @@ import (
 )
 
 func (a *agent) lint(_ context.Context, arguments []string) int {
-	rest, code, ok := a.parse(arguments)
+	rest, code, ok := a.parseUpTo(1, arguments)
 	if !ok {
 		return code
 	}

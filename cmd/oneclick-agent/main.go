@@ -65,7 +65,7 @@ type agent struct {
 type command struct {
 	name, does string
 	run        func(*agent, context.Context, []string) int
-	// brief commands are over before anybody could interrupt them: waiting for signals would cost a tenth of them.
+	// brief commands change nothing, so that a signal may end them where they stand: none of them has to look at one.
 	brief bool
 }
 
@@ -74,9 +74,9 @@ func commands() []command {
 		{"first-boot", "run, or resume, the first boot of this Droplet", (*agent).firstBoot, false},
 		{"first-login", "ask what only the customer knows, and apply the answers", (*agent).firstLogin, false},
 		{"status", "what happened and what happens next", (*agent).status, false},
-		{"lint", "check a manifest and everything it names", (*agent).lint, false},
+		{"lint", "check a manifest and everything it names", (*agent).lint, true},
 		{"database", "show, test or print the database's address", (*agent).database, false},
-		{"secrets", "list the secrets, or show one", (*agent).secrets, false},
+		{"secrets", "list the secrets, or show one", (*agent).secrets, true},
 		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate, false},
 		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot, false},
 		{"publish", "submit a snapshot to the Marketplace's Vendor Portal", (*agent).publish, false},
@@ -159,13 +159,18 @@ func (a *agent) parse(arguments []string) (rest []string, code int, ok bool) {
 
 // parseFlags reads the flags of a command that takes no arguments.
 func (a *agent) parseFlags(arguments []string) (code int, ok bool) {
-	rest, code, ok := a.parse(arguments)
-	if ok && len(rest) > 0 {
-		name := a.flags.Name()
-		fmt.Fprintf(a.stderr, "oneclick-agent: %s takes no argument %q; see: oneclick-agent %s --help\n", name, problem.OneLine(rest[0]), name)
-		return exitInput, false
-	}
+	_, code, ok = a.parseUpTo(0, arguments)
 	return code, ok
+}
+
+// parseUpTo reads the flags of a command that takes so many arguments at most, and returns those.
+func (a *agent) parseUpTo(most int, arguments []string) (rest []string, code int, ok bool) {
+	if rest, code, ok = a.parse(arguments); ok && len(rest) > most {
+		name := a.flags.Name()
+		fmt.Fprintf(a.stderr, "oneclick-agent: %s takes no argument %q; see: oneclick-agent %s --help\n", name, problem.OneLine(rest[most]), name)
+		return nil, exitInput, false
+	}
+	return rest, code, ok
 }
 
 // errInput is an error of what was typed: nothing was changed.

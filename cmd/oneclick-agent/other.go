@@ -29,7 +29,7 @@ func (a *agent) version(_ context.Context, arguments []string) int {
 
 // motd always exits with 0: a failing script would freeze the whole system's message of the day.
 func (a *agent) motd(_ context.Context, arguments []string) int {
-	if _, _, ok := a.parse(arguments); !ok {
+	if _, ok := a.parseFlags(arguments); !ok {
 		return exitDone
 	}
 	h, err := a.open()

@@ -24,6 +24,10 @@ func (a *agent) rotate(ctx context.Context, arguments []string) int {
 	if err != nil {
 		return a.fail(err)
 	}
+	if *all && len(names) > 0 {
+		fmt.Fprintf(a.stderr, "oneclick-agent: rotate --all takes no argument %q; name secrets, or say --all\n", problem.OneLine(names[0]))
+		return exitInput
+	}
 	if *all {
 		names = firstboot.Rotatable(gathered)
 	}

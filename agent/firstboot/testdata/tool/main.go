@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
+	"time"
 )
 
 func main() {
@@ -28,6 +31,13 @@ func main() {
 	case "fail":
 		fmt.Fprintln(os.Stderr, "the cause is", os.Getenv("CAUSE"))
 		os.Exit(1)
+	case "forever": // leaves a mark, and ends for no signal that can be ignored; the second time it ends at once
+		if _, err := os.Stat(os.Args[2]); err == nil {
+			return
+		}
+		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+		os.WriteFile(os.Args[2], nil, 0o600)
+		time.Sleep(time.Hour)
 	case "stdin":
 		data, _ := io.ReadAll(os.Stdin)
 		os.WriteFile("/stdin", data, 0o600)
