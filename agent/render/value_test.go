@@ -49,19 +49,23 @@ func (p phrases) operand(depth int) string {
 	case p.IntN(2) == 0:
 		return pick(p, ".secrets.a", "$.secrets.a", "$.secrets.key.private", ".secrets.a.String")
 	}
-	return pick(p, ".secrets.b", ".secrets.key", ".secrets", ".list", ".app", ".cpus", ".managed", ".empty", "$", ".", "$x", `"text"`, `"a"`, `"%*d"`,
-		"0", "1", "2.5", "true", "nil", "'c'", ".secrets.a.MarshalText", ".secrets.a.Format", ".secrets.a.text", ".secrets.a.asked", `"%p"`, `"%!"`)
+	return pick(p, ".secrets.b", ".secrets.key", ".secrets", ".list", ".app", ".cpus", ".managed",
+		".empty", "$", ".", "$x", `"text"`, `"a"`, `"%*d"`,
+		"0", "1", "2.5", "true", "nil", "'c'", ".secrets.a.MarshalText", ".secrets.a.Format", ".secrets.a.text",
+		".secrets.a.asked", `"%p"`, `"%!"`)
 }
 
 // likely is a call that can succeed.
 func (p phrases) likely(depth int) string {
 	switch p.IntN(4) {
 	case 0:
-		return pick(p, "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "print", "println", "urlquery") + " " + p.operand(depth) + " " + p.operand(depth)
+		return pick(p, "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "print", "println",
+			"urlquery") + " " + p.operand(depth) + " " + p.operand(depth)
 	case 1:
 		return `printf "` + pick(p, "%s", "%x", "%#v", "%q %[1]d", "%T", "%v", "%6.2s", "% X", "%d", "%+v") + `" ` + p.operand(depth)
 	}
-	return pick(p, "sh", "dotenv", "json", "yaml", "ini", "php", "sql", "nginx", "xml", "html", "js", "urlquery", "len", "not", "print") + " " + p.operand(depth)
+	return pick(p, "sh", "dotenv", "json", "yaml", "ini", "php", "sql", "nginx", "xml", "html", "js", "urlquery", "len", "not",
+		"print") + " " + p.operand(depth)
 }
 
 func (p phrases) pipeline(depth int) string {
@@ -141,28 +145,33 @@ func TestWhateverTemplateTellsAnyPartOfASecretTheSecretWasAsked(t *testing.T) {
 
 func TestASecretReadsLikeItsTextHoweverItIsTaken(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
-		"{{.secrets.a}}":                    "abc",
-		"{{print .secrets.a .secrets.a}}":   "abcabc",
-		"{{print .secrets.a 1 2}}":          "abc1 2",
-		"{{println .secrets.a .secrets.a}}": "abc abc\n",
-		`{{printf "%s %q %x %5s %.1s" .secrets.a .secrets.a .secrets.a .secrets.a .secrets.a}}`: `abc "abc" 616263   abc a`,
-		`{{printf "%d" .secrets.a}}`:   "%!d(string=abc)",
-		"{{.secrets.key}}":             "map[private:abc public:p]",
-		"{{.list}}":                    "[abc x other value]",
-		"{{range .list}}{{.}},{{end}}": "abc,x,other value,",
-		"{{.secrets.a.String}}":        "abc",
-		"{{len .secrets.a}} {{slice .secrets.a 1}} {{slice .secrets.a 0 (sub (len .secrets.a) 1)}}":                                                  "3 bc ab",
-		"{{index .secrets.a 0}} {{index .list 0}} {{index .secrets `a`}} {{index .secrets `key` `private`}}":                                         "97 abc abc abc",
-		`{{eq .secrets.a "abc"}} {{ne .secrets.a "abc"}} {{lt .secrets.a "b"}} {{ge "abc" .secrets.a}}`:                                              "true false true true",
-		`{{eq "x" "y" .secrets.a}} {{eq .secrets.a .secrets.a}}`:                                                                                     "false true",
-		"{{.secrets.a}}{{if .empty}}no{{end}}{{if not .empty}} unset{{end}}":                                                            "abc unset",
-		"{{or .empty .secrets.a}} {{and .secrets.a .app.name}}":                                                                                      "abc App",
-		"{{html .secrets.a}} {{js .secrets.a}} {{urlquery .secrets.a .secrets.a}}":                                                                   "abc abc abcabc",
-		`{{sh .secrets.a}} {{dotenv .secrets.a}} {{json .secrets.key}} {{yaml .secrets.a}} {{ini .secrets.a}} {{php .secrets.a}} {{sql .secrets.a}}`: `'abc' abc {"private":"abc","public":"p"} "abc" abc 'abc' 'abc'`,
-		"{{nginx .secrets.a}} {{xml .secrets.a}}":                                                                                                    `"abc" abc`,
-		"{{with $s := .secrets.a}}{{$s}}{{end}}":                                                                                                     "abc",
+	for _, test := range [][2]string{
+		{"{{.secrets.a}}", "abc"},
+		{"{{print .secrets.a .secrets.a}}", "abcabc"},
+		{"{{print .secrets.a 1 2}}", "abc1 2"},
+		{"{{println .secrets.a .secrets.a}}", "abc abc\n"},
+		{`{{printf "%s %q %x %5s %.1s" .secrets.a .secrets.a .secrets.a .secrets.a .secrets.a}}`, `abc "abc" 616263   abc a`},
+		{`{{printf "%d" .secrets.a}}`, "%!d(string=abc)"},
+		{"{{.secrets.key}}", "map[private:abc public:p]"},
+		{"{{.list}}", "[abc x other value]"},
+		{"{{range .list}}{{.}},{{end}}", "abc,x,other value,"},
+		{"{{.secrets.a.String}}", "abc"},
+		{"{{len .secrets.a}} {{slice .secrets.a 1}} {{slice .secrets.a 0 (sub (len .secrets.a) 1)}}", "3 bc ab"},
+		{"{{index .secrets.a 0}} {{index .list 0}} {{index .secrets `a`}} {{index .secrets `key` `private`}}", "97 abc abc abc"},
+		{`{{eq .secrets.a "abc"}} {{ne .secrets.a "abc"}} {{lt .secrets.a "b"}} {{ge "abc" .secrets.a}}`, "true false true true"},
+		{`{{eq "x" "y" .secrets.a}} {{eq .secrets.a .secrets.a}}`, "false true"},
+		{"{{.secrets.a}}{{if .empty}}no{{end}}{{if not .empty}} unset{{end}}", "abc unset"},
+		{"{{or .empty .secrets.a}} {{and .secrets.a .app.name}}", "abc App"},
+		{"{{html .secrets.a}} {{js .secrets.a}} {{urlquery .secrets.a .secrets.a}}", "abc abc abcabc"},
+		{
+			`{{sh .secrets.a}} {{dotenv .secrets.a}} {{json .secrets.key}} {{yaml .secrets.a}}`,
+			`'abc' abc {"private":"abc","public":"p"} "abc"`,
+		},
+		{"{{ini .secrets.a}} {{php .secrets.a}} {{sql .secrets.a}}", `abc 'abc' 'abc'`},
+		{"{{nginx .secrets.a}} {{xml .secrets.a}}", `"abc" abc`},
+		{"{{with $s := .secrets.a}}{{$s}}{{end}}", "abc"},
 	} {
+		text, want := test[0], test[1]
 		got, ok := with(t, text, "abc")
 		if !ok || got.text != want || !got.asked["a"] {
 			t.Errorf("%s: %q, asked %v, %s; want %q", text, got.text, got.asked, got.trouble, want)
