@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"oneclick-agent/agent/facts"
@@ -47,13 +48,45 @@ func (f *Firewall) Apply(ctx context.Context, h *host.Host) error {
 	return lasting("cannot set up the firewall: the image has neither ufw nor firewalld; install one when the image is built")
 }
 
-var (
+const (
 	errLockout = "cannot turn the firewall on: nothing would let SSH in; add 22/tcp limit to the step"
-	sshOpen    = pattern.New(`(?m)\b(22|22/tcp|ssh|OpenSSH|SSH)\b`)
+	sshPort    = 22
 )
 
 func (f *Firewall) opensSSH() bool {
-	return slices.ContainsFunc(f.Rules, func(r manifest.Rule) bool { return r.Protocol == "tcp" && r.From <= 22 && 22 <= r.To })
+	return slices.ContainsFunc(f.Rules, func(r manifest.Rule) bool { return r.Protocol == "tcp" && r.From <= sshPort && sshPort <= r.To })
+}
+
+// ufwRule is a rule about what comes in from everywhere, as "ufw show added" prints it (ufw(8)).
+var ufwRule = pattern.New(`^ufw (allow|limit|deny|reject)(?: in)?(?: on \S+)?(?: log(?:-all)?)?(?: from any)?(?: to any (?:port|app))? (\S+)` +
+	`(?: proto (\S+))?(?: comment .*)?$`)
+
+// letsSSHIn reports whether the rules that ufw has let SSH in from everywhere. The first rule about SSH decides.
+func letsSSHIn(added []string) bool {
+	for _, line := range added {
+		rule := ufwRule().FindStringSubmatch(strings.TrimSpace(line))
+		if rule != nil && rule[3] != "udp" && isSSH(rule[2]) {
+			return rule[1] == "allow" || rule[1] == "limit"
+		}
+	}
+	return false
+}
+
+// isSSH reports whether SSH is among what a rule of ufw is about: a service, a profile, or ports such as 22,8000:8010/tcp.
+func isSSH(subject string) bool {
+	ports, protocol, _ := strings.Cut(subject, "/")
+	if protocol == "udp" {
+		return false
+	}
+	return strings.EqualFold(ports, "ssh") || ports == "OpenSSH" || slices.ContainsFunc(strings.Split(ports, ","), func(part string) bool {
+		first, last, isRange := strings.Cut(part, ":")
+		if !isRange {
+			last = first
+		}
+		from, err := strconv.Atoi(first)
+		to, lastErr := strconv.Atoi(last)
+		return err == nil && lastErr == nil && from <= sshPort && sshPort <= to
+	})
 }
 
 func (f *Firewall) ufw(ctx context.Context, h *host.Host) error {
@@ -68,10 +101,10 @@ func (f *Firewall) ufw(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	if !f.opensSSH() && !sshOpen().MatchString(added) {
-		return lasting("%s", errLockout)
-	}
 	there := strings.Split(added, "\n")
+	if !f.opensSSH() && !letsSSHIn(there) {
+		return lasting(errLockout)
+	}
 	for _, rule := range f.Rules {
 		verb := "allow"
 		if rule.Limit {
