@@ -137,7 +137,8 @@ func TestACommandThatFailsIsAnErrorAndItsComplaintIsKept(t *testing.T) {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	err = (&Run{ID: "x", Command: host.Command{Argv: []string{"/bin/gone"}}}).Apply(t.Context(), h)
-	if _, skipped := errors.AsType[*Skip](err); !skipped || err.Error() != "cannot run /bin/gone: there is no such command on this image: file does not exist" {
+	if _, skipped := errors.AsType[*Skip](err); !skipped ||
+		err.Error() != "cannot run /bin/gone: there is no such command on this image: file does not exist" {
 		t.Errorf("%T %v", err, err)
 	}
 	err = (&TTY{Run{Command: host.Command{Argv: []string{"/bin/setup"}}}}).Apply(t.Context(), h)
@@ -150,7 +151,8 @@ func TestACommandThatFailsIsAnErrorAndItsComplaintIsKept(t *testing.T) {
 func capturing(script string, v *vault) *Run {
 	r := shell(script)
 	r.Captured = v.keep
-	r.Capture = []Capture{{Secret: "token", Pattern: regexp.MustCompile(`token: (\S+)`)}, {Secret: "id", Pattern: regexp.MustCompile(`id: (\d+)`)}}
+	r.Capture = []Capture{{Secret: "token", Pattern: regexp.MustCompile(`token: (\S+)`)},
+		{Secret: "id", Pattern: regexp.MustCompile(`id: (\d+)`)}}
 	return r
 }
 

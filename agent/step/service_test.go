@@ -108,7 +108,8 @@ func TestAVerbThatFailsIsTheLast(t *testing.T) {
 
 func TestOfASystemThatDoesNotRunOnlyTheNextBootIsSet(t *testing.T) {
 	t.Parallel()
-	h, dir := tree(t, map[string]string{"usr/lib/systemd/system/app.service": "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"})
+	const unit = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+	h, dir := tree(t, map[string]string{"usr/lib/systemd/system/app.service": unit})
 	applied(t, h, &Service{Unit: "app.service", Do: []host.Verb{host.Enable, host.Start}})
 	if got, err := h.Files.Readlink("/etc/systemd/system/multi-user.target.wants/app.service"); got != "/usr/lib/systemd/system/app.service" {
 		t.Errorf("%s: %q, %v", dir, got, err)
