@@ -44,7 +44,9 @@ func filled(t testing.TB, text string, files map[string]string) *facts.Facts {
 	t.Helper()
 	m, problems := manifest.Parse([]byte(text), "/etc/oneclick/app.yaml", Kinds())
 	must(t, problems.Err())
-	h, _ := tree(t, files)
+	h, dir := tree(t, files)
+	put(t, dir, map[string]string{"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "7", "cloud_name": "digitalocean"},
+		"ds": {"meta_data": {"droplet_id": 7, "hostname": "seven", "region": "fra1"}}}`})
 	f, err := facts.Gather(t.Context(), h, m, "/etc/oneclick/app.yaml", "none")
 	must(t, err)
 	_, err = f.Store.Ensure(m, false, h.Now(), f.FillSecret(t.Context()))
@@ -116,9 +118,9 @@ func TestAStepWhoseTemplateCannotBeFilledInIsNotMade(t *testing.T) {
 		_, err := s.Kind.(Kind).Build(s.Spec, f.Filling(t.Context()))
 		switch s.Path {
 		case "first_boot[1]":
-			says(t, err, "cannot read /etc/oneclick/t.tmpl: file does not exist")
+			says(t, err, "cannot read /etc/oneclick/t.tmpl: no such file or directory")
 		case "first_boot[2]":
-			says(t, err, "cannot read /etc/hostname: file does not exist")
+			says(t, err, "cannot read /etc/hostname: no such file or directory")
 		default:
 			must(t, err)
 		}
