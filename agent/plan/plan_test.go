@@ -22,8 +22,9 @@ func gather(t testing.TB, text string, files map[string]string) *facts.Facts {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	all := map[string]string{"var/lib/x": "", "root/x": "", "run/cloud-init/instance-data.json": `{"v1": {"instance_id": "7"}, "ds": {"meta_data":
-		{"interfaces": {"public": [{"ipv4": {"ip_address": "203.0.113.10"}}]}}}}`}
+	all := map[string]string{"var/lib/x": "", "root/x": "",
+		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "7"},
+		"ds": {"meta_data": {"interfaces": {"public": [{"ipv4": {"ip_address": "203.0.113.10"}}]}}}}`}
 	for name, content := range files {
 		all[name] = content
 	}
@@ -176,7 +177,8 @@ func TestAPlanIsWrittenInOrderWithoutASecret(t *testing.T) {
 	if _, err := f.Store.Ensure(f.Manifest, true, f.Host.Now(), f.FillSecret(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	after := strings.NewReplacer("      make secrets: key\n", "", "[answer name]", "somebody", "A, B, C", "A, B, C  (does not apply)").Replace(before)
+	after := strings.NewReplacer("      make secrets: key\n", "", "[answer name]", "somebody",
+		"A, B, C", "A, B, C  (does not apply)").Replace(before)
 	got := write(true)
 	if got != after {
 		t.Errorf("got\n%s\nwant\n%s", got, after)
