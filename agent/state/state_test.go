@@ -164,7 +164,8 @@ func TestAFileOfJSONThatIsDamagedSaysWhatToDo(t *testing.T) {
 		t.Errorf("%v, %v, %+v", found, err, got)
 	}
 	const want = "cannot read /var/lib/oneclick/answers.json: it is damaged; " + remedy
-	for _, text := range []string{"", "null", " null\n", "[]", `"x"`, "{", `{"number": "x"}`, `{"number": 1, "hush": 2}`, "{} {}", "{}}", "{}]",
+	for _, text := range []string{"", "null", " null\n", "[]", `"x"`, "{", `{"number": "x"}`, `{"number": 1, "hush": 2}`,
+		"{} {}", "{}}", "{}]",
 		"{}x", "\x00"} {
 		os.WriteFile(filepath.Join(dir, Answers), []byte(text), 0o600)
 		if found, err := Read(h.Files, Answers, &got, remedy); !found || err == nil || err.Error() != want {

@@ -78,7 +78,10 @@ func isSSH(subject string) bool {
 	if protocol == "udp" {
 		return false
 	}
-	return strings.EqualFold(ports, "ssh") || ports == "OpenSSH" || slices.ContainsFunc(strings.Split(ports, ","), func(part string) bool {
+	if strings.EqualFold(ports, "ssh") || ports == "OpenSSH" {
+		return true
+	}
+	return slices.ContainsFunc(strings.Split(ports, ","), func(part string) bool {
 		first, last, isRange := strings.Cut(part, ":")
 		if !isRange {
 			last = first
