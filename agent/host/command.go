@@ -21,8 +21,8 @@ import (
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 const (
-	// maxOutput is how much of a command's output is kept, in bytes; what comes later is read and dropped.
-	maxOutput = 1 << 20
+	// MaxOutput is how much of a command's output is kept, in bytes; what comes later is read and dropped.
+	MaxOutput = 1 << 20
 	// outputGrace is how long a finished command's children may hold its output open.
 	outputGrace = 5 * time.Second
 	// politely is how long a command that has the terminal may take to put it right when it is told to end.
@@ -216,7 +216,7 @@ func (r *Root) lookCommand(name string) (string, error) {
 	return "", fmt.Errorf("there is no such command on this image: %w", fs.ErrNotExist)
 }
 
-// output keeps the first maxOutput bytes of what a command prints, until it is taken.
+// output keeps the first MaxOutput bytes of what a command prints, until it is taken.
 type output struct {
 	mu    sync.Mutex
 	kept  bytes.Buffer
@@ -230,7 +230,7 @@ func (o *output) Write(p []byte) (int, error) {
 	if o.taken {
 		return len(p), nil
 	}
-	if room := maxOutput - o.kept.Len(); room > 0 {
+	if room := MaxOutput - o.kept.Len(); room > 0 {
 		o.kept.Write(p[:min(room, len(p))])
 	}
 	if o.also != nil {

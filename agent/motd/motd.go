@@ -34,11 +34,13 @@ type Message struct {
 // Render writes the message: what runs here, how its setup stands, worst first, with the next command, and the vendor's
 // text.
 func (m Message) Render() string {
-	lines := []string{strings.TrimSpace(m.Name + " " + m.Version)}
+	lines := []string{problem.OneLine(m.Name + " " + m.Version)}
 	if m.URL != "" {
-		lines[0] += "  -  " + m.URL
+		lines[0] += "  -  " + problem.OneLine(m.URL)
 	}
-	lines = append(lines, m.Lines...)
+	for _, line := range m.Lines {
+		lines = append(lines, problem.OneLine(line)) // a reason may have several lines, of which some could look like ours
+	}
 	if vendor := strings.TrimSpace(m.Text); vendor != "" {
 		lines = append(append(lines, ""), strings.Split(vendor, "\n")...)
 	}

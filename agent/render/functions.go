@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
-
-	"oneclick-agent/agent/pattern"
 )
 
 // functions are what a template can call. Those of text/template that look into a value, or could write without end,
@@ -25,7 +23,7 @@ func functions(engine string) template.FuncMap {
 		}
 	}
 	escape := func(by func(...any) string) func(...any) (string, error) {
-		return func(values ...any) (string, error) { return limited(by(values...)) }
+		return func(values ...any) (string, error) { return written(values, 0, by) }
 	}
 	count := func(operation func(x, y int64) (int64, error)) func(a, b any) (int64, error) {
 		return func(a, b any) (int64, error) { return calculate(a, b, operation) }
@@ -47,6 +45,8 @@ func functions(engine string) template.FuncMap {
 		"println":  escape(fmt.Sprintln),
 		"printf":   printf,
 		"len":      length,
+		"index":    index,
+		"call":     func(...any) (string, error) { return "", errors.New("there is nothing to call") }, // text/template's tells the value
 		"slice":    slice,
 		"eq":       equal,
 		"ne":       order(func(result int) bool { return result != 0 }),
@@ -68,32 +68,41 @@ func functions(engine string) template.FuncMap {
 	}
 }
 
-// longVerb is one verb of printf with a width or a precision that is long, or that comes from a value.
-var longVerb = pattern.New(`%[-+# 0-9.\[\]]*(?:[0-9]{4}|\*)`)
-
-// printf is that of fmt, but for what could grow without end before its length is known: wide columns, and long values
-// that many verbs repeat.
-func printf(format string, values ...any) (string, error) {
-	if longVerb().MatchString(format) {
-		return "", errors.New("printf takes a width of three digits at most")
-	}
-	longest := 0
-	for _, value := range values {
-		longest = max(longest, len(fmt.Sprint(value)))
-	}
-	const growth = 10 // of %q, at its worst
-	if strings.Count(format, "%")*longest*growth > maxRendered {
-		return "", fmt.Errorf("the text grows over %d bytes", maxRendered)
-	}
-	return limited(fmt.Sprintf(format, values...))
-}
-
 // limited refuses a text that has grown over what a template may produce.
 func limited(text string) (string, error) {
 	if len(text) > maxRendered {
 		return "", fmt.Errorf("the text grows over %d bytes", maxRendered)
 	}
 	return text, nil
+}
+
+// written is what by makes of the values. By and what fmt does inside it know no bound, so one is kept before: more is
+// the number of times that each value may be written beyond the first.
+func written(values []any, more int, by func(...any) string) (string, error) {
+	plain, all, longest := make([]any, len(values)), 0, 0
+	for i, value := range values {
+		plain[i] = opened(value) // two texts are printed without a space between them, and two Values would not be
+		if text, ok := plain[i].(string); ok {
+			all, longest = all+len(text), max(longest, len(text))
+		}
+	}
+	if all > maxRendered || more > maxWritten/max(longest, widest) {
+		return "", fmt.Errorf("the text grows over %d bytes", maxRendered)
+	}
+	return limited(by(plain...))
+}
+
+const (
+	// widest is how far fmt widens a value, in bytes.
+	widest = 1_000_000
+	// maxWritten is the most that printf may come to, in bytes, before it is known what it comes to.
+	maxWritten = 2 * maxRendered
+)
+
+// printf is that of fmt, but for what could grow without end before its length is known: wide columns, and long values
+// that many verbs repeat.
+func printf(format string, values ...any) (string, error) {
+	return written(values, strings.Count(format, "%"), func(plain ...any) string { return fmt.Sprintf(format, plain...) })
 }
 
 func calculate(a, b any, operation func(x, y int64) (int64, error)) (int64, error) {
@@ -118,25 +127,68 @@ func length(value any) (int, error) {
 }
 
 // slice is the part of a text or a list between two indexes.
-func slice(value any, indexes ...int) (any, error) {
+func slice(value any, indexes ...any) (any, error) {
 	v := reflect.ValueOf(opened(value))
 	if v.Kind() != reflect.String && v.Kind() != reflect.Slice {
 		return nil, fmt.Errorf("a value of type %T has no parts", value)
 	}
-	from, to := 0, v.Len()
-	switch len(indexes) {
-	case 0:
-	case 1:
-		from = indexes[0]
-	case 2:
-		from, to = indexes[0], indexes[1]
-	default:
+	if len(indexes) > 2 {
 		return nil, errors.New("slice takes at most two indexes")
 	}
-	if from < 0 || to < from || to > v.Len() {
-		return nil, errors.New("the index is out of range")
+	bounds := []int{0, v.Len()}
+	for i, index := range indexes {
+		var err error
+		if bounds[i], err = whole(index, v.Len()); err != nil {
+			return nil, err
+		}
 	}
-	return v.Slice(from, to).Interface(), nil
+	if bounds[1] < bounds[0] {
+		return nil, errOutOfRange
+	}
+	return v.Slice(bounds[0], bounds[1]).Interface(), nil
+}
+
+var errOutOfRange = errors.New("the index is out of range")
+
+// whole is an index between 0 and most.
+func whole(index any, most int) (int, error) {
+	switch v := reflect.ValueOf(index); {
+	case v.CanInt() && v.Int() >= 0 && v.Int() <= int64(most):
+		return int(v.Int()), nil
+	case v.CanUint() && v.Uint() <= uint64(most):
+		return int(v.Uint()), nil
+	case v.CanInt(), v.CanUint():
+		return 0, errOutOfRange
+	}
+	return 0, fmt.Errorf("a value of type %T is no index", index)
+}
+
+// index is the entry of a list, or the value of a mapping, at a key, and so on with each further key. Unlike that of
+// text/template it takes a key that is not there for an error, as the dot does.
+func index(value any, keys ...any) (any, error) {
+	for _, key := range keys {
+		v := reflect.ValueOf(opened(value))
+		switch v.Kind() {
+		case reflect.Map:
+			k := reflect.ValueOf(opened(key))
+			if !k.IsValid() || !k.Type().AssignableTo(v.Type().Key()) {
+				return nil, fmt.Errorf("a value of type %T is no key of a mapping", key)
+			}
+			if v = v.MapIndex(k); !v.IsValid() {
+				return nil, errors.New("nothing has this key")
+			}
+		case reflect.Slice, reflect.Array, reflect.String:
+			i, err := whole(key, v.Len()-1)
+			if err != nil {
+				return nil, err
+			}
+			v = v.Index(i)
+		default:
+			return nil, fmt.Errorf("a value of type %T has no entries", value)
+		}
+		value = v.Interface()
+	}
+	return value, nil
 }
 
 // equal reports whether the first value equals one of the others.
@@ -144,15 +196,12 @@ func equal(first any, others ...any) (bool, error) {
 	if len(others) == 0 {
 		return false, errors.New("eq needs a value to compare with")
 	}
-	found := false
 	for _, other := range others {
-		result, err := compare(opened(first), opened(other))
-		if err != nil {
-			return false, err
+		if result, err := compare(opened(first), opened(other)); err != nil || result == 0 {
+			return err == nil, err
 		}
-		found = found || result == 0
 	}
-	return found, nil
+	return false, nil
 }
 
 // compare orders two single values: negative where a comes before b, 0 where they are equal.
@@ -173,6 +222,12 @@ func compare(a, b any) (int, error) {
 		return 1, nil
 	case x.CanInt() && y.CanInt():
 		return cmp.Compare(x.Int(), y.Int()), nil
+	case x.CanUint() && y.CanUint():
+		return cmp.Compare(x.Uint(), y.Uint()), nil
+	case x.CanInt() && y.CanUint():
+		return compareSigned(x.Int(), y.Uint()), nil
+	case x.CanUint() && y.CanInt():
+		return -compareSigned(y.Int(), x.Uint()), nil
 	}
 	xNumber, xOK := number(x)
 	yNumber, yOK := number(y)
@@ -180,6 +235,13 @@ func compare(a, b any) (int, error) {
 		return cmp.Compare(xNumber, yNumber), nil
 	}
 	return 0, errors.New("a number, a text and a truth value cannot be compared with one another")
+}
+
+func compareSigned(a int64, b uint64) int {
+	if a < 0 {
+		return -1
+	}
+	return cmp.Compare(uint64(a), b)
 }
 
 func number(v reflect.Value) (float64, bool) {

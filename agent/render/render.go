@@ -84,19 +84,24 @@ func Parse(text, engine string) (*Template, error) {
 }
 
 // undefined finds a call of a template that nothing defines, which text/template itself tells only when it gets there.
-func undefined(parsed *template.Template, text string) (err error) {
+// The first one in the text is told.
+func undefined(parsed *template.Template, text string) error {
+	var first *parse.TemplateNode
 	for _, defined := range parsed.Templates() {
 		visit(defined.Root, func(node parse.Node) {
 			call, ok := node.(*parse.TemplateNode)
-			if !ok || err != nil {
+			if !ok || first != nil && first.Pos < call.Pos {
 				return
 			}
 			if target := parsed.Lookup(call.Name); target == nil || target.Tree == nil {
-				err = &SyntaxError{Line: 1 + strings.Count(text[:call.Pos], "\n"), Message: fmt.Sprintf("template %q is not defined", call.Name)}
+				first = call
 			}
 		})
 	}
-	return err
+	if first == nil {
+		return nil
+	}
+	return &SyntaxError{Line: 1 + strings.Count(text[:first.Pos], "\n"), Message: fmt.Sprintf("template %q is not defined", first.Name)}
 }
 
 const tickName = "oneclick_tick"
@@ -149,8 +154,11 @@ func visit(list *parse.ListNode, see func(parse.Node)) {
 // located matches the place that text/template puts before its messages.
 var located = pattern.New(`^template: template:(\d+)(?::(\d+))?: (?:executing "template" at )?(.*)$`)
 
+// iterated matches what text/template says of a value that range cannot take. It prints the value, which may be a secret.
+var iterated = pattern.New(`(?s)(range can't iterate over|can't use) .*?( (?:to )?iterate over more than one variable)?$`)
+
 func syntaxError(err error) error {
-	message := err.Error()
+	message := iterated().ReplaceAllString(err.Error(), "${1} this value${2}")
 	match := located().FindStringSubmatch(message)
 	if match == nil {
 		return &SyntaxError{Line: 1, Message: message}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 
@@ -96,8 +97,10 @@ func Read(files *host.Root, path string, v any, remedy string) (found bool, err 
 func decode(path string, data []byte, v any, remedy string) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
+	err := decoder.Decode(v)
+	_, behind := decoder.Token() // More() takes a bracket too many for an end
 	// The decoder's own message could quote a secret.
-	if err := decoder.Decode(v); err != nil || decoder.More() || bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+	if err != nil || behind != io.EOF || bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		return fmt.Errorf("cannot read %s: it is damaged; %s", path, remedy)
 	}
 	return nil

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"oneclick-agent/agent/facts"
@@ -204,11 +206,16 @@ func (r *Run) Apply(ctx context.Context, h *host.Host) error {
 
 // recover finds the secrets in the output that an interrupted run left.
 func (r *Run) recover(h *host.Host, file string) error {
-	output, err := h.Files.ReadFile(file, 1<<20)
+	var printed []byte
+	output, err := h.Files.OpenRead(file)
+	if err == nil {
+		defer output.Close()
+		printed, err = io.ReadAll(io.LimitReader(output, host.MaxOutput))
+	}
 	if err != nil {
 		return lasting("cannot capture from %s: it was run before, and what it printed is lost; add the secret by hand", r.Command.Argv[0])
 	}
-	return r.store(output)
+	return r.store(printed)
 }
 
 func (r *Run) store(output []byte) error {
@@ -248,8 +255,8 @@ func (c Capture) find(output []byte) (string, error) {
 		case map[string]any:
 			document = v[key]
 		case []any:
-			var i int
-			if _, err := fmt.Sscanf(key, "%d", &i); err != nil || i < 0 || i >= len(v) {
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(v) {
 				return "", fmt.Errorf("its output has nothing at %s", c.JSON)
 			}
 			document = v[i]

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,6 +41,8 @@ func newWait(spec *manifest.Wait, f *facts.Filling) (Step, error) {
 type WaitFor struct {
 	HTTP, TCP, Unix, Unit, DNS, Is, Container string
 	Command                                   []string
+	// Docker is the socket of Docker's API; "" is where Docker has it.
+	Docker string
 }
 
 const dockerSocket = "/var/run/docker.sock"
@@ -114,7 +117,7 @@ func (w *WaitFor) askDNS(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return fmt.Errorf("%q is not an address", w.Is)
 	}
-	if !slices.Contains(found, want) {
+	if !slices.Contains(found, want.Unmap()) {
 		return fmt.Errorf("it is %v, not %s", found, w.Is)
 	}
 	return nil
@@ -122,7 +125,7 @@ func (w *WaitFor) askDNS(ctx context.Context, h *host.Host) error {
 
 // askContainer asks Docker's API for the state and, where the image has a health check, the health.
 func (w *WaitFor) askContainer(ctx context.Context, h *host.Host) error {
-	status, body, err := h.GetUnix(ctx, dockerSocket, "/containers/"+url.PathEscape(w.Container)+"/json")
+	status, body, err := h.GetUnix(ctx, cmp.Or(w.Docker, dockerSocket), "/containers/"+url.PathEscape(w.Container)+"/json")
 	if err != nil {
 		return err
 	}

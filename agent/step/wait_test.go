@@ -2,7 +2,7 @@ package step
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -57,6 +57,83 @@ func TestAWaitEndsWhenItsConditionIsMet(t *testing.T) {
 	}
 }
 
+// docker serves a part of Docker's API on a socket of its own. Each answer is given until the last.
+func docker(t *testing.T, answers ...string) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	listener, err := net.Listen("unix", socket)
+	must(t, err)
+	asked := 0
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "GET" || r.URL.EscapedPath() != "/containers/my%2Fapp/json" {
+			t.Errorf("asked %s %s", r.Method, r.URL.EscapedPath())
+		}
+		answer := answers[min(asked, len(answers)-1)]
+		if asked++; answer == "404" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		io.WriteString(w, answer)
+	})}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	return socket
+}
+
+func TestAWaitForAContainerEndsWhenItRunsAndIsHealthy(t *testing.T) {
+	t.Parallel()
+	const running = `{"State": {"Running": true, "Status": "running"}}`
+	const healthy = `{"State": {"Running": true, "Health": {"Status": "healthy"}}}`
+	const starting = `{"State": {"Running": true, "Status": "running", "Health": {"Status": "starting"}}}`
+	for _, answers := range [][]string{{running}, {healthy}, {"404", `{"State": {"Status": "created"}}`, starting, healthy}} {
+		w := &WaitFor{Container: "my/app", Docker: docker(t, answers...)}
+		must(t, w.Apply(t.Context(), machine(t)))
+		finds(t, machine(t), w, Met)
+	}
+}
+
+func TestAContainerThatIsNotWellIsWaitedForAndToldOf(t *testing.T) {
+	t.Parallel()
+	for _, test := range [][2]string{
+		{"404", "there is no such container"},
+		{"no JSON", "Docker's answer cannot be read"},
+		{`{"State": {"Running": false, "Status": "exited"}}`, "it is exited"},
+		{`{"State": {"Running": true, "Health": {"Status": "unhealthy"}}}`, "it is unhealthy"},
+	} {
+		t.Run(test[1], func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			w := &WaitFor{Container: "my/app", Docker: docker(t, test[0])}
+			finds(t, machine(t), w, Unmet)
+			says(t, w.Apply(ctx, machine(t)), "cannot wait for my/app any longer: it did not come in time: "+test[1])
+		})
+	}
+	w := &WaitFor{Container: "app", Docker: filepath.Join(t.TempDir(), "s")}
+	if err := w.ask(t.Context(), machine(t)); err == nil || !strings.HasSuffix(err.Error(), "connect: no such file or directory") {
+		t.Error(err)
+	}
+}
+
+func TestAWaitForAUnitAsksSystemd(t *testing.T) {
+	t.Parallel()
+	h := machine(t)
+	h.Units.Close()
+	h.Units = &units{states: map[string]host.UnitState{"a.service": active, "b.service": failed}}
+	finds(t, h, &WaitFor{Unit: "a.service"}, Met)
+	finds(t, h, &WaitFor{Unit: "b.service"}, Unmet)
+	says(t, (&WaitFor{Unit: "b.service"}).ask(t.Context(), h), "it is failed")
+	says(t, (&WaitFor{DNS: "localhost", Is: "nowhere"}).ask(t.Context(), h), `"nowhere" is not an address`)
+	finds(t, h, &WaitFor{DNS: "localhost"}, Met)
+	finds(t, h, &WaitFor{DNS: "localhost", Is: "::ffff:127.0.0.1"}, Met)
+}
+
+func TestNothingIsWaitedForInATree(t *testing.T) {
+	t.Parallel()
+	h, _ := tree(t, nil)
+	finds(t, h, &WaitFor{TCP: "127.0.0.1:1"}, Unknowable)
+	says(t, (&WaitFor{TCP: "127.0.0.1:1"}).Apply(t.Context(), h), "nothing runs in another root directory")
+}
+
 func TestAWaitThatIsInVainSaysWhyAndEndsInTime(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -70,14 +147,17 @@ func TestAWaitThatIsInVainSaysWhyAndEndsInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { silent.Close() })
+	mute := "http://" + silent.Addr().String() + "/"
 	for _, test := range []struct {
 		wait *WaitFor
 		want string
 	}{
-		{&WaitFor{TCP: closed}, fmt.Sprintf("cannot wait for %s any longer: it did not come in time: dial tcp %s: connect: connection refused", closed, closed)},
+		{&WaitFor{TCP: closed}, "cannot wait for " + closed + " any longer: it did not come in time: " +
+			"dial tcp " + closed + ": connect: connection refused"},
 		{&WaitFor{Command: []string{"false"}}, "cannot wait for false any longer: it did not come in time: false exited with status 1"},
 		{&WaitFor{DNS: "localhost", Is: "192.0.2.1"}, "it did not come in time: it is ["},
-		{&WaitFor{HTTP: "http://" + silent.Addr().String() + "/"}, "cannot wait for http://" + silent.Addr().String() + "/ any longer: it did not come in time: cannot get http://" + silent.Addr().String() + "/: context deadline exceeded"},
+		{&WaitFor{HTTP: mute}, "cannot wait for " + mute + " any longer: it did not come in time: " +
+			"cannot get " + mute + ": context deadline exceeded"},
 	} {
 		t.Run(test.wait.name(), func(t *testing.T) {
 			t.Parallel()
