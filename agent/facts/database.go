@@ -127,7 +127,6 @@ func (f *Facts) findDatabase() error {
 			f.Keystore, kind = &connection, "keystore"
 		}
 		f.Redact.Add(kind+" password", block.Password)
-		f.Redact.Add(kind+" url", connection.URL())
 	}
 	if f.Managed != nil {
 		return nil

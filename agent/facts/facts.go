@@ -25,7 +25,8 @@ type Facts struct {
 	// Metadata is the address of the metadata service, "" for DigitalOcean's.
 	Metadata string
 	Store    *secret.Store
-	Redact   secret.Redactor
+	// Redact takes the secrets out of every text that leaves the program.
+	Redact *secret.Redactor
 	// Answers are what the customer said at first login so far.
 	Answers Answers
 	// Steps is how the steps that have a name ended, for conditions.
@@ -46,7 +47,8 @@ type Facts struct {
 
 // Gather finds out what is true. It changes nothing.
 func Gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string) (*Facts, error) {
-	f := &Facts{Host: h, Manifest: m, Directory: path.Dir(file), Metadata: metadata}
+	f := &Facts{Host: h, Manifest: m, Directory: path.Dir(file), Metadata: metadata, Redact: &secret.Redactor{}}
+	h.Redact = f.Redact.Redact
 	var err error
 	if f.Droplet, err = droplet.Identify(ctx, h, metadata); err != nil {
 		return nil, err
@@ -60,6 +62,9 @@ func Gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metad
 	}
 	if f.known, err = readKnownDatabase(h.Files); err != nil {
 		return nil, err
+	}
+	if before := f.known.Applied; before != nil {
+		f.Redact.Add("database password", secret.New(before.Password))
 	}
 	if f.Answers, err = readAnswers(h.Files); err != nil {
 		return nil, err

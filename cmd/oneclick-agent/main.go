@@ -45,7 +45,7 @@ func main() {
 
 // run is main without the process around it.
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
-	a := &agent{stdout: stdout, stderr: stderr}
+	a := &agent{stdout: stdout, stderr: stderr, revealed: stdout}
 	if filepath.Base(arguments[0]) == firstboot.GeneratorName {
 		return a.generate(arguments[1:])
 	}
@@ -55,6 +55,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 // agent is one run of the program: its flags and where it writes.
 type agent struct {
 	stdout, stderr io.Writer
+	// revealed is standard output for a secret that was asked for.
+	revealed       io.Writer
 	flags          *flag.FlagSet
 	root, manifest string
 	metadata       string
