@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -43,7 +44,23 @@ func (f *Facts) Ensure(ctx context.Context, j *journal.Journal, answered bool) (
 		return nil, err
 	}
 	f.Redact.AddStore(f.Store)
-	return made, f.record(j)
+	if err := f.record(j); err != nil {
+		return nil, err
+	}
+	return made, f.forgetCaptured()
+}
+
+// forgetCaptured removes what commands printed whose secrets are stored now.
+func (f *Facts) forgetCaptured() error {
+	for name, spec := range f.Manifest.Secrets {
+		if !spec.Captured || !f.Store.Has(name) {
+			continue
+		}
+		if err := f.Host.Files.Remove(path.Join(state.Captured, name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // record notes the secrets that are there as made.

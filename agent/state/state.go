@@ -52,8 +52,11 @@ const (
 	Changing = Directory + "/changing"
 	// Gate holds one file for each unit that was held back and may start.
 	Gate = Directory + "/gate"
-	// Output keeps what commands printed.
+	// Output keeps what commands printed, without secrets.
 	Output = Directory + "/output"
+	// Captured holds what a command printed as long as the secret that is captured from it is not stored: one file for
+	// each, by the secret's name.
+	Captured = Directory + "/captured"
 )
 
 // What is made anew at each boot. Everybody can read it.
