@@ -45,8 +45,19 @@ type Facts struct {
 	then *database.Connection
 }
 
-// Gather finds out what is true. It changes nothing.
+// Gather finds out what is true. It changes nothing. A secret that was made and is lost is an error.
 func Gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string) (*Facts, error) {
+	f, err := gather(ctx, h, m, file, metadata)
+	if err == nil {
+		err = f.checkLost()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string) (*Facts, error) {
 	f := &Facts{Host: h, Manifest: m, Directory: path.Dir(file), Metadata: metadata, Redact: &secret.Redactor{}}
 	h.Redact = f.Redact.Redact
 	var err error

@@ -82,6 +82,9 @@ func private(mode fs.FileMode) host.Attributes {
 // MakeDirectory makes Directory.
 func MakeDirectory(files *host.Root) error { return files.MakeDirectory(Directory, private(0o700)) }
 
+// ErrDamaged says that a file is not as it was written.
+var ErrDamaged = errors.New("it is damaged")
+
 // Read reads a file of JSON into v. Found is false where there is none. A file that is damaged is an error that says
 // what remedy is.
 func Read(files *host.Root, path string, v any, remedy string) (found bool, err error) {
@@ -100,7 +103,7 @@ func decode(path string, data []byte, v any, remedy string) error {
 	decoder.DisallowUnknownFields()
 	// The decoder's own message could quote a secret.
 	if err := decoder.Decode(v); err != nil || decoder.More() || bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
-		return fmt.Errorf("cannot read %s: it is damaged; %s", path, remedy)
+		return fmt.Errorf("cannot read %s: %w; %s", path, ErrDamaged, remedy)
 	}
 	return nil
 }
@@ -190,7 +193,7 @@ func readSealed(files *host.Root, path string, v any, remedy string) (found bool
 		return found, err
 	}
 	if s.Sum == "" || sum(s.Content) != s.Sum {
-		return true, fmt.Errorf("cannot read %s: it is damaged; %s", path, remedy)
+		return true, fmt.Errorf("cannot read %s: %w; %s", path, ErrDamaged, remedy)
 	}
 	return true, decode(path, s.Content, v, remedy)
 }

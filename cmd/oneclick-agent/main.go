@@ -78,7 +78,7 @@ func commands() []command {
 		{"status", "what happened and what happens next", (*agent).status, false},
 		{"lint", "check a manifest and everything it names", (*agent).lint, false},
 		{"database", "show, test or print the database's address", (*agent).database, false},
-		{"secrets", "list the secrets, or show one", (*agent).secrets, false},
+		{"secrets", "list the secrets, show one, or bring lost ones back", (*agent).secrets, false},
 		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate, false},
 		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot, false},
 		{"publish", "submit a snapshot to the Marketplace's Vendor Portal", (*agent).publish, false},
