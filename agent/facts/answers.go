@@ -37,7 +37,7 @@ func (a Answers) areApplied() bool { return maps.Equal(a.Values, a.Applied) }
 
 func readAnswers(files *host.Root) (Answers, error) {
 	var a Answers
-	_, err := state.Read(files, state.Answers, &a, "begin again with: oneclick-agent first-login --reset")
+	_, err := state.Read(files, state.Answers, &a, "remove it, and begin again with: oneclick-agent first-login --reset")
 	if a.Values == nil {
 		a.Values = map[string]string{}
 	}

@@ -130,7 +130,6 @@ func (f *Facts) findDatabase() error {
 			f.Keystore, kind = &connection, "keystore"
 		}
 		f.Redact.Add(kind+" password", block.Password)
-		f.Redact.Add(kind+" url", connection.URL())
 	}
 	if f.Managed != nil {
 		return nil

@@ -25,7 +25,8 @@ type Facts struct {
 	// Metadata is the address of the metadata service, "" for DigitalOcean's.
 	Metadata string
 	Store    *secret.Store
-	Redact   secret.Redactor
+	// Redact takes the secrets out of every text that leaves the program.
+	Redact *secret.Redactor
 	// Answers are what the customer said at first login so far.
 	Answers Answers
 	// Steps is how the steps that have a name ended, for conditions.
@@ -44,9 +45,21 @@ type Facts struct {
 	then *database.Connection
 }
 
-// Gather finds out what is true. It changes nothing.
+// Gather finds out what is true. It changes nothing. A secret that was made and is lost is an error.
 func Gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string) (*Facts, error) {
-	f := &Facts{Host: h, Manifest: m, Directory: path.Dir(file), Metadata: metadata}
+	f, err := gather(ctx, h, m, file, metadata)
+	if err == nil {
+		err = f.checkLost()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string) (*Facts, error) {
+	f := &Facts{Host: h, Manifest: m, Directory: path.Dir(file), Metadata: metadata, Redact: &secret.Redactor{}}
+	h.Redact = f.Redact.Redact
 	var err error
 	if f.Droplet, err = droplet.Identify(ctx, h, metadata); err != nil {
 		return nil, err
@@ -68,6 +81,9 @@ func (f *Facts) Refresh() (err error) {
 	}
 	if f.known, err = readKnownDatabase(f.Host.Files); err != nil {
 		return err
+	}
+	if before := f.known.Applied; before != nil {
+		f.Redact.Add("database password", secret.New(before.Password))
 	}
 	if f.Answers, err = readAnswers(f.Host.Files); err != nil {
 		return err

@@ -4,10 +4,15 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/droplet"
+	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/secret"
 	"oneclick-agent/agent/state"
 )
 
@@ -48,35 +53,122 @@ func (f *Facts) Outdated(ctx context.Context, before *Facts) (names []string) {
 	return names
 }
 
+// lost are the secrets, and hidden answers, that were made and are not in the store any more.
+func (f *Facts) lost() (names []string) {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(f.made))) {
+		if (f.Manifest.Secrets[name] != nil || f.isHiddenAnswer(name)) && !f.Store.Has(name) {
+			names = append(names, strings.TrimPrefix(name, answers))
+		}
+	}
+	return names
+}
+
+// answers begins the names under which the store has hidden answers.
+const answers = "answers."
+
+func (f *Facts) isHiddenAnswer(name string) bool {
+	return f.Manifest.FirstLogin != nil && slices.ContainsFunc(f.Manifest.FirstLogin.Questions, func(q manifest.Question) bool {
+		return q.Hidden() && answers+q.Name == name
+	})
+}
+
+func (f *Facts) checkLost() error {
+	lost := f.lost()
+	if len(lost) == 0 {
+		return nil
+	}
+	return errLost(lost)
+}
+
+func errLost(names []string) error {
+	return fmt.Errorf("cannot go on without the secrets %s: they were made before, and %s does not have them any more; "+
+		"bring them back with: oneclick-agent secrets restore", strings.Join(names, ", "), state.Secrets)
+}
+
+// CheckStore reports what the records say was made and the store does not have, without the manifest.
+func CheckStore(files *host.Root, store *secret.Store) error {
+	var made []string
+	for _, path := range []string{state.Journal, state.LoginJournal} {
+		record, err := journal.Read(files, path)
+		if err != nil {
+			return err
+		}
+		made = append(made, record.Made...)
+	}
+	made = slices.DeleteFunc(made, store.Has)
+	if len(made) == 0 {
+		return nil
+	}
+	return errLost(made)
+}
+
+// Remake makes the secrets again that are computed from others, once all those are back in the store, and returns what is
+// lost then. It is asked for by a person, after the store lost something.
+func Remake(ctx context.Context, h *host.Host, m *manifest.Manifest, file string) (lost []string, err error) {
+	f, err := gather(ctx, h, m, file, droplet.NoMetadata)
+	if err != nil {
+		return nil, err
+	}
+	lost = f.lost()
+	if len(lost) == 0 || slices.ContainsFunc(lost, func(name string) bool { return m.Secrets[name] == nil || m.Secrets[name].Derive == "" }) {
+		return lost, nil
+	}
+	login, err := journal.Read(h.Files, state.LoginJournal)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Store.Ensure(m, login.Phase.Complete(), h.Now(), f.FillSecret(ctx))
+	return f.lost(), err
+}
+
 // Ensure makes the secrets that can be made now and are not there. What was made once is never made again: where the
 // store lost it, that is an error. Answered tells whether the answers of first login are complete.
 func (f *Facts) Ensure(ctx context.Context, j *journal.Journal, answered bool) (made []string, err error) {
 	if err := f.Store.Reload(); err != nil {
 		return nil, err
 	}
-	var lost []string
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(f.made, j.State().Made)))) {
-		if f.Manifest.Secrets[name] != nil && !f.Store.Has(name) {
-			lost = append(lost, name)
-		}
-	}
-	if len(lost) > 0 {
-		return nil, fmt.Errorf("cannot go on without the secrets %s: they were made before, and %s does not have them any more; "+
-			"bring them back with: oneclick-agent secrets restore", strings.Join(lost, ", "), state.Secrets)
+	f.made = append(f.made, j.State().Made...)
+	if err := f.checkLost(); err != nil {
+		return nil, err
 	}
 	if made, err = f.Store.Ensure(f.Manifest, answered, f.Host.Now(), f.FillSecret(ctx)); err != nil {
 		return nil, err
 	}
 	f.Redact.AddStore(f.Store)
-	return made, f.record(j)
+	if err := f.record(j); err != nil {
+		return nil, err
+	}
+	return made, f.forgetCaptured()
+}
+
+// forgetCaptured removes what commands printed whose secrets are stored now.
+func (f *Facts) forgetCaptured() error {
+	for name, spec := range f.Manifest.Secrets {
+		if !spec.Captured || !f.Store.Has(name) {
+			continue
+		}
+		if err := f.Host.Files.Remove(path.Join(state.Captured, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RecordAnswers notes the hidden answers as made, once they are applied.
+func (f *Facts) RecordAnswers(j *journal.Journal) error {
+	return f.recordNames(j, f.isHiddenAnswer)
 }
 
 // record notes the secrets that are there as made.
 func (f *Facts) record(j *journal.Journal) error {
+	return f.recordNames(j, func(name string) bool { return f.Manifest.Secrets[name] != nil })
+}
+
+func (f *Facts) recordNames(j *journal.Journal, wanted func(name string) bool) error {
 	var fresh []string
 	known := j.State().Made
 	for _, name := range f.Store.Names() {
-		if f.Manifest.Secrets[name] != nil && !slices.Contains(known, name) && !slices.Contains(f.made, name) {
+		if wanted(name) && !slices.Contains(known, name) && !slices.Contains(f.made, name) {
 			fresh = append(fresh, name)
 		}
 	}

@@ -88,7 +88,7 @@ func apply(ctx context.Context, f *facts.Facts, j *journal.Journal, terminalOnly
 	} else if err != nil {
 		return finish(ctx, e, err)
 	}
-	if err := f.RememberAnswers(); err != nil {
+	if err := errors.Join(f.RememberAnswers(), f.RecordAnswers(j)); err != nil {
 		return finish(ctx, e, err)
 	}
 	phase, err := finish(ctx, e, nil)

@@ -2,6 +2,7 @@ package firstboot
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -90,13 +91,16 @@ func dump(t testing.TB, root string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var redact secret.Redactor
+	var pairs []string
 	for _, name := range store.Names() {
 		fields, _ := store.Get(name)
 		for field, value := range fields {
-			redact.Add(name+"."+field, value)
+			quoted, _ := json.Marshal(value.Reveal())
+			named := "[secret " + name + "." + field + "]"
+			pairs = append(pairs, value.Reveal(), named, strings.Trim(string(quoted), `"`), named)
 		}
 	}
+	named := strings.NewReplacer(pairs...)
 	var lines []string
 	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -124,7 +128,7 @@ func dump(t testing.TB, root string) string {
 			if err != nil {
 				return err
 			}
-			line += " " + fmt.Sprintf("%q", seal.ReplaceAllString(redact.Redact(string(data)), "SEAL"))
+			line += " " + fmt.Sprintf("%q", seal.ReplaceAllString(named.Replace(string(data)), "SEAL"))
 		}
 		lines = append(lines, line)
 		return nil

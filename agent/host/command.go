@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -44,8 +43,9 @@ type Command struct {
 	Stdin []byte
 	// Terminal gives the command the host's terminal for its input and output; nothing is kept of what it prints.
 	Terminal bool
-	// Output, when set, receives standard output as it comes, beside what Run returns.
-	Output io.Writer
+	// Into, when set, is the command's standard output, without a detour through this process: what the command
+	// prints is there, whatever becomes of us. Run returns nothing of it then.
+	Into *os.File
 }
 
 // CommandError says how a command ended that did not end well. Its text holds nothing that the command printed.
@@ -79,8 +79,11 @@ func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, executable)
 	cmd.Args = command.Argv
 	cmd.Err = nil // the path was looked up in the tree, not on this machine
-	stdout, stderr := output{also: command.Output}, output{}
+	var stdout, stderr output
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if command.Into != nil {
+		cmd.Stdout = command.Into
+	}
 	cmd.Stdin = bytes.NewReader(command.Stdin)
 	h.confine(cmd, command)
 	if command.Terminal && h.Terminal != nil {
@@ -220,7 +223,6 @@ func (r *Root) lookCommand(name string) (string, error) {
 type output struct {
 	mu    sync.Mutex
 	kept  bytes.Buffer
-	also  io.Writer
 	taken bool
 }
 
@@ -232,9 +234,6 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	if room := MaxOutput - o.kept.Len(); room > 0 {
 		o.kept.Write(p[:min(room, len(p))])
-	}
-	if o.also != nil {
-		return o.also.Write(p)
 	}
 	return len(p), nil
 }

@@ -16,8 +16,10 @@ type Host struct {
 	Files *Root
 	Units Units
 	Now   func() time.Time
-	// Progress receives one line about what is going on, and the step that it is about, "" for none. It never
-	// holds a secret. It may be nil.
+	// Redact takes secrets out of a text that leaves the program. It is nil as long as none are known.
+	Redact func(text string) string
+	// Progress receives one line about what is going on, redacted, and the step that it is about, "" for none. It may
+	// be nil.
 	Progress func(line, step string)
 	// Terminal is the terminal that commands may be given; nil where nobody sits at one.
 	Terminal *os.File
@@ -56,8 +58,16 @@ func (h *Host) Report(line string) { h.ReportStep(line, "") }
 // ReportStep passes one line about a step on.
 func (h *Host) ReportStep(line, step string) {
 	if h.Progress != nil {
-		h.Progress(line, step)
+		h.Progress(h.Redacted(line), step)
 	}
+}
+
+// Redacted is a text without secrets.
+func (h *Host) Redacted(text string) string {
+	if h.Redact == nil {
+		return text
+	}
+	return h.Redact(text)
 }
 
 // Sleep waits for d, or returns ctx's error when that ends first.

@@ -107,12 +107,13 @@ func (j *Journal) State() State {
 	return j.state.clone()
 }
 
-// Append adds an event. It is on disk when Append returns if durable is set; else it is by the time that a later
+// Append adds an event, its message without secrets. It is on disk when Append returns if durable is set; else it is by the time that a later
 // durable event is, and losing it only means that a step which may be run twice is run twice.
 func (j *Journal) Append(e Event, durable bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e.Format, e.Time = format, j.host.Now().UTC().Truncate(time.Millisecond)
+	e.Message = j.host.Redacted(e.Message)
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", j.path, err)

@@ -11,7 +11,6 @@ import (
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/render"
-	"oneclick-agent/agent/state"
 )
 
 // PasswordsPath is where people, and scripts that source it, find the plain values.
@@ -101,58 +100,4 @@ func unquote(text string) (value string, length int, ok bool) {
 		}
 	}
 	return "", 0, false
-}
-
-// Restore puts values back that the store lost, and returns their names: the given ones, by the names of their secrets,
-// or, where none are given, those that PasswordsPath lists. A store that is damaged is replaced by them.
-func (s *Store) Restore(m *manifest.Manifest, given map[string]string) (restored []string, err error) {
-	if given == nil {
-		if given, err = s.fromPasswords(m); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.Reload(); err != nil {
-		s.secrets, s.previous = map[string]Fields{}, map[string]Fields{}
-	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !s.Has(name) && given[name] != "" {
-			s.secrets[name] = Fields{"": New(given[name])}
-			restored = append(restored, name)
-		}
-	}
-	if len(restored) == 0 {
-		return nil, nil
-	}
-	lock, err := s.files.LockWithin(state.SecretsLock, lockWithin)
-	if err != nil {
-		return nil, err
-	}
-	defer lock.Close()
-	return restored, s.save()
-}
-
-// fromPasswords are the values of the manifest's secrets and questions as PasswordsPath lists them.
-func (s *Store) fromPasswords(m *manifest.Manifest) (map[string]string, error) {
-	have, err := s.files.ReadFile(PasswordsPath, maxPasswords)
-	if err != nil {
-		return nil, err
-	}
-	byName := map[string]string{}
-	for _, entry := range entries(string(have)) {
-		byName[entry.name] = entry.value
-	}
-	values := map[string]string{}
-	for name, spec := range m.Secrets {
-		if spec.Derive == "" && spec.Fields() == nil {
-			values[name] = byName[strings.ToUpper(name)]
-		}
-	}
-	if m.FirstLogin != nil {
-		for _, q := range m.FirstLogin.Questions {
-			if q.Type == "password" {
-				values[answerPrefix+q.Name] = byName[strings.ToUpper(q.Name)]
-			}
-		}
-	}
-	return values, nil
 }

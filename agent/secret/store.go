@@ -64,7 +64,7 @@ func hide(values map[string]map[string]string) (map[string]Fields, error) {
 	hidden := map[string]Fields{}
 	for name, fields := range values {
 		if name == "" || len(fields) == 0 {
-			return nil, fmt.Errorf("cannot read %s: it holds a secret without a name or a value; %s", state.Secrets, remedy)
+			return nil, fmt.Errorf("cannot read %s: %w, and has a secret without a name or a value; %s", state.Secrets, state.ErrDamaged, remedy)
 		}
 		hidden[name] = Fields{}
 		for field, value := range fields {

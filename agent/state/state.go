@@ -54,8 +54,11 @@ const (
 	Changing = Directory + "/changing"
 	// Gate holds one file for each unit that was held back and may start.
 	Gate = Directory + "/gate"
-	// Output keeps what commands printed.
+	// Output keeps what commands printed, without secrets.
 	Output = Directory + "/output"
+	// Captured holds what a command printed as long as the secret that is captured from it is not stored: one file for
+	// each, by the secret's name.
+	Captured = Directory + "/captured"
 )
 
 // What is made anew at each boot. Everybody can read it.
@@ -81,6 +84,9 @@ func private(mode fs.FileMode) host.Attributes {
 // MakeDirectory makes Directory.
 func MakeDirectory(files *host.Root) error { return files.MakeDirectory(Directory, private(0o700)) }
 
+// ErrDamaged says that a file is not as it was written.
+var ErrDamaged = errors.New("it is damaged")
+
 // Read reads a file of JSON into v. Found is false where there is none. A file that is damaged is an error that says
 // what remedy is.
 func Read(files *host.Root, path string, v any, remedy string) (found bool, err error) {
@@ -101,7 +107,7 @@ func decode(path string, data []byte, v any, remedy string) error {
 	_, behind := decoder.Token() // More() takes a bracket too many for an end
 	// The decoder's own message could quote a secret.
 	if err != nil || behind != io.EOF || bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
-		return fmt.Errorf("cannot read %s: it is damaged; %s", path, remedy)
+		return fmt.Errorf("cannot read %s: %w; %s", path, ErrDamaged, remedy)
 	}
 	return nil
 }
@@ -191,7 +197,7 @@ func readSealed(files *host.Root, path string, v any, remedy string) (found bool
 		return found, err
 	}
 	if s.Sum == "" || sum(s.Content) != s.Sum {
-		return true, fmt.Errorf("cannot read %s: it is damaged; %s", path, remedy)
+		return true, fmt.Errorf("cannot read %s: %w; %s", path, ErrDamaged, remedy)
 	}
 	return true, decode(path, s.Content, v, remedy)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -20,6 +21,9 @@ import (
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/state"
 )
+
+// maxCaptured is how much output secrets are looked for in, in bytes.
+const maxCaptured = 1 << 20
 
 // Run is the kind that runs a command.
 func (kinds) Run() Kind { return as(Traits{Within: RunWithin, Tries: 3}, newRun) }
@@ -37,7 +41,11 @@ func newRun(spec *manifest.Run, f *facts.Filling) (Step, error) {
 		r.Command.Stdin = []byte(text)
 	}
 	store := f.Facts().Store
-	r.Captured = store.Capture
+	r.Captured = func(values map[string]string) error {
+		err := store.Capture(values)
+		f.Facts().Redact.AddStore(store)
+		return err
+	}
 	for _, capture := range spec.Capture {
 		c := Capture{Secret: capture.Secret, JSON: capture.JSON, Have: store.Has(capture.Secret)}
 		if capture.Pattern != "" {
@@ -159,63 +167,112 @@ func (r *Run) prepare(h *host.Host, argv []string) (host.Command, error) {
 	return command, nil
 }
 
-// Apply runs the command and stores what it captures. Its output goes to disk while it runs, so that a secret
-// that a program prints only once survives a crash between the program's end and the store.
+// Apply runs the command, keeps what it printed without secrets, and stores what it captures. A program may print a secret
+// only once. So, where one is captured, its output goes straight into a file that is kept until the secret is stored.
 func (r *Run) Apply(ctx context.Context, h *host.Host) error {
-	file := path.Join(state.Output, outputName(r.ID))
 	if len(r.Capture) > 0 {
 		if guarded, err := r.guard(ctx, h); err == nil && guarded == Met {
-			return r.recover(h, file)
+			return r.recover(h)
 		}
 	}
-	if err := h.Files.MakeDirectory(state.Output, host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}); err != nil {
-		return err
-	}
-	output, err := h.Files.Create(file)
-	if err != nil {
-		return err
-	}
-	defer output.Close()
 	command, err := r.prepare(h, r.Command.Argv)
 	if err != nil {
 		return err
 	}
-	command.Output = output
-	stdout, err := h.Run(ctx, command)
-	if err != nil {
-		var failed *host.CommandError
-		if errors.As(err, &failed) {
-			output.Write(failed.Stderr)
+	if len(r.Capture) > 0 {
+		if command.Into, err = r.raw(h); err != nil {
+			return err
 		}
-		switch {
-		case errors.Is(err, host.ErrNoChroot), errors.Is(err, fs.ErrNotExist) && !h.Live():
-			return &Skip{err.Error()}
-		case errors.Is(err, fs.ErrNotExist):
-			return &Lasting{err}
-		}
-		return err
+		defer command.Into.Close()
 	}
-	if len(r.Capture) == 0 {
+	printed, err := h.Run(ctx, command)
+	if command.Into != nil {
+		printed, err = r.capture(command.Into, err)
+	}
+	if powerError := r.keep(h, printed, err); powerError != nil {
+		return powerError
+	}
+	switch {
+	case errors.Is(err, host.ErrNoChroot), errors.Is(err, fs.ErrNotExist) && !h.Live():
+		return &Skip{err.Error()}
+	case errors.Is(err, fs.ErrNotExist):
+		return &Lasting{err}
+	}
+	return err
+}
+
+// raw opens the file that takes what the command prints while its secrets are not stored. Facts.Ensure removes it.
+func (r *Run) raw(h *host.Host) (*os.File, error) {
+	if err := h.Files.MakeDirectory(state.Captured, private()); err != nil {
+		return nil, err
+	}
+	return h.Files.Create(r.rawPath())
+}
+
+// rawPath names the file by the first secret: all of them are stored in one write.
+func (r *Run) rawPath() string { return path.Join(state.Captured, r.Capture[0].Secret) }
+
+func private() host.Attributes {
+	return host.Attributes{Mode: new(fs.FileMode(0o700)), Owner: &host.Owner{}}
+}
+
+// capture reads what the command printed and, where it ended well, stores the secrets in it.
+func (r *Run) capture(raw *os.File, failure error) (printed []byte, err error) {
+	if printed, err = io.ReadAll(io.NewSectionReader(raw, 0, maxCaptured)); failure != nil {
+		return printed, failure
+	}
+	if err == nil {
+		err = raw.Sync()
+	}
+	if err != nil {
+		return printed, fmt.Errorf("cannot keep what %s printed: %w", r.Command.Argv[0], err)
+	}
+	return printed, r.store(printed)
+}
+
+// keep writes what the command printed, without secrets, to where people look for it. The step does not fail by it.
+func (r *Run) keep(h *host.Host, printed []byte, failure error) error {
+	var failed *host.CommandError
+	if errors.As(failure, &failed) {
+		printed = append(printed, failed.Stderr...)
+	} else if failure != nil && len(printed) == 0 {
+		return nil // it did not run
+	}
+	err := h.Files.MakeDirectory(state.Output, private())
+	if err == nil {
+		err = r.write(h, h.Redacted(string(printed)))
+	}
+	if err != nil && !errors.Is(err, host.ErrPower) {
+		h.ReportStep("warning: cannot keep what "+r.Command.Argv[0]+" printed: "+err.Error(), r.ID)
 		return nil
 	}
-	if err := output.Sync(); err != nil {
-		return fmt.Errorf("cannot write %s: %w", file, err)
+	return err
+}
+
+func (r *Run) write(h *host.Host, text string) error {
+	file, err := h.Files.Create(path.Join(state.Output, outputName(r.ID)))
+	if err != nil {
+		return err
 	}
-	return r.store(stdout)
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
 }
 
 // recover finds the secrets in the output that an interrupted run left.
-func (r *Run) recover(h *host.Host, file string) error {
-	var printed []byte
-	output, err := h.Files.OpenRead(file)
+func (r *Run) recover(h *host.Host) error {
+	printed, err := h.Files.ReadFile(r.rawPath(), maxCaptured)
 	if err == nil {
-		defer output.Close()
-		printed, err = io.ReadAll(io.LimitReader(output, host.MaxOutput))
+		err = r.store(printed)
 	}
-	if err != nil {
-		return lasting("cannot capture from %s: it was run before, and what it printed is lost; add the secret by hand", r.Command.Argv[0])
+	if err != nil && !errors.Is(err, host.ErrPower) {
+		var names []string
+		for _, capture := range r.Capture {
+			names = append(names, "oneclick-agent secrets restore "+capture.Secret)
+		}
+		return lasting("cannot capture a secret from %s: it ran before, and what it printed then is lost; find the value "+
+			"in the app itself, and enter it with: %s", r.Command.Argv[0], strings.Join(names, " and "))
 	}
-	return r.store(printed)
+	return err
 }
 
 func (r *Run) store(output []byte) error {

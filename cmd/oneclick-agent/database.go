@@ -45,7 +45,7 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 	}
 	switch rest[0] {
 	case "url":
-		fmt.Fprintln(a.stdout, c.URL().Reveal())
+		fmt.Fprintln(a.revealed, c.URL().Reveal())
 		return exitDone
 	case "show":
 		return a.showDatabase(c, *reveal)
@@ -56,7 +56,7 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 func (a *agent) showDatabase(c database.Connection, reveal bool) int {
 	password := c.Password.String()
 	if reveal {
-		password = c.Password.Reveal()
+		password, a.stdout = c.Password.Reveal(), a.revealed
 	}
 	if a.json {
 		return a.writeJSON(map[string]any{"engine": c.Engine, "host": c.Host, "port": c.Port, "user": c.User, "password": password,

@@ -83,13 +83,18 @@ func (a *agent) logProgress(h *host.Host) {
 	}
 }
 
-// gather reads the manifest and finds out what is true of this Droplet.
+// gather reads the manifest and finds out what is true of this Droplet. From then on nothing that is printed shows a
+// secret, but for what is written to revealed.
 func (a *agent) gather(ctx context.Context, h *host.Host) (*facts.Facts, error) {
 	m, err := lint.Read(h, a.manifestPath())
 	if err != nil {
 		return nil, err
 	}
-	return facts.Gather(ctx, h, m, a.manifestPath(), a.metadata)
+	gathered, err := facts.Gather(ctx, h, m, a.manifestPath(), a.metadata)
+	if err == nil {
+		a.stdout, a.stderr = gathered.Redact.Writer(a.stdout), gathered.Redact.Writer(a.stderr)
+	}
+	return gathered, err
 }
 
 func (a *agent) tellPhase(h *host.Host, f *facts.Facts, phase journal.Phase, reason error) int {

@@ -45,7 +45,7 @@ func main() {
 
 // run is main without the process around it.
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
-	a := &agent{stdout: stdout, stderr: stderr}
+	a := &agent{stdout: stdout, stderr: stderr, revealed: stdout}
 	if filepath.Base(arguments[0]) == firstboot.GeneratorName {
 		return a.generate(arguments[1:])
 	}
@@ -55,6 +55,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 // agent is one run of the program: its flags and where it writes.
 type agent struct {
 	stdout, stderr io.Writer
+	// revealed is standard output for a secret that was asked for.
+	revealed       io.Writer
 	flags          *flag.FlagSet
 	root, manifest string
 	metadata       string
@@ -76,7 +78,7 @@ func commands() []command {
 		{"status", "what happened and what happens next", (*agent).status, false},
 		{"lint", "check a manifest and everything it names", (*agent).lint, true},
 		{"database", "show, test or print the database's address", (*agent).database, false},
-		{"secrets", "list the secrets, or show one", (*agent).secrets, true},
+		{"secrets", "list the secrets, show one, or bring lost ones back", (*agent).secrets, true},
 		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate, false},
 		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot, false},
 		{"publish", "submit a snapshot to the Marketplace's Vendor Portal", (*agent).publish, false},

@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/secret"
 )
 
-func (a *agent) secrets(_ context.Context, arguments []string) int {
+func (a *agent) secrets(ctx context.Context, arguments []string) int {
 	rest, code, ok := a.parse(arguments)
 	if !ok {
 		return code
@@ -22,16 +23,22 @@ func (a *agent) secrets(_ context.Context, arguments []string) int {
 	}
 	defer h.Close()
 	store, err := secret.Open(h.Files)
+	if len(rest) > 0 && len(rest) < 3 && rest[0] == "restore" { // works on a damaged store too
+		return a.restoreSecrets(ctx, h, store, rest[1:])
+	}
 	if err != nil {
 		return a.fail(err)
 	}
+	lost := facts.CheckStore(h.Files, store)
 	switch {
+	case lost != nil && len(rest) == 1 && rest[0] == "list", lost != nil && len(rest) == 2 && rest[0] == "show" && len(store.Names()) == 0:
+		return a.fail(lost)
 	case len(rest) == 1 && rest[0] == "list":
 		return a.listSecrets(store)
 	case len(rest) == 2 && rest[0] == "show":
 		return a.showSecret(store, rest[1])
 	}
-	fmt.Fprintln(a.stderr, "oneclick-agent secrets: use secrets list, or secrets show NAME")
+	fmt.Fprintln(a.stderr, "oneclick-agent secrets: use secrets list, secrets show NAME, or secrets restore [NAME]")
 	return exitInput
 }
 
