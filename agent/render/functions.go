@@ -68,6 +68,11 @@ func functions(engine string) template.FuncMap {
 	}
 }
 
+// Escaped are the forms that a text takes when a template escapes it for HTML and for JavaScript.
+func Escaped(text string) (html, javaScript string) {
+	return template.HTMLEscapeString(text), template.JSEscapeString(text)
+}
+
 // limited refuses a text that has grown over what a template may produce.
 func limited(text string) (string, error) {
 	if len(text) > maxRendered {

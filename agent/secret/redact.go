@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"html"
 	"io"
 	"math/bits"
 	"net/url"
@@ -13,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	escape "text/template"
 
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/render"
@@ -220,6 +218,7 @@ func pieces(value string) []string {
 
 // forms are how a value reads in what programs print: as it is, and quoted or encoded in the usual ways.
 func forms(value string) (all []string) {
+	asHTML, asJavaScript := render.Escaped(value)
 	add := func(form string) {
 		if !slices.Contains(all, form) {
 			all = append(all, form)
@@ -236,8 +235,8 @@ func forms(value string) (all []string) {
 		}
 	}
 	for _, quoted := range []string{
-		strconv.Quote(value), strconv.QuoteToASCII(value), escape.HTMLEscapeString(value), escape.JSEscapeString(value),
-		html.EscapeString(value), strings.ReplaceAll(value, "'", "''"), strings.ReplaceAll(value, "'", `'"'"'`),
+		strconv.Quote(value), strconv.QuoteToASCII(value), asHTML, asJavaScript,
+		asHTML, strings.ReplaceAll(value, "'", "''"), strings.ReplaceAll(value, "'", `'"'"'`),
 		url.QueryEscape(value), url.PathEscape(value), url.UserPassword("", value).String()[1:],
 	} {
 		add(unquoted(quoted))

@@ -260,9 +260,13 @@ func (r *Run) write(h *host.Host, text string) error {
 
 // recover finds the secrets in the output that an interrupted run left.
 func (r *Run) recover(h *host.Host) error {
-	printed, err := h.Files.ReadFile(r.rawPath(), maxCaptured)
+	raw, err := h.Files.OpenRead(r.rawPath())
 	if err == nil {
-		err = r.store(printed)
+		defer raw.Close()
+		var printed []byte
+		if printed, err = io.ReadAll(io.LimitReader(raw, maxCaptured)); err == nil {
+			err = r.store(printed)
+		}
 	}
 	if err != nil && !errors.Is(err, host.ErrPower) {
 		var names []string

@@ -14,6 +14,7 @@ import (
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/pattern"
+	"oneclick-agent/agent/state"
 )
 
 // vault stands in for the store of secrets.
@@ -204,9 +205,10 @@ func TestWhatACommandPrintedOnlyOnceIsFoundAfterACrash(t *testing.T) {
 		if fmt.Sprint(v.values) != "map[id:7 token:abc]" || content(t, dir, "tmp/runs") != "run\n" {
 			t.Errorf("%s: %v, runs %q", guard, v.values, content(t, dir, "tmp/runs"))
 		}
-		must(t, os.RemoveAll(filepath.Join(dir, "var/lib/oneclick/output")))
+		must(t, os.RemoveAll(filepath.Join(dir, state.Captured)))
 		err := make().Apply(t.Context(), h)
-		says(t, err, "cannot capture from /bin/busybox: it was run before, and what it printed is lost; add the secret by hand")
+		says(t, err, "cannot capture a secret from /bin/busybox: it ran before, and what it printed then is lost; find the value in the app itself, "+
+			"and enter it with: oneclick-agent secrets restore token and oneclick-agent secrets restore id")
 		if _, lasting := errors.AsType[*Lasting](err); !lasting {
 			t.Errorf("%T", err)
 		}

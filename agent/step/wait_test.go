@@ -95,7 +95,7 @@ func TestAContainerThatIsNotWellIsWaitedForAndToldOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range [][2]string{
 		{"404", "there is no such container"},
-		{"no JSON", "Docker's answer cannot be read"},
+		{"no JSON", "the answer of Docker cannot be read"},
 		{`{"State": {"Running": false, "Status": "exited"}}`, "it is exited"},
 		{`{"State": {"Running": true, "Health": {"Status": "unhealthy"}}}`, "it is unhealthy"},
 	} {
