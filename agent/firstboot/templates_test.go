@@ -131,7 +131,12 @@ func TestNoTemplateBringsASecretOut(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("go test ./agent/firstboot -run %s -args -seed %d -templates %d", t.Name(), seed, *attacks)
-	tool := filepath.Join(t.TempDir(), "tool")
+	directory, err := os.MkdirTemp(inMemory, "oneclick-tool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(directory) })
+	tool := filepath.Join(directory, "tool")
 	buildTool(t, tool)
 	var accepted, rotated, held atomic.Int64
 	workers := make(chan struct{}, 4)
@@ -172,7 +177,7 @@ type attack struct {
 
 func (a *attack) run() {
 	a.manifest = a.use(a.text(a.IntN(3)))
-	root, err := os.MkdirTemp(a.TempDir(), "tree")
+	root, err := os.MkdirTemp(inMemory, "oneclick-tree")
 	if err != nil {
 		a.Error(err)
 		return
@@ -186,7 +191,10 @@ func (a *attack) run() {
 		}
 	}
 	os.MkdirAll(filepath.Join(root, "usr/bin"), 0o755)
-	os.Link(a.tool, filepath.Join(root, "usr/bin/tool"))
+	if err := os.Link(a.tool, filepath.Join(root, "usr/bin/tool")); err != nil {
+		a.Error(err)
+		return
+	}
 	phase, ok := a.do(func(f *facts.Facts) (journal.Phase, error) { return Run(a.Context(), f, false) })
 	if !ok {
 		return // it was refused
