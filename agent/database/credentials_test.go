@@ -71,7 +71,7 @@ func TestUnfinishedAndWrongCredentialsAreToldApart(t *testing.T) {
 	}
 	const head = "db_username=a\ndb_password=hunter2\ndb_database=d\n"
 	for text, want := range map[string]string{
-		head + "db_protocol=oracle\ndb_host=h\ndb_port=1\n":      `cannot use /root/.digitalocean_dbaas_credentials: db_protocol is "oracle", which is no engine known here`,
+		head + "db_protocol=oracle\ndb_host=h\ndb_port=1\n":      `cannot use /root/.digitalocean_dbaas_credentials: the value of db_protocol is no engine known here; choose the database anew in the control panel`,
 		head + "db_protocol=mysql\ndb_host=h\ndb_port=x\n":       "cannot use /root/.digitalocean_dbaas_credentials: db_port is not a port",
 		head + "db_protocol=mysql\ndb_host=h/evil\ndb_port=1\n":  "cannot use /root/.digitalocean_dbaas_credentials: db_host is not a host name",
 		head + "db_protocol=mysql\ndb_host=\x1b[2J\ndb_port=1\n": "cannot use /root/.digitalocean_dbaas_credentials: the value of db_host is too long or holds control characters",

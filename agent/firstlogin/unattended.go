@@ -32,6 +32,9 @@ func Read(ctx context.Context, s *facts.Facts, file string, all bool) (complete 
 		return false, err
 	}
 	given, problems := manifest.ParseAnswers(data, file)
+	if len(given) == 0 && len(problems) > 0 { // it cannot be read, so what it does not answer is not known
+		return false, problems.Err()
+	}
 	r := &reading{setup: s, file: file, byName: map[string]manifest.GivenAnswer{}, problems: problems}
 	for _, answer := range given {
 		r.byName[answer.Name] = answer

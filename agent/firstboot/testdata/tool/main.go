@@ -2,11 +2,14 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,6 +29,14 @@ func main() {
 			_, err = fmt.Fprintln(file, os.Args[3])
 		}
 		if err != nil {
+			os.Exit(1)
+		}
+	case "show": // records its arguments, and prints all that it was given, as programs that complain do
+		os.WriteFile("/arguments", []byte(strings.Join(os.Args, "\n")), 0o600)
+		data, _ := io.ReadAll(os.Stdin)
+		fmt.Printf("%s\n%s\n%s\n", data, os.Getenv("CAUSE"), hex.EncodeToString(data))
+		fmt.Fprintf(os.Stderr, "%s %s\n", base64.StdEncoding.EncodeToString(append([]byte("x"), data...)), os.Getenv("CAUSE"))
+		if len(os.Args) > 2 && os.Args[2] == "fail" {
 			os.Exit(1)
 		}
 	case "fail":
