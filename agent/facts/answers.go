@@ -37,7 +37,7 @@ func (a Answers) areApplied() bool { return maps.Equal(a.Values, a.Applied) }
 
 func readAnswers(files *host.Root) (Answers, error) {
 	var a Answers
-	_, err := state.Read(files, state.Answers, &a, "remove it, and begin again with: oneclick-agent first-login --reset")
+	_, _, err := state.ReadSealed(files, state.Answers, &a, "remove it with its copy, and begin again with: oneclick-agent first-login --reset")
 	if a.Values == nil {
 		a.Values = map[string]string{}
 	}
@@ -55,7 +55,7 @@ func (f *Facts) SaveAnswers() error {
 	if err := state.MakeDirectory(f.Host.Files); err != nil {
 		return err
 	}
-	return state.Write(f.Host.Files, state.Answers, f.Answers)
+	return state.WriteSealed(f.Host.Files, state.Answers, f.Answers)
 }
 
 // RememberAnswers keeps the answers as those that were applied. Others may have been given meanwhile: they stay.

@@ -118,8 +118,8 @@ func (c *checker) try(t Template, parsed *render.Template) problem.List {
 			return problem.List{finding(t, 1, 1, "cannot be tried out, because the templates before it take too long", "make their loops shorter")}
 		}
 		allowed := min(c.actions, render.MaxActions/100)
-		_, err := parsed.Execute(context.Background(), data, allowed)
-		c.actions -= allowed - max(0, parsed.Actions())
+		text, err := parsed.Execute(context.Background(), data, allowed)
+		c.actions -= allowed - max(0, parsed.Actions()) + len(text)/bytesPerAction
 		if reason, hint := t.For.Refusal(); c.held && reason != "" {
 			return problem.List{finding(t, 1, 1, reason, hint)}
 		}

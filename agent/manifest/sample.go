@@ -10,6 +10,9 @@ import (
 // reading a manifest ends soon whatever it says.
 const maxSampleActions = 500_000
 
+// bytesPerAction is how much text counts as one action.
+const bytesPerAction = 128
+
 // situation is one of those that a Droplet can be in.
 type situation struct{ managed, answered bool }
 
