@@ -60,8 +60,11 @@ func Claim(ctx context.Context, h *host.Host, c Connection, wanted Account, drop
 			return a, err
 		}
 	}
-	return Account{}, &LoginError{Other, fmt.Sprintf("%s has the users %s and %s_%s already, with other passwords", c.server(), wanted.User, wanted.User, droplet),
-		"remove the one that is not used any more"}
+	return Account{}, &LoginError{
+		Other,
+		fmt.Sprintf("%s has the users %s and %s_%s already, with other passwords", c.server(), wanted.User, wanted.User, droplet),
+		"remove the one that is not used any more",
+	}
 }
 
 func claim(ctx context.Context, h *host.Host, c Connection, a Account) (claimed bool, err error) {

@@ -136,5 +136,15 @@ func (c Connection) Data(asked func()) map[string]any {
 
 // NoData is what templates see without a database.
 func NoData(engine string) map[string]any {
-	return map[string]any{"managed": false, "engine": engine, "url": "", "host": "", "port": 0, "user": "", "password": "", "name": "", "ca": ""}
+	return map[string]any{
+		"managed":  false,
+		"engine":   engine,
+		"url":      "",
+		"host":     "",
+		"port":     0,
+		"user":     "",
+		"password": "",
+		"name":     "",
+		"ca":       "",
+	}
 }

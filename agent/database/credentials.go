@@ -188,7 +188,11 @@ func (f *File) add(values, keys map[string]string) error {
 	engine := engineOf(protocol)
 	if engine == "" {
 		// The value is not quoted: it may be a password in the wrong line.
-		return fmt.Errorf("cannot use %s: the value of %s is no engine known here; choose the database anew in the control panel", CredentialsPath, keys["protocol"])
+		return fmt.Errorf(
+			"cannot use %s: the value of %s is no engine known here; choose the database anew in the control panel",
+			CredentialsPath,
+			keys["protocol"],
+		)
 	}
 	port, err := strconv.Atoi(cmp.Or(values[keys["port"]], "0"))
 	if err != nil || port < 0 || port > 65535 || port == 0 && engine != "mongodb" {

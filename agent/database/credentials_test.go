@@ -52,8 +52,10 @@ func TestCredentialsOfEveryGenerationAreRead(t *testing.T) {
 
 func TestTheSecondBlockIsADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
-	file, err := ParseCredentials([]byte("db_protocol=\"postgresql\"\ndb_username=\"a\"\ndb_password=\"b\"\ndb_host=\"c\"\ndb_port=\"1\"\ndb_database=\"d\"\n" +
-		"keystore_protocol=\"rediss\"\nredis_host=\"r\"\nredis_port=\"25061\"\nredis_username=\"default\"\nredis_password=\"p+q\"\nredis_conn_id=\"x\"\n"))
+	file, err := ParseCredentials(
+		[]byte("db_protocol=\"postgresql\"\ndb_username=\"a\"\ndb_password=\"b\"\ndb_host=\"c\"\ndb_port=\"1\"\ndb_database=\"d\"\n" +
+			"keystore_protocol=\"rediss\"\nredis_host=\"r\"\nredis_port=\"25061\"\nredis_username=\"default\"\nredis_password=\"p+q\"\nredis_conn_id=\"x\"\n"),
+	)
 	if err != nil || len(file.Blocks) != 2 {
 		t.Fatalf("%+v, %v", file, err)
 	}
@@ -71,10 +73,11 @@ func TestUnfinishedAndWrongCredentialsAreToldApart(t *testing.T) {
 	}
 	const head = "db_username=a\ndb_password=hunter2\ndb_database=d\n"
 	for text, want := range map[string]string{
-		head + "db_protocol=oracle\ndb_host=h\ndb_port=1\n":      `cannot use /root/.digitalocean_dbaas_credentials: the value of db_protocol is no engine known here; choose the database anew in the control panel`,
-		head + "db_protocol=mysql\ndb_host=h\ndb_port=x\n":       "cannot use /root/.digitalocean_dbaas_credentials: db_port is not a port",
-		head + "db_protocol=mysql\ndb_host=h/evil\ndb_port=1\n":  "cannot use /root/.digitalocean_dbaas_credentials: db_host is not a host name",
-		head + "db_protocol=mysql\ndb_host=\x1b[2J\ndb_port=1\n": "cannot use /root/.digitalocean_dbaas_credentials: the value of db_host is too long or holds control characters",
+		head + "db_protocol=oracle\ndb_host=h\ndb_port=1\n":     `cannot use /root/.digitalocean_dbaas_credentials: the value of db_protocol is no engine known here; choose the database anew in the control panel`,
+		head + "db_protocol=mysql\ndb_host=h\ndb_port=x\n":      "cannot use /root/.digitalocean_dbaas_credentials: db_port is not a port",
+		head + "db_protocol=mysql\ndb_host=h/evil\ndb_port=1\n": "cannot use /root/.digitalocean_dbaas_credentials: db_host is not a host name",
+		head + "db_protocol=mysql\ndb_host=\x1b[2J\ndb_port=1\n": "cannot use /root/.digitalocean_dbaas_credentials: the value of " +
+			"db_host is too long or holds control characters",
 		"\x00": "cannot read /root/.digitalocean_dbaas_credentials: it is not made of key=value lines",
 	} {
 		if _, err := ParseCredentials([]byte(text)); err == nil || err.Error() != want {
@@ -107,7 +110,9 @@ func FuzzAPasswordComesThrough(f *testing.F) {
 		} else if unquote(password) != password {
 			return // that password cannot be written without quotes
 		}
-		file, err := ParseCredentials([]byte("db_protocol=postgresql\ndb_username=u\ndb_password=" + text + "\ndb_host=h\ndb_port=1\ndb_database=d\n"))
+		file, err := ParseCredentials(
+			[]byte("db_protocol=postgresql\ndb_username=u\ndb_password=" + text + "\ndb_host=h\ndb_port=1\ndb_database=d\n"),
+		)
 		if err != nil || len(file.Blocks) != 1 {
 			t.Fatalf("%q: %+v, %v", password, file, err)
 		}
@@ -132,7 +137,10 @@ func TestTheEnvironmentFileGivesValuesBack(t *testing.T) {
 		every.WriteByte(c)
 	}
 	every.WriteString("$(id) `id` ü€😀")
-	c := Connection{Credentials: Credentials{Engine: "postgresql", Host: "h", Port: 1, User: "u", Name: "d", Password: secret.New(every.String())}, TLS: "require"}
+	c := Connection{
+		Credentials: Credentials{Engine: "postgresql", Host: "h", Port: 1, User: "u", Name: "d", Password: secret.New(every.String())},
+		TLS:         "require",
+	}
 	file := filepath.Join(t.TempDir(), "database.env")
 	if err := os.WriteFile(file, Environment(c, nil), 0o600); err != nil {
 		t.Fatal(err)

@@ -99,11 +99,14 @@ func TestEveryEngineLogsInOrSaysWhichLayerFailed(t *testing.T) {
 			{"verified in full", cluster.ca, func(c *Connection) { c.TLS, c.CA = "verify-full", "/ca.crt" }, ""},
 			{"the CA verified, the name not", cluster.ca, func(c *Connection) { c.TLS, c.CA, c.Host = "verify-ca", "/ca.crt", "127.0.0.1" }, ""},
 			{"the wrong name", cluster.ca, func(c *Connection) { c.TLS, c.CA, c.Host = "verify-full", "/ca.crt", "127.0.0.1" },
-				"tls: the certificate of the database server 127.0.0.1 cannot be verified; put the cluster's CA certificate into /etc/oneclick/database-ca.crt"},
+				"tls: the certificate of the database server 127.0.0.1 cannot be verified; put the cluster's CA certificate into " +
+					"/etc/oneclick/database-ca.crt"},
 			{"another CA", other, func(c *Connection) { c.TLS, c.CA = "verify-full", "/ca.crt" },
-				"tls: the certificate of the database server localhost cannot be verified; put the cluster's CA certificate into /etc/oneclick/database-ca.crt"},
+				"tls: the certificate of the database server localhost cannot be verified; put the cluster's CA certificate into " +
+					"/etc/oneclick/database-ca.crt"},
 			{"a wrong password", "", func(c *Connection) { c.Password = secret.New("hunter2-hunter2") },
-				"login: the database server localhost does not accept the user " + cluster.user + " with this password; write the current password into /root/.digitalocean_dbaas_credentials"},
+				"login: the database server localhost does not accept the user " + cluster.user + " with this password; write the current " +
+					"password into /root/.digitalocean_dbaas_credentials"},
 		} {
 			t.Run(cluster.engine+", "+test.name, func(t *testing.T) {
 				t.Parallel()
@@ -133,11 +136,23 @@ func TestADatabaseThatIsNotThereIsNamed(t *testing.T) {
 		engine, user, name, want string
 		port                     int
 	}{
-		{"mysql", "doadmin", "nodb", "the database server localhost has no database nodb; create it, or correct db_database in /root/.digitalocean_dbaas_credentials", mariadb.Port},
-		{"valkey", "default", "99", "the database server localhost has no database 99; create it, or correct db_database in /root/.digitalocean_dbaas_credentials", redis.Port},
+		{"mysql", "doadmin", "nodb", "the database server localhost has no database nodb; create it, or correct db_database in " +
+			"/root/.digitalocean_dbaas_credentials", mariadb.Port},
+		{"valkey", "default", "99", "the database server localhost has no database 99; create it, or correct db_database in " +
+			"/root/.digitalocean_dbaas_credentials", redis.Port},
 		{"valkey", "default", "app", `the database server localhost has no database "app"; Valkey's databases are numbers: correct db_database in /root/.digitalocean_dbaas_credentials`, redis.Port},
 	} {
-		c := Connection{TLS: "require", Credentials: Credentials{Engine: test.engine, Host: "localhost", Port: test.port, User: test.user, Name: test.name, Password: secret.New(password)}}
+		c := Connection{
+			TLS: "require",
+			Credentials: Credentials{
+				Engine:   test.engine,
+				Host:     "localhost",
+				Port:     test.port,
+				User:     test.user,
+				Name:     test.name,
+				Password: secret.New(password),
+			},
+		}
 		var failed *LoginError
 		if _, err := Login(t.Context(), machine(t, ""), c); !errors.As(err, &failed) || failed.Layer != Missing || failed.Error() != test.want {
 			t.Errorf("got  %v\nwant %s", err, test.want)
@@ -153,7 +168,17 @@ func TestDropletsOnOneClusterDoNotCollide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			admin := Connection{TLS: "require", Credentials: Credentials{Engine: name, Host: "localhost", Port: server.Port, User: "doadmin", Name: "defaultdb", Password: secret.New(password)}}
+			admin := Connection{
+				TLS: "require",
+				Credentials: Credentials{
+					Engine:   name,
+					Host:     "localhost",
+					Port:     server.Port,
+					User:     "doadmin",
+					Name:     "defaultdb",
+					Password: secret.New(password),
+				},
+			}
 			h := machine(t, "")
 			claimTwice(t, admin, "100", "wordpress")
 			claimTwice(t, admin, "200", "wordpress_200")
@@ -184,7 +209,17 @@ func claimTwice(t *testing.T, admin Connection, droplet, want string) {
 func TestAClaimThatWasCutOffGoesOn(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.PostgreSQL, servers.Options{})
-	admin := Connection{TLS: "require", Credentials: Credentials{Engine: "postgresql", Host: "localhost", Port: server.Port, User: "doadmin", Name: "defaultdb", Password: secret.New(password)}}
+	admin := Connection{
+		TLS: "require",
+		Credentials: Credentials{
+			Engine:   "postgresql",
+			Host:     "localhost",
+			Port:     server.Port,
+			User:     "doadmin",
+			Name:     "defaultdb",
+			Password: secret.New(password),
+		},
+	}
 	h := machine(t, "")
 	wanted := Account{User: "app", Database: "app", Password: secret.New("of this Droplet")}
 	if err := admin.with(t.Context(), h, func(s session) error {
@@ -202,7 +237,17 @@ func TestAClaimThatWasCutOffGoesOn(t *testing.T) {
 func TestTheServersLogDoesNotHoldThePassword(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.PostgreSQL, servers.Options{})
-	admin := Connection{TLS: "require", Credentials: Credentials{Engine: "postgresql", Host: "localhost", Port: server.Port, User: "doadmin", Name: "defaultdb", Password: secret.New(password)}}
+	admin := Connection{
+		TLS: "require",
+		Credentials: Credentials{
+			Engine:   "postgresql",
+			Host:     "localhost",
+			Port:     server.Port,
+			User:     "doadmin",
+			Name:     "defaultdb",
+			Password: secret.New(password),
+		},
+	}
 	if _, err := Claim(t.Context(), machine(t, ""), admin, Account{User: "app", Database: "app", Password: secret.New("canary'canary")}, "1", false); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +307,11 @@ func checkSecured(t *testing.T, h *host.Host, place localServer) {
 	if err == nil {
 		err = admin.with(t.Context(), h, func(s session) error {
 			var left int
-			row := s.(*mySQL).db.QueryRowContext(t.Context(), "SELECT (SELECT COUNT(*) FROM mysql.user WHERE user = '') + (SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'test')")
+			row := s.(*mySQL).db.QueryRowContext(
+				t.Context(),
+				"SELECT (SELECT COUNT(*) FROM mysql.user WHERE user = '') + (SELECT COUNT(*) FROM information_schema.schemata WHERE "+
+					"schema_name = 'test')",
+			)
 			if err := row.Scan(&left); err != nil || left != 0 {
 				return fmt.Errorf("%d anonymous users and test databases are left: %w", left, err)
 			}
@@ -287,7 +336,8 @@ func TestDebiansMaintenanceAccountGetsItsOwnPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	const before = "# Automatically generated for Debian scripts. DO NOT TOUCH!\n[client]\nhost = localhost\nuser = debian-sys-maint\npassword = baked\nsocket = /s\n[mysql_upgrade]\nuser = debian-sys-maint\npassword = baked\n"
+	const before = "# Automatically generated for Debian scripts. DO NOT TOUCH!\n[client]\nhost = localhost\nuser = " +
+		"debian-sys-maint\npassword = baked\nsocket = /s\n[mysql_upgrade]\nuser = debian-sys-maint\npassword = baked\n"
 	os.MkdirAll(filepath.Join(dir, "etc/mysql"), 0o755)
 	os.MkdirAll(filepath.Join(dir, "var/lib/oneclick"), 0o700)
 	os.WriteFile(filepath.Join(dir, "etc/mysql/debian.cnf"), []byte(before), 0o600)

@@ -105,7 +105,11 @@ func (k *kafka) scram(hash scram.HashGeneratorFcn) error {
 	for challenge := ""; !conversation.Done(); {
 		message, err := conversation.Step(challenge)
 		if err != nil {
-			return &LoginError{Password, fmt.Sprintf("%s does not prove that it knows the password", k.c.server()), "check db_host in " + CredentialsPath}
+			return &LoginError{
+				Password,
+				fmt.Sprintf("%s does not prove that it knows the password", k.c.server()),
+				"check db_host in " + CredentialsPath,
+			}
 		}
 		if conversation.Done() {
 			break

@@ -29,14 +29,30 @@ type localServer struct {
 func localServerOf(engine string) (localServer, bool) {
 	switch engine {
 	case "postgresql":
-		return localServer{engine, 5432, []string{"postgresql.service"}, []string{"/run/postgresql/.s.PGSQL.*", "/tmp/.s.PGSQL.*"}, "postgres", "postgres", "postgres"}, true
+		return localServer{
+			engine,
+			5432,
+			[]string{"postgresql.service"},
+			[]string{"/run/postgresql/.s.PGSQL.*", "/tmp/.s.PGSQL.*"},
+			"postgres",
+			"postgres",
+			"postgres",
+		}, true
 	case "mysql":
 		return localServer{engine, 3306, []string{"mariadb.service", "mysql.service", "mysqld.service"},
 			[]string{"/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"}, "root", "", ""}, true
 	case "mongodb":
 		return localServer{engine, 27017, []string{"mongod.service"}, nil, "", "", ""}, true
 	case "valkey":
-		return localServer{engine, 6379, []string{"valkey-server.service", "valkey.service", "redis-server.service", "redis.service"}, nil, "", "", ""}, true
+		return localServer{
+			engine,
+			6379,
+			[]string{"valkey-server.service", "valkey.service", "redis-server.service", "redis.service"},
+			nil,
+			"",
+			"",
+			"",
+		}, true
 	}
 	return localServer{}, false
 }
@@ -65,7 +81,11 @@ func (l localServer) administrator(h *host.Host) (c Connection, err error) {
 		}
 	}
 	if len(l.sockets) > 0 && c.Socket == "" {
-		return c, &LoginError{Refused, fmt.Sprintf("%s has no socket at %s", c.server(), strings.Join(l.sockets, " or ")), "see whether its unit runs: systemctl status"}
+		return c, &LoginError{
+			Refused,
+			fmt.Sprintf("%s has no socket at %s", c.server(), strings.Join(l.sockets, " or ")),
+			"see whether its unit runs: systemctl status",
+		}
 	}
 	if l.peer != "" {
 		c.PeerAs, err = h.Account(l.peer)

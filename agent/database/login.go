@@ -180,7 +180,10 @@ func (c Connection) classify(ctx context.Context, err error) error {
 			"put the cluster's CA certificate into " + state.DatabaseCA}
 	case errors.As(err, &record), errors.As(err, &alert):
 		return &LoginError{TLS, fmt.Sprintf("%s does not speak TLS as expected", server), "check db_port in " + CredentialsPath}
-	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout(), errors.Is(err, syscall.ETIMEDOUT):
+	case ctx.Err() != nil,
+		errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &network) && network.Timeout(),
+		errors.Is(err, syscall.ETIMEDOUT):
 		return &LoginError{TimedOut, fmt.Sprintf("%s does not answer at %s", server, at),
 			"add this Droplet to the cluster's Trusted Sources in the control panel"}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

@@ -60,7 +60,17 @@ func TestALoginSucceedsOrSaysWhichLayerFailed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := Connection{Credentials: Credentials{Engine: "postgresql", Host: "localhost", Port: s.Port, User: "doadmin", Password: secret.New(password), Name: "defaultdb"}, TLS: "require"}
+	good := Connection{
+		Credentials: Credentials{
+			Engine:   "postgresql",
+			Host:     "localhost",
+			Port:     s.Port,
+			User:     "doadmin",
+			Password: secret.New(password),
+			Name:     "defaultdb",
+		},
+		TLS: "require",
+	}
 	refused, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +164,8 @@ func TestAServerThatIsNoneIsToldApart(t *testing.T) {
 			_, err = Login(ctx, machine(t, ""), c)
 			before, after, _ := strings.Cut(test.want, "%")
 			var failed *LoginError
-			if !errors.As(err, &failed) || failed.Layer != test.layer || !strings.HasPrefix(err.Error(), before) || !strings.HasSuffix(err.Error(), after) {
+			if !errors.As(err, &failed) || failed.Layer != test.layer || !strings.HasPrefix(err.Error(), before) ||
+				!strings.HasSuffix(err.Error(), after) {
 				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
 		})

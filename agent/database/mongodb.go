@@ -44,7 +44,9 @@ func openMongoDB(ctx context.Context, h *host.Host, c Connection, config *tls.Co
 		settings.SetHosts([]string{net.JoinHostPort(c.Host, c.portText())})
 	}
 	if c.User != "" {
-		settings.SetAuth(options.Credential{Username: c.User, Password: c.Password.Reveal(), PasswordSet: true, AuthSource: authenticationDatabase})
+		settings.SetAuth(
+			options.Credential{Username: c.User, Password: c.Password.Reveal(), PasswordSet: true, AuthSource: authenticationDatabase},
+		)
 	}
 	if config != nil {
 		settings.SetTLSConfig(config)

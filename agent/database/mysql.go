@@ -67,8 +67,14 @@ func (m *mySQL) version(ctx context.Context) (string, error) {
 
 func (m *mySQL) exists(ctx context.Context, a Account) (bool, error) {
 	var found bool
-	err := m.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM mysql.user WHERE user = ?) OR EXISTS (SELECT 1 FROM information_schema.schemata WHERE schema_name = ?)",
-		a.User, a.Database).Scan(&found)
+	err := m.db.QueryRowContext(
+		ctx,
+		"SELECT EXISTS (SELECT 1 FROM mysql.user WHERE user = ?) OR EXISTS (SELECT 1 FROM information_schema.schemata WHERE schema_name = ?)",
+		a.User,
+		a.Database,
+	).Scan(
+		&found,
+	)
 	return found, err
 }
 
@@ -95,7 +101,10 @@ func (m *mySQL) create(ctx context.Context, a Account, own bool) error {
 
 // secure does what mysql_secure_installation does: no anonymous users, no test database, root only from here.
 func (m *mySQL) secure(ctx context.Context) error {
-	rows, err := m.db.QueryContext(ctx, "SELECT user, host FROM mysql.user WHERE user = '' OR (user = 'root' AND host NOT IN ('localhost', '127.0.0.1', '::1'))")
+	rows, err := m.db.QueryContext(
+		ctx,
+		"SELECT user, host FROM mysql.user WHERE user = '' OR (user = 'root' AND host NOT IN ('localhost', '127.0.0.1', '::1'))",
+	)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,12 @@ func (p *postgresql) ask(ctx context.Context, statement string, values ...string
 }
 
 func (p *postgresql) exists(ctx context.Context, a Account) (bool, error) {
-	found, err := p.ask(ctx, "SELECT 'role' FROM pg_roles WHERE rolname = $1 UNION SELECT 'database' FROM pg_database WHERE datname = $2", a.User, a.Database)
+	found, err := p.ask(
+		ctx,
+		"SELECT 'role' FROM pg_roles WHERE rolname = $1 UNION SELECT 'database' FROM pg_database WHERE datname = $2",
+		a.User,
+		a.Database,
+	)
 	return found != "", err
 }
 

@@ -22,9 +22,19 @@ type valkey struct{ conn redis.Conn }
 func openValkey(ctx context.Context, h *host.Host, c Connection, config *tls.Config) (session, error) {
 	number, err := strconv.Atoi(c.Name)
 	if err != nil && c.Name != "" {
-		return nil, &LoginError{Missing, fmt.Sprintf("%s has no database %q", c.server(), c.Name), "Valkey's databases are numbers: correct db_database in " + CredentialsPath}
+		return nil, &LoginError{
+			Missing,
+			fmt.Sprintf("%s has no database %q", c.server(), c.Name),
+			"Valkey's databases are numbers: correct db_database in " + CredentialsPath,
+		}
 	}
-	conn, err := redis.DialContext(ctx, "tcp", c.address(), redis.DialUsername(c.User), redis.DialPassword(c.Password.Reveal()), redis.DialDatabase(number),
+	conn, err := redis.DialContext(
+		ctx,
+		"tcp",
+		c.address(),
+		redis.DialUsername(c.User),
+		redis.DialPassword(c.Password.Reveal()),
+		redis.DialDatabase(number),
 		redis.DialContextFunc(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := c.dial(ctx, h)
 			if err != nil || config == nil {
@@ -32,7 +42,8 @@ func openValkey(ctx context.Context, h *host.Host, c Connection, config *tls.Con
 			}
 			encrypted := tls.Client(conn, config)
 			return encrypted, encrypted.HandshakeContext(ctx)
-		}))
+		}),
+	)
 	if err != nil {
 		return nil, err
 	}

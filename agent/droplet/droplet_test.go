@@ -19,7 +19,8 @@ func TestTheRecordOfCloudInitTellsWhoTheDropletIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		instanceData: string(data), "/proc/meminfo": "MemTotal:        2014528 kB\nMemFree: 1 kB\n", "/proc/cpuinfo": "processor : 0\nprocessor : 1\n",
+		instanceData: string(data), "/proc/meminfo": "MemTotal:        2014528 kB\nMemFree: 1 kB\n", "/proc/cpuinfo": "processor : " +
+			"0\nprocessor : 1\n",
 	} {
 		os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755)
 		os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)
@@ -47,7 +48,8 @@ func TestATreeWithoutARecordIsNobody(t *testing.T) {
 	}
 	defer h.Close()
 	_, err = Identify(t.Context(), h, NoMetadata)
-	want := "cannot tell which Droplet this tree is: cannot read /run/cloud-init/instance-data.json: no such file or directory; put cloud-init's record there"
+	want := "cannot tell which Droplet this tree is: cannot read /run/cloud-init/instance-data.json: no such file or directory; put " +
+		"cloud-init's record there"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

@@ -37,7 +37,12 @@ func (a Answers) areApplied() bool { return maps.Equal(a.Values, a.Applied) }
 
 func readAnswers(files *host.Root) (Answers, error) {
 	var a Answers
-	_, _, err := state.ReadSealed(files, state.Answers, &a, "remove it with its copy, and begin again with: oneclick-agent first-login --reset")
+	_, _, err := state.ReadSealed(
+		files,
+		state.Answers,
+		&a,
+		"remove it with its copy, and begin again with: oneclick-agent first-login --reset",
+	)
 	if a.Values == nil {
 		a.Values = map[string]string{}
 	}

@@ -32,14 +32,21 @@ func (w world) tell(t *testing.T, root string) {
 	t.Helper()
 	document, err := json.Marshal(map[string]any{
 		"v1": map[string]any{"instance_id": w.id, "local_hostname": w.name},
-		"ds": map[string]any{"meta_data": map[string]any{"interfaces": map[string]any{"public": []any{map[string]any{"ipv4": map[string]any{"ip_address": w.address}}}}}},
+		"ds": map[string]any{
+			"meta_data": map[string]any{
+				"interfaces": map[string]any{"public": []any{map[string]any{"ipv4": map[string]any{"ip_address": w.address}}}},
+			},
+		},
 	})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(root, "run/cloud-init/instance-data.json"), document, 0o644)
 	}
 	if w.managed && err == nil {
-		err = os.WriteFile(filepath.Join(root, "root/.digitalocean_dbaas_credentials"), fmt.Appendf(nil,
-			"db_protocol=postgresql\ndb_username=doadmin\ndb_password=%s\ndb_host=db.example.com\ndb_port=25060\ndb_database=defaultdb\n", w.password), 0o600)
+		err = os.WriteFile(filepath.Join(root, "root/.digitalocean_dbaas_credentials"), fmt.Appendf(
+			nil,
+			"db_protocol=postgresql\ndb_username=doadmin\ndb_password=%s\ndb_host=db.example.com\ndb_port=25060\ndb_database=defaultdb\n",
+			w.password,
+		), 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +201,15 @@ func compareChange(t *testing.T, seed uint64) {
 		t.Helper()
 		t.Errorf("after a change of %s (managed before: %v)\n%s\n%s", changed, then.managed, fmt.Sprintf(format, arguments...), manifest)
 	}
-	root, fresh := newTree(t, accounts, map[string]string{state.Manifest: manifest}), newTree(t, accounts, map[string]string{state.Manifest: manifest})
+	root, fresh := newTree(
+		t,
+		accounts,
+		map[string]string{state.Manifest: manifest},
+	), newTree(
+		t,
+		accounts,
+		map[string]string{state.Manifest: manifest},
+	)
 	if !readable(t, root) {
 		return
 	}

@@ -29,19 +29,28 @@ func TestAStepSeesWhatAnEarlierStepMade(t *testing.T) {
 		"a copy through a link": {"- {file: /r, content: new}\n  - {link: /s, to: /r}\n  - {file: /d, copy: /s}", "new"},
 		"a copy of what a link leads to now": {
 			"- {file: /r, content: old}\n  - {file: /n, content: new}\n  - {link: /l/s, to: /n}\n  - {file: /d, copy: /l/s}", "new"},
-		"a template that was written":           {"- {file: /etc/oneclick/t, content: 'on {{ \"{{\" }} .droplet.name }}'}\n  - {file: /d, template: t}", "on sample"},
-		"a template that was copied":            {"- {file: /etc/oneclick/t, copy: /etc/oneclick/u}\n  - {file: /d, template: t}", "from sample"},
-		"a copy of what a command made":         {"- {run: [/usr/bin/tool, append, /m/s, new]}\n  - {file: /d, copy: /m/s}", "new\n"},
-		"a template that a command made":        {"- {run: [/usr/bin/tool, append, /etc/oneclick/m, 'of {{ \"{{\" }} .droplet.name }}']}\n  - {file: /d, template: m}", "of sample\n"},
-		"a condition on an earlier step":        {"- {file: /s, content: new, name: one}\n  - {file: /d, copy: /s, when: '{{ eq .steps.one \"done\" }}'}", "new"},
-		"a condition on an earlier capture":     {"- {run: [/usr/bin/tool, issue], capture: [{secret: c, pattern: 'token: (.).*'}]}\n  - {file: /d, content: new, when: '{{ eq .secrets.c \"t\" }}'}", "new"},
-		"a condition on a step that is skipped": {"- {file: /s, content: new, name: one, when: 'false'}\n  - {file: /d, content: new, when: '{{ eq .steps.one \"skipped\" }}'}", "new"},
+		"a template that was written": {"- {file: /etc/oneclick/t, content: 'on {{ \"{{\" }} .droplet.name }}'}\n  - {file: " +
+			"/d, template: t}", "on sample"},
+		"a template that was copied":    {"- {file: /etc/oneclick/t, copy: /etc/oneclick/u}\n  - {file: /d, template: t}", "from sample"},
+		"a copy of what a command made": {"- {run: [/usr/bin/tool, append, /m/s, new]}\n  - {file: /d, copy: /m/s}", "new\n"},
+		"a template that a command made": {"- {run: [/usr/bin/tool, append, /etc/oneclick/m, 'of {{ \"{{\" }} .droplet.name " +
+			"}}']}\n  - {file: /d, template: m}", "of sample\n"},
+		"a condition on an earlier step": {"- {file: /s, content: new, name: one}\n  - {file: /d, copy: /s, when: '{{ eq " +
+			".steps.one \"done\" }}'}", "new"},
+		"a condition on an earlier capture": {"- {run: [/usr/bin/tool, issue], capture: [{secret: c, pattern: 'token: (.).*'}]}\n  " +
+			"- {file: /d, content: new, when: '{{ eq .secrets.c \"t\" }}'}", "new"},
+		"a condition on a step that is skipped": {"- {file: /s, content: new, name: one, when: 'false'}\n  - {file: /d, content: new, " +
+			"when: '{{ eq .steps.one \"skipped\" }}'}", "new"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n := range 20 {
-				root := newTree(t, accounts, map[string]string{"/s": "old", "/e": "A=old\n", "/n": "old", "/r": "old", "/etc/oneclick/u": "from {{ .droplet.name }}"},
-					appYAML("secrets: {c: {captured: true}}\nfirst_boot:\n  "+test.steps+captureOtherwise(test.steps)))
+				root := newTree(
+					t,
+					accounts,
+					map[string]string{"/s": "old", "/e": "A=old\n", "/n": "old", "/r": "old", "/etc/oneclick/u": "from {{ .droplet.name }}"},
+					appYAML("secrets: {c: {captured: true}}\nfirst_boot:\n  "+test.steps+captureOtherwise(test.steps)),
+				)
 				os.MkdirAll(filepath.Join(root, "usr/bin"), 0o755)
 				if err := os.Link(tool, filepath.Join(root, "usr/bin/tool")); err != nil {
 					t.Fatal(err)

@@ -118,7 +118,8 @@ func exclusively(ctx context.Context, f *facts.Facts, doing string, do func(*jou
 // small files and without reading the manifest: it is asked at every boot.
 func AlreadyComplete(ctx context.Context, h *host.Host) (journal.Phase, bool) {
 	record, err := journal.Read(h.Files, state.Journal)
-	if err != nil || !record.Phase.Complete() || credentialsChanged(h, record) || !h.Files.Missing(state.Changing) || facts.AnswersWait(h.Files) {
+	if err != nil || !record.Phase.Complete() || credentialsChanged(h, record) || !h.Files.Missing(state.Changing) ||
+		facts.AnswersWait(h.Files) {
 		return "", false
 	}
 	// A message older than the end of first boot was written by a run that could not write the last one.

@@ -54,7 +54,8 @@ first_boot:
 `))
 	withTool(t, root)
 	outcome, err := boot(t, root, nil)
-	want := "run /usr/bin/tool fail: /usr/bin/tool exited with status 1: the cause is [secret one]; its whole output is in /var/lib/oneclick/output"
+	want := "run /usr/bin/tool fail: /usr/bin/tool exited with status 1: the cause is [secret one]; its whole output is in " +
+		"/var/lib/oneclick/output"
 	if outcome != journal.Failed || err == nil || err.Error() != want {
 		t.Errorf("%s: %v\nwant %s", outcome, err, want)
 	}
@@ -95,7 +96,8 @@ first_boot:
 		if o.Name == "append" && stores > 1 {
 			return host.ErrPower
 		}
-		if o.Name == "fsync directory" && o.Object == "var/lib/oneclick" && strings.Contains(dumpFile(root, "var/lib/oneclick/secrets.json"), "secret-token") {
+		if o.Name == "fsync directory" && o.Object == "var/lib/oneclick" &&
+			strings.Contains(dumpFile(root, "var/lib/oneclick/secrets.json"), "secret-token") {
 			stores += 2
 		}
 		return nil
@@ -127,7 +129,11 @@ func TestCredentialsThatChangeWhilePendingAreTakenUp(t *testing.T) {
 	t.Parallel()
 	root := newTree(t, accounts, appYAML("database: {engine: postgresql, managed: required}\n"))
 	credentials := func(password string) {
-		os.WriteFile(filepath.Join(root, "root/.digitalocean_dbaas_credentials"), []byte("db_protocol=postgresql\ndb_username=u\ndb_password="+password+"\ndb_host=h\ndb_port=1\ndb_database=d\n"), 0o600)
+		os.WriteFile(
+			filepath.Join(root, "root/.digitalocean_dbaas_credentials"),
+			[]byte("db_protocol=postgresql\ndb_username=u\ndb_password="+password+"\ndb_host=h\ndb_port=1\ndb_database=d\n"),
+			0o600,
+		)
 	}
 	if outcome, _ := boot(t, root, nil); outcome != journal.Pending {
 		t.Fatal(outcome)
@@ -162,14 +168,21 @@ first_boot:
 	}
 	os.WriteFile(filepath.Join(root, "theirs"), []byte("203.0.113.10 www.example.com\n"), 0o644)
 	os.WriteFile(filepath.Join(root, "fixed"), []byte("y\n"), 0o644)
-	os.WriteFile(filepath.Join(root, "run/cloud-init/instance-data.json"), []byte(strings.NewReplacer("2756294", "9", "203.0.113.10", "203.0.113.99").Replace(accounts["/run/cloud-init/instance-data.json"])), 0o644)
+	os.WriteFile(
+		filepath.Join(root, "run/cloud-init/instance-data.json"),
+		[]byte(strings.NewReplacer("2756294", "9", "203.0.113.10", "203.0.113.99").Replace(accounts["/run/cloud-init/instance-data.json"])),
+		0o644,
+	)
 	if outcome, err := boot(t, root, nil); outcome != journal.Done {
 		t.Fatalf("%s: %v", outcome, err)
 	}
-	if ours, theirs, fixed := file(t, root, "ours"), file(t, root, "theirs"), file(t, root, "fixed"); ours != "203.0.113.99\n" || theirs != "203.0.113.10 www.example.com\n" || fixed != "y\n" {
+	if ours, theirs, fixed := file(t, root, "ours"), file(t, root, "theirs"), file(t, root, "fixed"); ours != "203.0.113.99\n" ||
+		theirs != "203.0.113.10 www.example.com\n" ||
+		fixed != "y\n" {
 		t.Errorf("ours %q, theirs %q, fixed %q", ours, theirs, fixed)
 	}
-	if motd := file(t, root, "run/oneclick/motd"); motd != "Sample  -  http://203.0.113.99\nThis Droplet is a copy of Droplet 2756294 and has the same passwords.\nMake new ones with: oneclick-agent rotate --all\n" {
+	if motd := file(t, root, "run/oneclick/motd"); motd != "Sample  -  http://203.0.113.99\nThis Droplet is a copy of Droplet "+
+		"2756294 and has the same passwords.\nMake new ones with: oneclick-agent rotate --all\n" {
 		t.Errorf("the message is %q", motd)
 	}
 }
@@ -249,7 +262,11 @@ func TestTheGeneratorHoldsBackWhatTheManifestGates(t *testing.T) {
 		}
 	}
 	// A manifest with a mistake elsewhere still holds back what it gates.
-	os.WriteFile(filepath.Join(root, state.Manifest), []byte("version: 9\napp: {nmae: x}\ngate: {until: first_boot, services: [b.service, ../../x.service]}\n"), 0o644)
+	os.WriteFile(
+		filepath.Join(root, state.Manifest),
+		[]byte("version: 9\napp: {nmae: x}\ngate: {until: first_boot, services: [b.service, ../../x.service]}\n"),
+		0o644,
+	)
 	if err := WriteGates(h, state.Manifest, "/run/systemd/again"); err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,12 @@ func boot(t testing.TB, root string, before func(host.Operation) error) (journal
 func read(h *host.Host) (*manifest.Manifest, error) { return lint.Read(h, state.Manifest) }
 
 // on prepares a setup on a tree, whose host calls before ahead of each change, and uses it.
-func on(t testing.TB, root string, before func(host.Operation) error, use func(*facts.Facts) (journal.Phase, error)) (journal.Phase, error) {
+func on(
+	t testing.TB,
+	root string,
+	before func(host.Operation) error,
+	use func(*facts.Facts) (journal.Phase, error),
+) (journal.Phase, error) {
 	t.Helper()
 	h, err := host.Open(root)
 	if err != nil {

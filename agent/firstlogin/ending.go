@@ -20,7 +20,10 @@ func (s *Session) screen() Screen {
 	d := s.Setup.Droplet
 	columns, rows := s.Terminal.size()
 	return Screen{
-		Theme: NewTheme(s.plain(), !s.NoColour), App: app, Place: strings.TrimSpace(d.Name + "  " + d.Address()), Columns: columns, Rows: rows, Stays: true,
+		Theme: NewTheme(
+			s.plain(),
+			!s.NoColour,
+		), App: app, Place: strings.TrimSpace(d.Name + "  " + d.Address()), Columns: columns, Rows: rows, Stays: true,
 	}
 }
 
@@ -128,7 +131,8 @@ func (s *Session) address() string {
 	hosts := []string{domain, s.Setup.Droplet.IPv4, s.Setup.Droplet.ReservedIPv4, s.Setup.Droplet.IPv6}
 	for _, word := range strings.Fields(s.vendorText()) {
 		word = strings.TrimRight(word, ".,;:)")
-		if parsed, err := url.Parse(word); err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Hostname() != "" && slices.Contains(hosts, parsed.Hostname()) {
+		if parsed, err := url.Parse(word); err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Hostname() != "" &&
+			slices.Contains(hosts, parsed.Hostname()) {
 			return word
 		}
 	}

@@ -106,7 +106,17 @@ func newFormModel(f *formFront, p Prompt) *formModel {
 	}
 	// The theme is asked for at each drawing: the terminal may say later that its background is light.
 	theme := huh.ThemeFunc(func(dark bool) *huh.Styles { return m.screen.huh().Theme(dark) })
-	m.form = huh.NewForm(huh.NewGroup(m.field())).WithTheme(theme).WithShowHelp(false).WithShowErrors(false).WithKeyMap(keyMap(len(p.Options) > manyOptions))
+	m.form = huh.NewForm(
+		huh.NewGroup(m.field()),
+	).WithTheme(
+		theme,
+	).WithShowHelp(
+		false,
+	).WithShowErrors(
+		false,
+	).WithKeyMap(
+		keyMap(len(p.Options) > manyOptions),
+	)
 	m.form.SubmitCmd, m.form.CancelCmd = tea.Quit, tea.Quit
 	m.form.WithWidth(m.screen.width())
 	return m

@@ -72,7 +72,13 @@ func Take(h *host.Host, lost func()) (*Hold, error) {
 	}
 	terminal, _ := os.Readlink("/proc/self/fd/0")
 	from, _, _ := strings.Cut(os.Getenv("SSH_CONNECTION"), " ")
-	held := &Hold{host: h, lock: lock, listener: listener, lost: lost, holder: Holder{Terminal: strings.TrimPrefix(terminal, "/dev/"), From: from, Since: time.Now()}}
+	held := &Hold{
+		host:     h,
+		lock:     lock,
+		listener: listener,
+		lost:     lost,
+		holder:   Holder{Terminal: strings.TrimPrefix(terminal, "/dev/"), From: from, Since: time.Now()},
+	}
 	held.Active()
 	go held.serve()
 	return held, nil

@@ -38,9 +38,19 @@ func TestTextIsWrappedAtItsWords(t *testing.T) {
 // No line of anything that is laid out is wider than the window, whatever stands in it.
 func TestNothingIsWiderThanTheWindow(t *testing.T) {
 	t.Parallel()
-	rows := []Row{{"Name", "value"}, {"A question that is quite long for a name?", strings.Repeat("long ", 30)}, {"密码", strings.Repeat("暗号", 40)}}
+	rows := []Row{
+		{"Name", "value"},
+		{"A question that is quite long for a name?", strings.Repeat("long ", 30)},
+		{"密码", strings.Repeat("暗号", 40)},
+	}
 	for columns := 10; columns <= 120; columns++ {
-		s := Screen{Theme: Theme{Plain: true, marks: marks{bar: "=", line: "-", between: ", "}}, App: strings.Repeat("App ", 20), Place: "garden", Columns: columns, Rows: 24}
+		s := Screen{
+			Theme:   Theme{Plain: true, marks: marks{bar: "=", line: "-", between: ", "}},
+			App:     strings.Repeat("App ", 20),
+			Place:   "garden",
+			Columns: columns,
+			Rows:    24,
+		}
 		lines := append(s.head(2, 5), s.table(rows, "+")...)
 		lines = append(lines, s.table(rows, "")...)
 		lines = append(lines, s.marked("x", strings.Repeat("word ", 40), nil)...)
@@ -70,7 +80,8 @@ func TestPasswordsAreJudged(t *testing.T) {
 // A paste is one line, and nothing is taken out of its middle.
 func TestPastedText(t *testing.T) {
 	t.Parallel()
-	const lines, control = "What you pasted has more than one line. Paste one line.", "What you pasted holds characters that cannot be typed. Paste plain text."
+	const lines, control = "What you pasted has more than one line. Paste one line.", "What you pasted holds characters that cannot " +
+		"be typed. Paste plain text."
 	for text, want := range map[string][2]string{
 		"plain": {"plain", ""}, "with its end\r\n": {"with its end", ""}, " spaces stay ": {" spaces stay ", ""},
 		"two\nlines": {"", lines}, "two\rlines\r": {"", lines}, "a\tb": {"", control}, "a\x1b[31mb": {"", control}, "": {"", ""},

@@ -56,7 +56,14 @@ func NewSession(s *facts.Facts, plain bool) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{Setup: s, Terminal: terminal, In: os.Stdin, Out: os.Stdout, Plain: plain || PlainTerminal() || !terminal.fits(), Idle: IdleAfter}, nil
+	return &Session{
+		Setup:    s,
+		Terminal: terminal,
+		In:       os.Stdin,
+		Out:      os.Stdout,
+		Plain:    plain || PlainTerminal() || !terminal.fits(),
+		Idle:     IdleAfter,
+	}, nil
 }
 
 // Watch shows a first boot at work until it ends, or until a key is pressed.
@@ -124,7 +131,15 @@ func (s *Session) take(ctx context.Context, lost func()) (*Hold, error) {
 	}
 	s.tell("The setup is open " + problem.OneLine(where) + ".")
 	front := newLineFront(s.Terminal, s.In, s.Out, func() {})
-	answer, err := front.Ask(ctx, Prompt{Title: "Take it over here? Its answers are kept.", Kind: Choose, Value: "no", Options: []Option{{Value: "no", Label: "No"}, {Value: "yes", Label: "Yes, take it over"}}})
+	answer, err := front.Ask(
+		ctx,
+		Prompt{
+			Title:   "Take it over here? Its answers are kept.",
+			Kind:    Choose,
+			Value:   "no",
+			Options: []Option{{Value: "no", Label: "No"}, {Value: "yes", Label: "Yes, take it over"}},
+		},
+	)
 	s.lines = nil
 	if err != nil || answer != "yes" {
 		return nil, s.leave(err)

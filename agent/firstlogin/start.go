@@ -24,7 +24,16 @@ const (
 )
 
 // otherPlaces are variables of terminals inside something else, where a question would come as a surprise.
-var otherPlaces = []string{"TMUX", "STY", "VSCODE_IPC_HOOK_CLI", "VSCODE_GIT_IPC_HANDLE", "VSCODE_INJECTION", "INSIDE_EMACS", "SUDO_USER", "CI"}
+var otherPlaces = []string{
+	"TMUX",
+	"STY",
+	"VSCODE_IPC_HOOK_CLI",
+	"VSCODE_GIT_IPC_HANDLE",
+	"VSCODE_INJECTION",
+	"INSIDE_EMACS",
+	"SUDO_USER",
+	"CI",
+}
 
 // MayStart decides by what is really there: the user, the terminal, the process in front of it. Somebody who typed the
 // command is asked wherever there is a terminal; the line in .bashrc only where somebody has just logged in.

@@ -14,7 +14,24 @@ const (
 )
 
 // commonParts are what guessing programs try first.
-var commonParts = [...]string{"password", "passwort", "qwerty", "qwertz", "letmein", "welcome", "admin", "root", "login", "secret", "changeme", "dragon", "monkey", "iloveyou", "digitalocean", "droplet"}
+var commonParts = [...]string{
+	"password",
+	"passwort",
+	"qwerty",
+	"qwertz",
+	"letmein",
+	"welcome",
+	"admin",
+	"root",
+	"login",
+	"secret",
+	"changeme",
+	"dragon",
+	"monkey",
+	"iloveyou",
+	"digitalocean",
+	"droplet",
+}
 
 // Strength is a word for how hard a password is to guess: weak, fair or strong. Parts of it that are well known, the
 // names that belong to the app and its owner among them, count as one character, as do repetitions and sequences.

@@ -38,7 +38,10 @@ func (w *Wizard) shown(q manifest.Question, answer string) string {
 // summary shows all answers before anything is done with them.
 func (w *Wizard) summary() Prompt {
 	p := Prompt{Title: "These are your answers.", Table: w.answered(), Kind: Choose, Value: "apply", CanGoBack: true, Options: []Option{
-		{Value: "apply", Label: "Set it up with them"}, {Value: "change", Label: "Change something"}, {Value: "later", Label: "Later: ask again at the next login"},
+		{
+			Value: "apply",
+			Label: "Set it up with them",
+		}, {Value: "change", Label: "Change something"}, {Value: "later", Label: "Later: ask again at the next login"},
 	}}
 	if w.Failed != "" {
 		p.Problem, p.Options[0].Label = "The setup FAILED: "+w.Failed, "Try again with them"

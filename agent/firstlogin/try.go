@@ -85,7 +85,11 @@ func tryDomain(ctx context.Context, s *facts.Facts, name string) string {
 	case len(foreign) == len(found):
 		return fmt.Sprintf("%s leads to %s, and this Droplet is %s.", name, list(foreign), list(own))
 	case slices.ContainsFunc(foreign, func(a netip.Addr) bool { return a.Is6() }):
-		return fmt.Sprintf("%s leads here, but its IPv6 record leads to %s: browsers and certificate authorities prefer that one. Correct or remove it.", name, list(foreign))
+		return fmt.Sprintf(
+			"%s leads here, but its IPv6 record leads to %s: browsers and certificate authorities prefer that one. Correct or remove it.",
+			name,
+			list(foreign),
+		)
 	}
 	return fmt.Sprintf("%s leads here and also to %s: some visitors will not arrive. Remove the other record.", name, list(foreign))
 }

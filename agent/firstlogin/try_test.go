@@ -45,7 +45,11 @@ func TestADomainIsComparedWithTheDroplet(t *testing.T) {
 	} {
 		got := Try(t.Context(), liveSetup(t, ipv4), manifest.Question{Type: "domain"}, "localhost")
 		got = strings.ReplaceAll(got, ", ::1", "") // where the machine has IPv6
-		got = strings.ReplaceAll(got, "localhost leads here, but its IPv6 record leads to ::1: browsers and certificate authorities prefer that one. Correct or remove it.", "")
+		got = strings.ReplaceAll(
+			got,
+			"localhost leads here, but its IPv6 record leads to ::1: browsers and certificate authorities prefer that one. Correct or remove it.",
+			"",
+		)
 		if got != want {
 			t.Errorf("on a Droplet at %s: %q, want %q", ipv4, got, want)
 		}
@@ -74,7 +78,13 @@ func TestAKeyIsTriedOut(t *testing.T) {
 		{server.URL, "broken", "answered with status 500."},
 		{gone.URL, "right", "could not be asked whether the answer is right."},
 	} {
-		q := manifest.Question{Type: "secret", Check: &manifest.Check{HTTP: manifest.Template{Text: test.address, For: manifest.Address}, Header: manifest.Template{Text: "Authorization: Bearer {{ .value }}", For: manifest.Header}}}
+		q := manifest.Question{
+			Type: "secret",
+			Check: &manifest.Check{
+				HTTP:   manifest.Template{Text: test.address, For: manifest.Address},
+				Header: manifest.Template{Text: "Authorization: Bearer {{ .value }}", For: manifest.Header},
+			},
+		}
 		want := test.want
 		if want != "" {
 			want = strings.TrimPrefix(test.address, "http://") + " " + want

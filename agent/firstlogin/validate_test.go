@@ -33,12 +33,14 @@ func TestAnswersAreTakenOrTheirFaultIsSaid(t *testing.T) {
 		{manifest.Question{Type: "choice"}, "free", "", "That is not one of the choices: community, pro."},
 		{manifest.Question{Type: "domain"}, "Shop.Example.ORG.", "shop.example.org", ""},
 		{manifest.Question{Type: "domain"}, "bücher.de", "xn--bcher-kva.de", ""},
-		{manifest.Question{Type: "domain"}, "https://shop.example.org", "", "Enter the name alone, without http://, a port or a path: shop.example.org"},
+		{manifest.Question{Type: "domain"}, "https://shop.example.org", "", "Enter the name alone, without http://, a port or a path: " +
+			"shop.example.org"},
 		{manifest.Question{Type: "domain"}, "203.0.113.10", "", "That is an IP address. Enter a domain name: shop.example.org"},
 		{manifest.Question{Type: "domain"}, "shop", "", "That name has no ending. Enter the whole name: shop.example.org"},
 		{manifest.Question{Type: "domain"}, "-a.org", "", "That is not a domain name. Use letters, digits, - and dots: shop.example.org"},
 		{manifest.Question{Type: "domain"}, "example.com", "", "That name is only for examples. Enter a name that is yours."},
-		{manifest.Question{Type: "domain"}, "x.ondigitalocean.app", "", "Names under ondigitalocean.app belong to App Platform. Enter a name that is yours."},
+		{manifest.Question{Type: "domain"}, "x.ondigitalocean.app", "", "Names under ondigitalocean.app belong to App Platform. Enter a " +
+			"name that is yours."},
 		{manifest.Question{Type: "email"}, "rose@example.org", "rose@example.org", ""},
 		{manifest.Question{Type: "email"}, "Rose <rose@example.org>", "", "That is not an email address: name@example.org"},
 		{manifest.Question{Type: "email"}, "rose@localhost", "", "That is not an email address: name@example.org"},

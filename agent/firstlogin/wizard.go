@@ -84,7 +84,10 @@ func (w *Wizard) offer(ctx context.Context) (goOn bool, err error) {
 		title = "All your answers are kept; they are not applied yet."
 	}
 	answer, err := w.ask(ctx, Prompt{Title: title, Kind: Choose, Value: "now", Answered: w.answered(), Options: []Option{
-		{Value: "now", Label: "Set it up now"}, {Value: "later", Label: "Later: ask again at the next login"}, {Value: "never", Label: "Never ask again"},
+		{
+			Value: "now",
+			Label: "Set it up now",
+		}, {Value: "later", Label: "Later: ask again at the next login"}, {Value: "never", Label: "Never ask again"},
 	}, Help: "You can begin at any time with: oneclick-agent first-login"})
 	switch {
 	case err != nil:
@@ -228,7 +231,8 @@ func (w *Wizard) try(ctx context.Context, q manifest.Question, answer string) (g
 	}
 	for found = attempt(); found != ""; found = attempt() {
 		switch what, err := w.ask(ctx, Prompt{Title: found, Answered: w.answered(), Kind: Choose, Value: "again", CanGoBack: true, Options: []Option{
-			{Value: "again", Label: "Try again"}, {Value: "other", Label: "Enter something else"}, {Value: "keep", Label: "Go on with it all the same"}, {Value: "later", Label: "Come back later"},
+			{Value: "again", Label: "Try again"}, {Value: "other", Label: "Enter something else"}, {Value: "keep", Label: "Go on with it " +
+				"all the same"}, {Value: "later", Label: "Come back later"},
 		}}); {
 		case errors.Is(err, ErrBack) || what == "other":
 			return false, "", nil
@@ -279,7 +283,14 @@ func (w *Wizard) strength(password string) string {
 
 // prompt is a question as it is shown.
 func (w *Wizard) prompt(ctx context.Context, q manifest.Question, options []string, at, of int) Prompt {
-	p := Prompt{Title: fmt.Sprintf("%s (%d of %d)", q.Ask, at+1, of), At: at + 1, Of: of, Answered: w.answered(), Help: q.Help, CanGoBack: at > 0}
+	p := Prompt{
+		Title:     fmt.Sprintf("%s (%d of %d)", q.Ask, at+1, of),
+		At:        at + 1,
+		Of:        of,
+		Answered:  w.answered(),
+		Help:      q.Help,
+		CanGoBack: at > 0,
+	}
 	if answer, ok := w.Setup.Answer(q); ok && !q.Hidden() {
 		p.Value = answer
 	} else if !ok {

@@ -225,7 +225,8 @@ func (h *Host) Listening() (ports []int) {
 			}
 			address, port, _ := strings.Cut(fields[1], ":")
 			number, err := strconv.ParseUint(port, 16, 16)
-			loopback := strings.HasSuffix(address, "7F") || len(address) == 32 && strings.HasPrefix(address, strings.Repeat("0", 24)) && strings.HasSuffix(address, "01000000")
+			loopback := strings.HasSuffix(address, "7F") ||
+				len(address) == 32 && strings.HasPrefix(address, strings.Repeat("0", 24)) && strings.HasSuffix(address, "01000000")
 			if err == nil && !loopback && !slices.Contains(ports, int(number)) {
 				ports = append(ports, int(number))
 			}

@@ -169,7 +169,11 @@ func parse(path string, data []byte) (State, int, error) {
 			if good+end+1 == len(data) {
 				break // the last block of a file can come back as zeros
 			}
-			return state, good, fmt.Errorf("cannot read %s:%d: the line is damaged; restore the file from a backup, or remove it to run the setup again", path, number)
+			return state, good, fmt.Errorf(
+				"cannot read %s:%d: the line is damaged; restore the file from a backup, or remove it to run the setup again",
+				path,
+				number,
+			)
 		}
 		if e.Format > format {
 			return state, good, fmt.Errorf("cannot read %s:%d: it was written by a newer oneclick-agent; install that version again", path, number)

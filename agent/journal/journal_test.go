@@ -108,8 +108,10 @@ func TestDamageInTheMiddleIsAnErrorWithItsLine(t *testing.T) {
 	whole, _ := os.ReadFile(file)
 	lines := strings.SplitAfter(string(whole), "\n")
 	for damage, want := range map[string]string{
-		"{broken\n":                     "cannot read /var/lib/oneclick/journal.jsonl:2: the line is damaged; restore the file from a backup, or remove it to run the setup again",
-		`{"v": 2, "event": "x"}` + "\n": "cannot read /var/lib/oneclick/journal.jsonl:2: it was written by a newer oneclick-agent; install that version again",
+		"{broken\n": "cannot read /var/lib/oneclick/journal.jsonl:2: the line is damaged; restore the file from a " +
+			"backup, or remove it to run the setup again",
+		`{"v": 2, "event": "x"}` + "\n": "cannot read /var/lib/oneclick/journal.jsonl:2: it was written by a newer oneclick-agent; " +
+			"install that version again",
 	} {
 		os.WriteFile(file, []byte(lines[0]+damage+strings.Join(lines[2:], "")), 0o600)
 		if _, err := Open(h, state.Journal); err == nil || err.Error() != want {

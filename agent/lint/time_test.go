@@ -42,18 +42,33 @@ func worst() map[string]string {
 		"a chain of secrets": repeated(head+"secrets:\n  s0: {}\n", func(n int) string {
 			return fmt.Sprintf("  s%d: {derive: sha256, from: s%d}\n", n+1, n)
 		}),
-		"many secrets and many templates": repeated(secrets+"first_boot:\n", func(n int) string { return fmt.Sprintf("- {file: /%d, content: '{{.url}}'}\n", n) }),
-		"many unknown secrets":            repeated(secrets+"motd: |\n", func(n int) string { return fmt.Sprintf("   {{.secrets.t%d}}{{.secrets.u%d}}\n", n, n) }),
-		"many steps with names":           repeated(head+"first_boot:\n", func(n int) string { return fmt.Sprintf("- {remove: /%d, name: n%d}\n", n, n) }),
-		"many steps for one path":         repeated(head+"first_boot:\n", func(int) string { return "- {remove: /a}\n" }),
-		"many unknown keys":               repeated(head, func(n int) string { return fmt.Sprintf("k%d: x\n", n) }),
-		"loops in loops":                  repeated(head+"motd: |\n", func(int) string { return "   {{range 99}}{{range 99}}{{end}}{{end}}\n" }),
+		"many secrets and many templates": repeated(
+			secrets+"first_boot:\n",
+			func(n int) string { return fmt.Sprintf("- {file: /%d, content: '{{.url}}'}\n", n) },
+		),
+		"many unknown secrets": repeated(
+			secrets+"motd: |\n",
+			func(n int) string { return fmt.Sprintf("   {{.secrets.t%d}}{{.secrets.u%d}}\n", n, n) },
+		),
+		"many steps with names": repeated(
+			head+"first_boot:\n",
+			func(n int) string { return fmt.Sprintf("- {remove: /%d, name: n%d}\n", n, n) },
+		),
+		"many steps for one path": repeated(head+"first_boot:\n", func(int) string { return "- {remove: /a}\n" }),
+		"many unknown keys":       repeated(head, func(n int) string { return fmt.Sprintf("k%d: x\n", n) }),
+		"loops in loops":          repeated(head+"motd: |\n", func(int) string { return "   {{range 99}}{{range 99}}{{end}}{{end}}\n" }),
 		"loops in many templates": repeated(head+"first_boot:\n", func(n int) string {
 			return fmt.Sprintf("- {file: /%d, content: '{{range 9999}}{{end}}'}\n", n)
 		}),
-		"endless templates":   repeated(head+"motd: |\n", func(int) string { return "   {{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}\n" }),
-		"wide columns":        repeated(head+"motd: |\n", func(int) string { return "   {{printf \"%0999999d\" 1}}\n" }),
-		"one text many times": repeated(head+"motd: |\n   {{$x := printf \"%0999d\" 1}}\n", func(int) string { return "   {{$x = printf \"%s%s\" $x $x}}\n" }),
+		"endless templates": repeated(
+			head+"motd: |\n",
+			func(int) string { return "   {{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}\n" },
+		),
+		"wide columns": repeated(head+"motd: |\n", func(int) string { return "   {{printf \"%0999999d\" 1}}\n" }),
+		"one text many times": repeated(
+			head+"motd: |\n   {{$x := printf \"%0999d\" 1}}\n",
+			func(int) string { return "   {{$x = printf \"%s%s\" $x $x}}\n" },
+		),
 		"large patterns": repeated(head+"first_login:\n  questions:\n", func(n int) string {
 			return fmt.Sprintf("  - {name: n%d, ask: A, pattern: '(x{1000})(y{1000})(z{1000})'}\n", n)
 		}),

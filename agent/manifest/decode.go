@@ -1,8 +1,6 @@
 package manifest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -392,26 +390,4 @@ func describe(node *yaml.Node) string {
 		text = string([]rune(text)[:40]) + "…"
 	}
 	return strconv.Quote(text)
-}
-
-// digest identifies a node's content, not its layout.
-func digest(node *yaml.Node) string {
-	sum := sha256.New()
-	budget := 4 * maxEntries * maxDepth // nested aliases could otherwise grow without end
-	var walk func(*yaml.Node, int)
-	walk = func(n *yaml.Node, depth int) {
-		if budget--; budget < 0 || depth > 2*maxDepth {
-			return
-		}
-		if n.Kind == yaml.AliasNode {
-			n = n.Alias
-		}
-		fmt.Fprintf(sum, "%d %s %q(", n.Kind, n.Tag, n.Value)
-		for _, child := range n.Content {
-			walk(child, depth+1)
-		}
-		sum.Write([]byte(")"))
-	}
-	walk(node, 0)
-	return hex.EncodeToString(sum.Sum(nil)[:12])
 }

@@ -103,7 +103,8 @@ func (d *decoder) strangers(node *yaml.Node, path string, kind namedKind) {
 	var kept []*yaml.Node
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		if key.Value == kind.key || slices.Contains(common, key.Value) || slices.Contains(kind.keys, key.Value) || !slices.Contains(others, key.Value) {
+		if key.Value == kind.key || slices.Contains(common, key.Value) || slices.Contains(kind.keys, key.Value) ||
+			!slices.Contains(others, key.Value) {
 			kept = append(kept, key, value)
 			continue
 		}

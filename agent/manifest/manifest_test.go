@@ -92,31 +92,48 @@ func TestMistakesAreNamed(t *testing.T) {
 	for _, test := range []struct{ name, rest, want string }{
 		{"no key twice", "app: {name: y}\n", `app.yaml:3:1: the key "app" is here twice`},
 		{"not YAML", "first_boot: [\n", `app.yaml:4:1: cannot read this as YAML: did not find expected node content`},
-		{"a cycle of secrets", "secrets: {a: {derive: sha256, from: b}, b: {derive: sha256, from: a}}\n", `app.yaml:3:14: secrets.a: is made from itself: a from b from a`},
-		{"a password too weak", "secrets: {a: {format: password, length: 8}}\n", `app.yaml:3:14: secrets.a: a password of this policy holds only 45 bits of chance; at least 96 are wanted`},
-		{"a condition without its braces", "database: {engine: mysql}\nfirst_boot:\n- {file: /a, content: x, when: .database.managed}\n", `app.yaml:5:32: first_boot[0].when: is neither true nor false, whatever the Droplet: ".database.managed"`},
-		{"an address without its scheme", "first_boot:\n- {wait: {http: '127.0.0.1:3000'}}\n", `app.yaml:4:17: first_boot[0].wait.http: is no address of the web: "127.0.0.1:3000"`},
-		{"a working directory that depends on another", "first_boot:\n- {run: [/b], dir: app}\n", `app.yaml:4:20: first_boot[0].dir: must be an absolute path, not "app"`},
-		{"a default that is no option", "first_login: {questions: [{name: e, ask: E, type: choice, options: [free, pro], default: por}]}\n", `app.yaml:3:90: first_login.questions[0].default: is not one of the options: "por"`},
-		{"a default that is no number", "first_login: {questions: [{name: e, ask: E, type: number, default: many}]}\n", `app.yaml:3:68: first_login.questions[0].default: is not a whole number: "many"`},
-		{"a condition on a later answer", "first_login: {questions: [{name: a, ask: A, when: '{{ .answers.b }}'}, {name: b, ask: B}]}\n", `app.yaml:3:51: first_login.questions[0].when: the answer "b" is not known yet where this question is asked`},
-		{"a whole directory of the system", "pre_snapshot: {remove: [/opt/app/cache, /usr]}\n", `app.yaml:3:41: pre_snapshot.remove[1]: would remove a whole directory of the system: "/usr"`},
+		{"a cycle of secrets", "secrets: {a: {derive: sha256, from: b}, b: {derive: sha256, from: " +
+			"a}}\n", `app.yaml:3:14: secrets.a: is made from itself: a from b from a`},
+		{"a password too weak", "secrets: {a: {format: password, length: " +
+			"8}}\n", `app.yaml:3:14: secrets.a: a password of this policy holds only 45 bits of chance; at least 96 are wanted`},
+		{"a condition without its braces", "database: {engine: mysql}\nfirst_boot:\n- {file: /a, content: x, when: " +
+			".database.managed}\n", `app.yaml:5:32: first_boot[0].when: is neither true nor false, whatever the Droplet: ".database.managed"`},
+		{"an address without its scheme", "first_boot:\n- {wait: {http: " +
+			"'127.0.0.1:3000'}}\n", `app.yaml:4:17: first_boot[0].wait.http: is no address of the web: "127.0.0.1:3000"`},
+		{"a working directory that depends on another", "first_boot:\n- {run: [/b], dir: " +
+			"app}\n", `app.yaml:4:20: first_boot[0].dir: must be an absolute path, not "app"`},
+		{"a default that is no option", "first_login: {questions: [{name: e, ask: E, type: choice, options: [free, pro], default: " +
+			"por}]}\n", `app.yaml:3:90: first_login.questions[0].default: is not one of the options: "por"`},
+		{"a default that is no number", "first_login: {questions: [{name: e, ask: E, type: number, default: " +
+			"many}]}\n", `app.yaml:3:68: first_login.questions[0].default: is not a whole number: "many"`},
+		{"a condition on a later answer", "first_login: {questions: [{name: a, ask: A, when: '{{ .answers.b }}'}, {name: b, ask: " +
+			"B}]}\n", `app.yaml:3:51: first_login.questions[0].when: the answer "b" is not known yet where this question is asked`},
+		{"a whole directory of the system", "pre_snapshot: {remove: [/opt/app/cache, " +
+			"/usr]}\n", `app.yaml:3:41: pre_snapshot.remove[1]: would remove a whole directory of the system: "/usr"`},
 		{"one by a star", "pre_snapshot: {remove: ['/etc/**']}\n", `app.yaml:3:25: pre_snapshot.remove[0]: would remove a whole directory of the system: "/etc/**"`},
 		{"a capture that never comes", "secrets: {a: {captured: true}}\n", `app.yaml:3:14: secrets.a: no run step captures it`},
-		{"a reference to a later capture", "secrets: {a: {captured: true}}\nfirst_boot:\n- {file: /a, content: '{{ .secrets.a }}'}\n- {run: [/b], capture: [{secret: a, pattern: '(.)'}]}\n",
+		{"a reference to a later capture", "secrets: {a: {captured: true}}\nfirst_boot:\n- {file: /a, content: '{{ .secrets.a }}'}\n- " +
+			"{run: [/b], capture: [{secret: a, pattern: '(.)'}]}\n",
 			`app.yaml:5:23: first_boot[0].content: the secret "a" is captured only by first_boot[1], which comes later`},
-		{"two steps for one path", "first_boot:\n- {file: /a, content: x}\n- {link: /a, to: /b}\n", `app.yaml:5:3: first_boot[1]: /a is written already by first_boot[0]`},
-		{"an edit of a written file", "first_boot:\n- {file: /a.env, content: x}\n- {edit: /a.env, set: {A: 1}}\n", `app.yaml:5:3: first_boot[1]: /a.env is edited here and written as a whole by first_boot[0]`},
-		{"an edit that is undone", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {file: /a.env, content: x}\n", `app.yaml:5:3: first_boot[1]: /a.env would undo the edit of first_boot[0]`},
-		{"a key edited twice", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {edit: /a.env, unset: [A]}\n", `app.yaml:5:3: first_boot[1]: A of /a.env is changed already by first_boot[0]`},
+		{"two steps for one path", "first_boot:\n- {file: /a, content: x}\n- {link: /a, to: " +
+			"/b}\n", `app.yaml:5:3: first_boot[1]: /a is written already by first_boot[0]`},
+		{"an edit of a written file", "first_boot:\n- {file: /a.env, content: x}\n- {edit: /a.env, set: {A: " +
+			"1}}\n", `app.yaml:5:3: first_boot[1]: /a.env is edited here and written as a whole by first_boot[0]`},
+		{"an edit that is undone", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {file: /a.env, content: " +
+			"x}\n", `app.yaml:5:3: first_boot[1]: /a.env would undo the edit of first_boot[0]`},
+		{"a key edited twice", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {edit: /a.env, unset: " +
+			"[A]}\n", `app.yaml:5:3: first_boot[1]: A of /a.env is changed already by first_boot[0]`},
 		{"no kind", "first_boot:\n- {mode: '0644'}\n", `app.yaml:4:3: first_boot[0]: says nothing to do; a step is one of directory, edit, file, …`},
 		{"two kinds", "first_boot:\n- {file: /a, link: /b}\n", `app.yaml:4:3: first_boot[0]: is more than one step: file and link`},
 		{"a terminal at first boot", "first_boot:\n- {tty: [/a]}\n", `app.yaml:4:3: first_boot[0]: nobody is at a terminal during first boot`},
-		{"an answer at first boot", "first_boot:\n- {file: /a, content: '{{ .answers.b }}'}\nfirst_login: {questions: [{name: b, ask: B}]}\n", `app.yaml:4:23: first_boot[0].content: the answer "b" is known only at first login`},
-		{"a gate without a key", "gate: {until: first_login, services: [a.service]}\n", `app.yaml:3:15: gate.until: first_login never comes: the manifest has none`},
+		{"an answer at first boot", "first_boot:\n- {file: /a, content: '{{ .answers.b }}'}\nfirst_login: {questions: [{name: b, ask: " +
+			"B}]}\n", `app.yaml:4:23: first_boot[0].content: the answer "b" is known only at first login`},
+		{"a gate without a key", "gate: {until: first_login, services: " +
+			"[a.service]}\n", `app.yaml:3:15: gate.until: first_login never comes: the manifest has none`},
 		{"a broken template", "motd: '{{ .url'\n", `app.yaml:3:7: motd: cannot read this template: unclosed action`},
 		{"an unknown function", "motd: '{{ sheel .url }}'\n", `app.yaml:3:7: motd: cannot read this template: function "sheel" not defined`},
-		{"an unanchored pattern", "first_boot:\n- {edit: /a, line: {match: x, set: y}}\n", `app.yaml:4:28: first_boot[0].line.match: must be anchored, so that it cannot match in the middle of another line`},
+		{"an unanchored pattern", "first_boot:\n- {edit: /a, line: {match: x, set: " +
+			"y}}\n", `app.yaml:4:28: first_boot[0].line.match: must be anchored, so that it cannot match in the middle of another line`},
 		{"a question named like a secret", "secrets: {admin: {}}\nfirst_login: {questions: [{name: admin, ask: A, type: password}]}\n",
 			`app.yaml:4:34: first_login.questions[0].name: there is a secret of the name "admin" too, and both stand in /root/.digitalocean_passwords by it`},
 		{"a misspelled kind", "first_boot:\n- {flie: /a, content: x}\n", `app.yaml:4:4: first_boot[0]: unknown key "flie"`},

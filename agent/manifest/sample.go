@@ -31,10 +31,29 @@ func (m *Manifest) sample(s situation, t Template, asked func()) map[string]any 
 			"private_ipv4": "10.0.0.10", "reserved_ipv4": "203.0.113.11", "memory_mb": 2048, "cpus": 2},
 	}
 	for _, name := range []string{"database", "keystore"} {
-		database := map[string]any{"managed": false, "engine": m.Engine(), "url": "", "host": "", "port": 0, "user": "", "password": "", "name": "", "ca": ""}
+		database := map[string]any{
+			"managed":  false,
+			"engine":   m.Engine(),
+			"url":      "",
+			"host":     "",
+			"port":     0,
+			"user":     "",
+			"password": "",
+			"name":     "",
+			"ca":       "",
+		}
 		if m.Database != nil && (s.managed || m.Database.Local != nil) {
-			database = map[string]any{"managed": s.managed, "engine": m.Engine(), "url": secret(), "host": "db.example.com", "port": 25060, "user": "sample",
-				"password": secret(), "name": "sample", "ca": ""}
+			database = map[string]any{
+				"managed":  s.managed,
+				"engine":   m.Engine(),
+				"url":      secret(),
+				"host":     "db.example.com",
+				"port":     25060,
+				"user":     "sample",
+				"password": secret(),
+				"name":     "sample",
+				"ca":       "",
+			}
 		}
 		data[name] = database
 	}

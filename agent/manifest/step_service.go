@@ -40,7 +40,8 @@ func (s *Service) Validate(v *Validation) {
 		v.Report("", "add do: [enable, restart]", "says nothing to do with the unit")
 	}
 	starts := slices.Contains(s.Do, "start") || slices.Contains(s.Do, "restart")
-	if gate := v.Manifest.Gate; starts && !v.Login && gate != nil && gate.Until == untilFirstLogin && slices.Contains(gate.Services, s.Unit.Text) {
+	if gate := v.Manifest.Gate; starts && !v.Login && gate != nil && gate.Until == untilFirstLogin &&
+		slices.Contains(gate.Services, s.Unit.Text) {
 		v.Report("do", "move this step to first_login.steps", "%s is held back by the gate until first login, so it cannot start here", s.Unit)
 	}
 }

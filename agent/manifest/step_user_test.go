@@ -22,7 +22,8 @@ func TestMistakesOfAnAccountAreNamed(t *testing.T) {
 		{"- {user: deploy, mode: '0644'}\n", `app.yaml:5:24: first_boot[0].mode: does not belong to a step of kind user`},
 	} {
 		_, problems := lint.Parse([]byte(head+test.step), "app.yaml")
-		if got := problems.Error(); test.want == "" && len(problems) > 0 || test.want != "" && (len(problems) != 1 || problems[0].String() != test.want) {
+		if got := problems.Error(); test.want == "" && len(problems) > 0 ||
+			test.want != "" && (len(problems) != 1 || problems[0].String() != test.want) {
 			t.Errorf("%sgot  %s\nwant %s", test.step, got, test.want)
 		}
 	}

@@ -57,7 +57,8 @@ func (w *Wait) Validate(v *Validation) {
 	if !w.Until.Is.IsZero() && w.Until.DNS.IsZero() {
 		v.Report("wait.is", "", "belongs to dns")
 	}
-	if http := w.Until.HTTP.Text; http != "" && !strings.HasPrefix(http, "http://") && !strings.HasPrefix(http, "https://") && !strings.HasPrefix(http, "{{") {
+	if http := w.Until.HTTP.Text; http != "" && !strings.HasPrefix(http, "http://") && !strings.HasPrefix(http, "https://") &&
+		!strings.HasPrefix(http, "{{") {
 		v.Report("wait.http", "write http://"+http, "is no address of the web: %q", http)
 	}
 	if !w.Until.Unit.IsZero() {

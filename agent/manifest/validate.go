@@ -125,7 +125,12 @@ func (m *Manifest) validateQuestions(d *decoder) {
 	for _, q := range m.FirstLogin.Questions {
 		at := q.Path
 		if _, both := m.Secrets[q.Name]; both {
-			d.report(at+".name", "give one of them another name", "there is a secret of the name %q too, and both stand in /root/.digitalocean_passwords by it", q.Name)
+			d.report(
+				at+".name",
+				"give one of them another name",
+				"there is a secret of the name %q too, and both stand in /root/.digitalocean_passwords by it",
+				q.Name,
+			)
 		}
 		if q.Name != "" && (!namePattern().MatchString(q.Name) || len(q.Name) > longestName) {
 			d.report(at+".name", nameHint, "cannot be a name: %q", q.Name)
@@ -189,7 +194,12 @@ func (m *Manifest) validatePreSnapshot(d *decoder) {
 		at := index("pre_snapshot.remove", i)
 		d.path(remove, at)
 		if fixed, _, _ := strings.Cut(remove, "*"); strings.Count(strings.TrimSuffix(fixed, "/"), "/") < 2 {
-			d.report(at, "name what the build left, like /opt/app/build-cache or /var/lib/app/*.tmp", "would remove a whole directory of the system: %q", remove)
+			d.report(
+				at,
+				"name what the build left, like /opt/app/build-cache or /var/lib/app/*.tmp",
+				"would remove a whole directory of the system: %q",
+				remove,
+			)
 		}
 	}
 	for i, accept := range m.PreSnapshot.Accept {

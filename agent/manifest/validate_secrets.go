@@ -98,7 +98,15 @@ func validatePolicy(d *decoder, s *Secret, at string) {
 		return
 	}
 	if letters < 1 || s.Upper > letters {
-		d.report(at, "make it longer", "%d characters cannot hold %d digits, %d symbols and %d capital letters", length, s.Digits, s.Symbols, s.Upper)
+		d.report(
+			at,
+			"make it longer",
+			"%d characters cannot hold %d digits, %d symbols and %d capital letters",
+			length,
+			s.Digits,
+			s.Symbols,
+			s.Upper,
+		)
 		return
 	}
 	for i, r := range symbols {
@@ -111,7 +119,13 @@ func validatePolicy(d *decoder, s *Secret, at string) {
 	bits := logFactorial(length) - logFactorial(s.Digits) - logFactorial(s.Symbols) - logFactorial(letters) +
 		float64(letters)*math.Log2(52) + float64(s.Digits)*math.Log2(10) + float64(s.Symbols)*math.Log2(float64(len(symbols)))
 	if bits < leastPolicyBits {
-		d.report(at, "make it longer", "a password of this policy holds only %d bits of chance; at least %d are wanted", int(bits), leastPolicyBits)
+		d.report(
+			at,
+			"make it longer",
+			"a password of this policy holds only %d bits of chance; at least %d are wanted",
+			int(bits),
+			leastPolicyBits,
+		)
 	}
 }
 

@@ -69,7 +69,8 @@ func managed(f *facts.Facts, spec *manifest.Database, within time.Duration) []It
 	}
 	for _, unit := range spec.DisableLocal {
 		items = append(items, Item{
-			ID: "service " + unit + " disable stop", Digest: digestOf("disable", unit), Summary: "disable and stop " + unit + ": a managed database is used",
+			ID: "service " + unit + " disable stop", Digest: digestOf("disable", unit), Summary: "disable and stop " + unit + ": a managed " +
+				"database is used",
 			Within: step.ServiceWithin, Tries: 3, Build: ready(&step.Service{Unit: unit, Do: []host.Verb{host.Disable, host.Stop}}),
 		})
 	}
@@ -88,15 +89,27 @@ func role(f *facts.Facts, spec *manifest.Database, within time.Duration) Item {
 	a := database.AccountOf(spec.Role, f.Store)
 	return Item{
 		ID: "database role", Digest: digestOf("role", f.Managed.Host, a.User, a.Database),
-		Summary: fmt.Sprintf("make the user %s and its database %s on the cluster, or %s_%s where another Droplet has them", a.User, a.Database, a.User, f.Droplet.ID),
-		Within:  within, Patience: min(within, databasePatience), Tries: 3,
+		Summary: fmt.Sprintf(
+			"make the user %s and its database %s on the cluster, or %s_%s where another Droplet has them",
+			a.User,
+			a.Database,
+			a.User,
+			f.Droplet.ID,
+		),
+		Within: within, Patience: min(within, databasePatience), Tries: 3,
 		Build: func(*facts.Filling) (step.Step, error) {
 			c, _ := f.Database()
 			account := database.Account{User: c.User, Database: c.Name, Password: c.Password}
 			if f.HasClaimed() && slices.Contains(f.Store.Changing(), spec.Role.Password) {
 				return &step.DatabasePassword{Administrator: *f.Managed, Account: account}, nil
 			}
-			return &step.DatabaseRole{Administrator: *f.Managed, Account: account, Droplet: f.Droplet.ID, Again: f.HasClaimed(), Claimed: f.Claimed}, nil
+			return &step.DatabaseRole{
+				Administrator: *f.Managed,
+				Account:       account,
+				Droplet:       f.Droplet.ID,
+				Again:         f.HasClaimed(),
+				Claimed:       f.Claimed,
+			}, nil
 		},
 	}
 }
@@ -137,7 +150,8 @@ func closing(f *facts.Facts) []Item {
 	for _, unit := range f.Manifest.Database.Services {
 		restarted := slices.ContainsFunc(f.Manifest.FirstBoot, func(s manifest.Step) bool {
 			service, ok := s.Spec.(*manifest.Service)
-			return ok && service.Unit.Text == unit && (slices.Contains(service.Do, "restart") || slices.Contains(service.Do, "stop")) && s.When.IsZero()
+			return ok && service.Unit.Text == unit && (slices.Contains(service.Do, "restart") || slices.Contains(service.Do, "stop")) &&
+				s.When.IsZero()
 		})
 		if !restarted {
 			stale = append(stale, unit)

@@ -75,7 +75,9 @@ func fromManifest(preview manifest.Preview, steps []manifest.Step) (items []Item
 		kind := s.Kind.(step.Kind)
 		traits := kind.Traits()
 		items = append(items, Item{
-			ID: s.Key + " " + s.Spec.Subject(preview), Digest: s.Digest, Path: s.Path, Name: s.Name, Title: s.Title, Summary: s.Spec.Summary(preview),
+			ID: s.Key + " " + s.Spec.Subject(
+				preview,
+			), Digest: s.Digest, Path: s.Path, Name: s.Name, Title: s.Title, Summary: s.Spec.Summary(preview),
 			When: s.When, Optional: s.Optional, Within: cmp.Or(s.Within.Duration(), traits.Within), Tries: cmp.Or(s.Tries, traits.Tries),
 			Effects: s.Spec.Effects(), Terminal: traits.Terminal, Looks: looks(s),
 			Build: func(filling *facts.Filling) (step.Step, error) { return kind.Build(s.Spec, filling) },

@@ -51,7 +51,12 @@ func Submit(ctx context.Context, h *host.Host, api, token, app string, s Submiss
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	address := api + "/api/v1/vendor-portal/apps/" + url.PathEscape(app)
-	status, answer, err := h.Patch(ctx, address, map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json"}, body)
+	status, answer, err := h.Patch(
+		ctx,
+		address,
+		map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json"},
+		body,
+	)
 	if err != nil {
 		return fail(err)
 	}
@@ -68,7 +73,8 @@ func Submit(ctx context.Context, h *host.Host, api, token, app string, s Submiss
 // explain says what a refusal means, and what to do.
 func explain(status int, answer []byte) string {
 	reason := map[int]string{
-		http.StatusBadRequest:      "the portal refuses it: the image is missing, the app is no Droplet app, or an earlier submission is still pending or in review",
+		http.StatusBadRequest: "the portal refuses it: the image is missing, the app is no Droplet app, or an earlier submission " +
+			"is still pending or in review",
 		http.StatusUnauthorized:    "the token is not valid; make one with write access in the control panel",
 		http.StatusForbidden:       "the token is not valid, or the app or the image belongs to another team",
 		http.StatusNotFound:        "there is no such app; take its id from the Vendor Portal's address",

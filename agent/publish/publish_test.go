@@ -31,7 +31,12 @@ func TestTheSnapshotOfTheLastBuildIsFound(t *testing.T) {
 
 // FuzzPackerManifest: no manifest makes it panic, and an image is never found in what names none.
 func FuzzPackerManifest(f *testing.F) {
-	seeds := []string{`{"builds": [{"builder_type": "digitalocean", "artifact_id": "nyc3:42", "packer_run_uuid": "b"}], "last_run_uuid": "b"}`, `{}`, `[]`, ``}
+	seeds := []string{
+		`{"builds": [{"builder_type": "digitalocean", "artifact_id": "nyc3:42", "packer_run_uuid": "b"}], "last_run_uuid": "b"}`,
+		`{}`,
+		`[]`,
+		``,
+	}
 	for _, seed := range seeds {
 		f.Add(seed)
 	}

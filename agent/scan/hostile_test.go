@@ -75,7 +75,11 @@ func TestHostileArchivesEndAndAreTold(t *testing.T) {
 	}
 	encrypted := zippedAhead(t, "secret.env", []byte(env))
 	encrypted[6] |= 1
-	manyZeros := compressedZeros(t, 300<<20, func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) })
+	manyZeros := compressedZeros(
+		t,
+		300<<20,
+		func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) },
+	)
 	wide := []byte("\x28\xb5\x2f\xfd\x00\xa8" + strings.Repeat("\x00", 40)) // a window of 2 GB
 	deep := []byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("\x00", 40))
 	for name, test := range map[string]struct {
@@ -83,10 +87,11 @@ func TestHostileArchivesEndAndAreTold(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"a bomb of gzip":             {"/root/a.gz", bomb, "more than 250 bytes would come of each of its bytes"},
-		"a bomb in a bomb":           {"/root/a.gz", gzipped(t, bomb), "more than 250 bytes would come of each of its bytes"},
-		"a bomb of zstd":             {"/root/a.zst", manyZeros, "more than 250 bytes would come of each of its bytes"},
-		"a bomb in a tar":            {"/root/a.tar", tarred(t, "bomb.gz", string(bomb), "app.env", env), "more than 250 bytes would come of each of its bytes"},
+		"a bomb of gzip":   {"/root/a.gz", bomb, "more than 250 bytes would come of each of its bytes"},
+		"a bomb in a bomb": {"/root/a.gz", gzipped(t, bomb), "more than 250 bytes would come of each of its bytes"},
+		"a bomb of zstd":   {"/root/a.zst", manyZeros, "more than 250 bytes would come of each of its bytes"},
+		"a bomb in a tar": {"/root/a.tar", tarred(t, "bomb.gz", string(bomb), "app.env", env), "more than 250 bytes would " +
+			"come of each of its bytes"},
 		"twelve in one another":      {"/root/a.gz", matryoshka, "it lies deeper than 8 files in one another"},
 		"a window of gigabytes":      {"/root/a.zst", wide, "reading it needs more memory than 160 MB"},
 		"a dictionary of gigabytes":  {"/root/a.xz", deep, "reading it needs more memory than 128 MB"},

@@ -80,7 +80,9 @@ func zippedAhead(t *testing.T, name string, data []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	writer := zip.NewWriter(&out)
-	member, err := writer.CreateRaw(&zip.FileHeader{Name: name, Method: zip.Store, CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data))})
+	member, err := writer.CreateRaw(
+		&zip.FileHeader{Name: name, Method: zip.Store, CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data))},
+	)
 	must(t, err)
 	_, err = member.Write(data)
 	must(t, err)
@@ -194,7 +196,24 @@ func ar(t *testing.T, members ...any) []byte {
 
 func cpio(name, data string) (out []byte) {
 	for _, member := range [][2]string{{name, data}, {"TRAILER!!!", ""}} {
-		out = fmt.Appendf(out, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00", 0, 0o100644, 0, 0, 1, 0, len(member[1]), 0, 0, 0, 0, len(member[0])+1, 0, member[0])
+		out = fmt.Appendf(
+			out,
+			"070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00",
+			0,
+			0o100644,
+			0,
+			0,
+			1,
+			0,
+			len(member[1]),
+			0,
+			0,
+			0,
+			0,
+			len(member[0])+1,
+			0,
+			member[0],
+		)
 		for len(out)%4 != 0 {
 			out = append(out, 0)
 		}
@@ -214,7 +233,14 @@ func TestTheWholeHistoryOfARepositoryIsRead(t *testing.T) {
 		t.Helper()
 		command := exec.Command("git", arguments...)
 		command.Dir = directory
-		command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+		command.Env = append(
+			os.Environ(),
+			"GIT_CONFIG_GLOBAL=/dev/null",
+			"GIT_AUTHOR_NAME=a",
+			"GIT_AUTHOR_EMAIL=a@example.com",
+			"GIT_COMMITTER_NAME=a",
+			"GIT_COMMITTER_EMAIL=a@example.com",
+		)
 		if out, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v: %s", arguments, err, out)
 		}

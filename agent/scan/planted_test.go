@@ -12,9 +12,17 @@ import (
 
 // expand puts random characters where a planted text says so.
 func expand(random *rand.Rand, text string) string {
-	sets := map[string]string{"hex": "0123456789abcdef", "digit": numbers, "AZ2": capitals + "234567", "alnum": capitals + letters + numbers, "url": capitals + letters + numbers + "-_", "b64": capitals + letters + numbers + "+/",
-		"sym": capitals + letters + numbers + "!#%&*+-/:;<=>?@^_|~"}
-	for mark, inner := range map[string]string{"{base64pem}": "-----BEGIN EC PRIVATE KEY-----\n{b64:64}\n{b64:64}\n{b64:36}\n-----END EC PRIVATE KEY-----\n",
+	sets := map[string]string{
+		"hex":   "0123456789abcdef",
+		"digit": numbers,
+		"AZ2":   capitals + "234567",
+		"alnum": capitals + letters + numbers,
+		"url":   capitals + letters + numbers + "-_",
+		"b64":   capitals + letters + numbers + "+/",
+		"sym":   capitals + letters + numbers + "!#%&*+-/:;<=>?@^_|~",
+	}
+	for mark, inner := range map[string]string{"{base64pem}": "-----BEGIN EC PRIVATE " +
+		"KEY-----\n{b64:64}\n{b64:64}\n{b64:36}\n-----END EC PRIVATE KEY-----\n",
 		"{base64env}": "#!/bin/sh\nexport TOKEN=dop_v1_{hex:64}\nexport A=b\n"} {
 		if strings.Contains(text, mark) {
 			text = strings.ReplaceAll(text, mark, base64.StdEncoding.EncodeToString([]byte(expand(random, inner))))

@@ -123,7 +123,11 @@ func TestRandomPasswordsAreFound(t *testing.T) {
 				}
 				text := fmt.Sprintf(form.text, form.quote(value))
 				hit := false
-				file := File{Path: form.file, Reader: strings.NewReader(text), Report: func(f Finding) { hit = hit || f.Rule.Group == "password" || f.Rule.Group == "token" }}
+				file := File{
+					Path:   form.file,
+					Reader: strings.NewReader(text),
+					Report: func(f Finding) { hit = hit || f.Rule.Group == "password" || f.Rule.Group == "token" },
+				}
 				if err := scanner.Scan(t.Context(), file, buffer); err != nil {
 					t.Fatal(err)
 				}

@@ -211,7 +211,9 @@ func TestEveryRuleCompilesAndHasALiteral(t *testing.T) {
 				t.Errorf("%s has a literal of only %d bytes", rule.ID, len(literal))
 			}
 		}
-		if len(rule.Literals)+len(rule.Files) == 0 && rule.Group != "password" && rule.Group != "default_password" || rule.What == "" || rule.Group == "" || seen[rule.ID] {
+		if len(rule.Literals)+len(rule.Files) == 0 && rule.Group != "password" && rule.Group != "default_password" || rule.What == "" ||
+			rule.Group == "" ||
+			seen[rule.ID] {
 			t.Errorf("%s lacks a literal, a word for people or a group, or is there twice", rule.ID)
 		}
 		seen[rule.ID] = true

@@ -118,7 +118,8 @@ func TestKeysAreRedactedAndPublicKeysAreNot(t *testing.T) {
 				}
 			default:
 				for line := range strings.Lines(text) {
-					if line = strings.TrimSpace(line); len(line) >= 6 && !strings.HasPrefix(line, "-----") && strings.Contains(got, line) && !isPublic(store.secrets[name], line) {
+					if line = strings.TrimSpace(line); len(line) >= 6 && !strings.HasPrefix(line, "-----") && strings.Contains(got, line) &&
+						!isPublic(store.secrets[name], line) {
 						t.Errorf("%s.%s shows %s", name, field, line)
 					}
 				}

@@ -134,7 +134,8 @@ func TestEveryFormatIsWhatItSays(t *testing.T) {
 	if bcrypt.CompareHashAndPassword([]byte(store.plain("bc")), []byte(store.plain("plain"))) != nil {
 		t.Error("bcrypt does not verify")
 	}
-	if hash, ok := strings.CutPrefix(store.plain("ht"), "bob:"); !ok || bcrypt.CompareHashAndPassword([]byte(hash), []byte(store.plain("plain"))) != nil {
+	if hash, ok := strings.CutPrefix(store.plain("ht"), "bob:"); !ok ||
+		bcrypt.CompareHashAndPassword([]byte(hash), []byte(store.plain("plain"))) != nil {
 		t.Error("htpasswd does not verify")
 	}
 	for _, name := range []string{"ed", "rsa"} {
@@ -271,7 +272,12 @@ func TestShReadsPasswordsBack(t *testing.T) {
 	if _, err := store.Ensure(m, false, time.Now(), fill); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(context.Background(), "sh", "-c", ". "+filepath.Join(root, PasswordsPath)+`; printf '%s|%s' "$ODD" "$THEIRS"`).Output()
+	out, err := exec.CommandContext(
+		context.Background(),
+		"sh",
+		"-c",
+		". "+filepath.Join(root, PasswordsPath)+`; printf '%s|%s' "$ODD" "$THEIRS"`,
+	).Output()
 	if err != nil || string(out) != every.String()+"|kept" {
 		t.Errorf("sh reads %q, %v\nwant %q", out, err, every.String())
 	}

@@ -265,7 +265,8 @@ func (i *Image) sourcesMissing(script string) (message, remedy string) {
 		if fields := strings.Fields(line); len(fields) == 2 && (fields[0] == "." || fields[0] == "source") &&
 			strings.HasPrefix(fields[1], "/") &&
 			!i.Files.Exists(fields[1]) {
-			return "it reads in " + fields[1] + ", which is not there on every Droplet, and ends the whole message", "guard it: [ -r " + fields[1] + " ] && . " + fields[1]
+			return "it reads in " + fields[1] + ", which is not there on every Droplet, and ends the whole " +
+				"message", "guard it: [ -r " + fields[1] + " ] && . " + fields[1]
 		}
 	}
 	return "", ""

@@ -17,7 +17,11 @@ import (
 
 // secretGroups are the checks of the secret scan, one for each group of its rules.
 var secretGroups = []struct{ group, reason, remedy string }{
-	{"private_key", "a private key that everybody with a Droplet of the image would have", "remove it, and make it at first boot: secrets: {NAME: {format: ed25519}}"},
+	{
+		"private_key",
+		"a private key that everybody with a Droplet of the image would have",
+		"remove it, and make it at first boot: secrets: {NAME: {format: ed25519}}",
+	},
 	{"token", "a token that lets everybody with a Droplet of the image act as its owner", "revoke it, and remove it from the file"},
 	{"url_password", "an address with a password in it", "take the password out; at first boot, {{ .database.url }} is the Droplet's own"},
 	{"own_value", "a secret of this machine stands in a file", "remove the file, or have first boot write it"},

@@ -87,7 +87,8 @@ func TestFindings(t *testing.T) {
 		{
 			"a lock that a per-instance script opens",
 			both(file("/etc/ssh/sshd_config", "PasswordAuthentication no\nMatch User root\n  ForceCommand echo wait\n"),
-				file("/var/lib/cloud/scripts/per-instance/001_onboot", "#!/bin/sh\nsed -i /ForceCommand/d /etc/ssh/sshd_config\n")), "ssh.lock", Warn, "/etc/ssh/sshd_config",
+				file("/var/lib/cloud/scripts/per-instance/001_onboot", "#!/bin/sh\nsed -i /ForceCommand/d "+
+					"/etc/ssh/sshd_config\n")), "ssh.lock", Warn, "/etc/ssh/sshd_config",
 		},
 		{
 			"the worst rule of a file",
@@ -180,7 +181,8 @@ func TestFindings(t *testing.T) {
 		},
 		{
 			"a message that reads what is not there",
-			both(file("/etc/update-motd.d/99-one-click", "#!/bin/sh\n. /root/.digitalocean_password\n"), func(tr *tree) { os.Chmod(tr.path("/etc/update-motd.d/99-one-click"), 0o755) }),
+			both(file("/etc/update-motd.d/99-one-click", "#!/bin/sh\n. "+
+				"/root/.digitalocean_password\n"), func(tr *tree) { os.Chmod(tr.path("/etc/update-motd.d/99-one-click"), 0o755) }),
 			"motd.scripts", Fail, "/etc/update-motd.d/99-one-click",
 		},
 		{

@@ -63,13 +63,15 @@ func TestSecretsAreToldWhereverTheyLie(t *testing.T) {
 		{"one that somebody changed", packaged("/usr/share/app/app.tar.gz", "other", layer), "secrets.token", Fail, "/usr/share/app/app.tar.gz",
 			"DigitalOcean token in line 1 of srv/app/.env: dop_..., 71 characters"},
 		{"an archive that is cut off", file("/root/app.tar.gz", layer[:90]), "secrets.unread", Unknown, "/root/app.tar.gz", "it ends too early"},
-		{"a program's data", file("/var/lib/app/settings.ini", "password = gT4kPz81vQmWx7Ra\n"), "secrets.password", Warn, "/var/lib/app/settings.ini",
+		{"a program's data", file("/var/lib/app/settings.ini", "password = "+
+			"gT4kPz81vQmWx7Ra\n"), "secrets.password", Warn, "/var/lib/app/settings.ini",
 			"password in a setting in line 1: 16 characters"},
 		{"a layer of a container", file("/var/lib/docker/overlay2/0a1b/diff/app/.env", env), "secrets.token", Fail, "/var/lib/docker/overlay2/0a1b/diff/app/.env",
 			"DigitalOcean token in line 1: dop_..., 71 characters"},
 		{"two secrets of a kind", file("/opt/app/.env", "DB_PASSWORD=gT4kPz81vQmWx7Ra\nSMTP_PASS=Kq93mZx0LpW4\n"), "secrets.password", Warn, "/opt/app/.env",
 			"password in a setting in line 1: 16 characters, and 1 more"},
-		{"a live one behind a likely one", file("/opt/.netrc", "password=gT4kPz81vQmWx7Ra\nmachine a login b password Kq93mZx0LpW4\n"), "secrets.password", Fail, "/opt/.netrc",
+		{"a live one behind a likely one", file("/opt/.netrc", "password=gT4kPz81vQmWx7Ra\nmachine a login b password "+
+			"Kq93mZx0LpW4\n"), "secrets.password", Fail, "/opt/.netrc",
 			"password of a login in line 2: 12 characters, and 1 more"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -41,7 +41,8 @@ func databaseServices() []service {
 			judgeMySQL,
 		},
 		{"mysql_accounts", []string{"/var/lib/mysql/mysql/global_priv.MAD", "/var/lib/mysql/mysql/user.MYD"},
-			"an account of MySQL or MariaDB has no password", "ALTER USER ... IDENTIFIED VIA unix_socket, or DROP USER", []int{3306}, judgeMySQLAccounts},
+			"an account of MySQL or MariaDB has no password", "ALTER USER ... IDENTIFIED VIA unix_socket, or DROP " +
+				"USER", []int{3306}, judgeMySQLAccounts},
 		{
 			"redis",
 			[]string{

@@ -236,7 +236,8 @@ var situations = map[string]struct {
 	"applying the answers was cut off": {
 		manifest: asking, boot: complete, login: []journal.Event{started, event(journal.Begun, loginStep)}, bootCompleteAtAll: true,
 		text: "State:    pending, after 300.0 s\nDroplet:  7\nReason:   applying the answers was interrupted\n" +
-			"Next:     it resumes at the next boot; now: oneclick-agent first-login\nSteps:\n" + doneSteps + "  waiting          file /srv/c: it was interrupted\n",
+			"Next:     it resumes at the next boot; now: oneclick-agent first-login\nSteps:\n" + doneSteps + "  waiting          file " +
+			"/srv/c: it was interrupted\n",
 		sentences: "Setup is waiting: applying the answers was interrupted\nIt resumes at the next boot; now: oneclick-agent first-login",
 		json:      `"waits_for":"boot"`,
 	},

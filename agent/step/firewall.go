@@ -54,7 +54,10 @@ func (f *Firewall) firewalld(ctx context.Context, h *host.Host) error {
 	arguments := []string{"firewall-cmd", "--permanent"}
 	for _, rule := range f.Rules {
 		if rule.Limit {
-			arguments = append(arguments, fmt.Sprintf(`--add-rich-rule=rule port port="%s" protocol="%s" accept limit value="12/m"`, rule.Ports("-"), rule.Protocol))
+			arguments = append(
+				arguments,
+				fmt.Sprintf(`--add-rich-rule=rule port port="%s" protocol="%s" accept limit value="12/m"`, rule.Ports("-"), rule.Protocol),
+			)
 		} else {
 			arguments = append(arguments, "--add-port="+rule.Ports("-")+"/"+rule.Protocol)
 		}

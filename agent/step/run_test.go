@@ -207,8 +207,12 @@ func TestWhatACommandPrintedOnlyOnceIsFoundAfterACrash(t *testing.T) {
 		}
 		must(t, os.RemoveAll(filepath.Join(dir, state.Captured)))
 		err := make().Apply(t.Context(), h)
-		says(t, err, "cannot capture a secret from /bin/busybox: it ran before, and what it printed then is lost; find the value in the app itself, "+
-			"and enter it with: oneclick-agent secrets restore token and oneclick-agent secrets restore id")
+		says(
+			t,
+			err,
+			"cannot capture a secret from /bin/busybox: it ran before, and what it printed then is lost; find the value in the app itself, "+
+				"and enter it with: oneclick-agent secrets restore token and oneclick-agent secrets restore id",
+		)
 		if _, lasting := errors.AsType[*Lasting](err); !lasting {
 			t.Errorf("%T", err)
 		}

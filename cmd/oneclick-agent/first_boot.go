@@ -68,7 +68,9 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 	if phase.Complete() {
 		firstlogin.Preset(ctx, gathered)
 		if ctx.Err() != nil {
-			phase, err = journal.Pending, errors.New("applying the answers was interrupted; it resumes at the next boot, or now with: oneclick-agent first-login")
+			phase, err = journal.Pending, errors.New(
+				"applying the answers was interrupted; it resumes at the next boot, or now with: oneclick-agent first-login",
+			)
 		}
 	}
 	return a.tellPhase(h, gathered, phase, err)

@@ -83,13 +83,32 @@ func TestAnInterruptedSetupTellsWhereItStands(t *testing.T) {
 	if err := os.Remove(filepath.Join(root, "srv/site")); err != nil {
 		t.Fatal(err)
 	}
-	interrupt("boot-begun", "while it is tried again", "State:    running\nSetup is running. Follow it with: oneclick-agent status --wait",
-		"first boot: pending: it was interrupted; it resumes at the next boot, or now with: oneclick-agent first-boot\n", failure, "FAILED", "failed")
-	tells("after an interruption", "Reason:   first boot was interrupted\nSetup is waiting: first boot was interrupted", failure, "is running", "failed")
+	interrupt(
+		"boot-begun",
+		"while it is tried again",
+		"State:    running\nSetup is running. Follow it with: oneclick-agent status --wait",
+		"first boot: pending: it was interrupted; it resumes at the next boot, or now with: oneclick-agent first-boot\n",
+		failure,
+		"FAILED",
+		"failed",
+	)
+	tells(
+		"after an interruption",
+		"Reason:   first boot was interrupted\nSetup is waiting: first boot was interrupted",
+		failure,
+		"is running",
+		"failed",
+	)
 	interrupt("login-begun", "while answers are applied", "Reason:   the answers are being applied\nYour answers are being applied.",
 		"first boot: pending: applying the answers was interrupted; it resumes at the next boot, or now with: oneclick-agent first-login\n",
 		failure, "first boot was interrupted", "failed")
-	tells("after that", "Reason:   applying the answers was interrupted\nSetup is waiting: applying the answers was interrupted", failure, "being applied", "first boot was")
+	tells(
+		"after that",
+		"Reason:   applying the answers was interrupted\nSetup is waiting: applying the answers was interrupted",
+		failure,
+		"being applied",
+		"first boot was",
+	)
 	if out := told("first-login", "--apply"); out != "first login: done\n" {
 		t.Errorf("the last run says %q", out)
 	}

@@ -114,7 +114,12 @@ func (a *agent) dispatch(ctx context.Context, arguments []string) int {
 	for _, c := range all {
 		names = append(names, c.name)
 	}
-	fmt.Fprintf(a.stderr, "oneclick-agent: there is no command %q; %s\n", problem.OneLine(arguments[0]), problem.DidYouMean(arguments[0], names))
+	fmt.Fprintf(
+		a.stderr,
+		"oneclick-agent: there is no command %q; %s\n",
+		problem.OneLine(arguments[0]),
+		problem.DidYouMean(arguments[0], names),
+	)
 	return exitInput
 }
 

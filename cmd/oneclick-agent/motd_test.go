@@ -16,7 +16,8 @@ func TestTheMessageComesWhateverIsLeftOfTheState(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	for name, content := range map[string]string{
-		"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot: [{file: /etc/a, content: x}]\n", "run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
+		"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot: [{file: /etc/a, content: " +
+			"x}]\n", "run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
 	} {
 		os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755)
 		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
@@ -38,7 +39,8 @@ func TestTheMessageComesWhateverIsLeftOfTheState(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			if code := run(context.Background(), []string{"oneclick-agent", "motd", "--root", root}, &out, &out); code != 0 || name != "run/oneclick/motd" && out.String() != "Sample\n" {
+			if code := run(context.Background(), []string{"oneclick-agent", "motd", "--root", root}, &out, &out); code != 0 ||
+				name != "run/oneclick/motd" && out.String() != "Sample\n" {
 				t.Fatalf("with %d bytes of %s it exits with %d and prints %q", length, name, code, out.String())
 			}
 		}
@@ -97,7 +99,8 @@ func TestTheMessageStartsNoProcessAndAsksNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := string(calls); strings.Count(text, "execve(") != 1 || strings.Contains(text, "connect(") || strings.Contains(text, "fork(") || strings.Contains(text, "socket(") {
+		if text := string(calls); strings.Count(text, "execve(") != 1 || strings.Contains(text, "connect(") || strings.Contains(text, "fork(") ||
+			strings.Contains(text, "socket(") {
 			t.Errorf("%v does\n%s", command, text)
 		}
 	}

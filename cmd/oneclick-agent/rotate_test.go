@@ -27,7 +27,8 @@ func TestRotationChangesThePasswordOnARealServer(t *testing.T) {
 		login            func(port int, password string) *exec.Cmd
 	}{
 		{"postgresql", "postgresql", servers.PostgreSQL, func(port int, password string) *exec.Cmd {
-			c := exec.Command("psql", fmt.Sprintf("host=127.0.0.1 port=%d user=sample dbname=sample sslmode=require connect_timeout=5", port), "-Atc", "select current_user")
+			c := exec.Command("psql", fmt.Sprintf("host=127.0.0.1 port=%d user=sample dbname=sample sslmode=require "+
+				"connect_timeout=5", port), "-Atc", "select current_user")
 			c.Env = append(os.Environ(), "PGPASSWORD="+password)
 			return c
 		}},
@@ -40,7 +41,10 @@ func TestRotationChangesThePasswordOnARealServer(t *testing.T) {
 		t.Run(test.engine, func(t *testing.T) {
 			t.Parallel()
 			const administrator = "AVNS_admin/only#1"
-			server, err := test.start(t.Context(), servers.Options{Directory: t.TempDir(), Address: "127.0.0.1", Names: []string{"127.0.0.1"}, Password: administrator})
+			server, err := test.start(
+				t.Context(),
+				servers.Options{Directory: t.TempDir(), Address: "127.0.0.1", Names: []string{"127.0.0.1"}, Password: administrator},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

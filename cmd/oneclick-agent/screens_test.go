@@ -87,7 +87,13 @@ func TestScreens(t *testing.T) {
 	} {
 		t.Run(look.name, func(t *testing.T) {
 			t.Parallel()
-			o := terminal.Options{Environment: append(look.environment, "PATH=/usr/bin:/bin"), Columns: look.columns, Rows: look.rows, Answers: look.answers, Light: look.light}
+			o := terminal.Options{
+				Environment: append(look.environment, "PATH=/usr/bin:/bin"),
+				Columns:     look.columns,
+				Rows:        look.rows,
+				Answers:     look.answers,
+				Light:       look.light,
+			}
 			s := onTerminal(t, program, finishedDroplet(t, program, wordpress), o, "first-login")
 			a := &album{t: t, name: look.name}
 			a.walk(s, []move{
@@ -141,7 +147,8 @@ func TestLinesInPlaceOfScreens(t *testing.T) {
 			}
 			s := onTerminal(t, program, finishedDroplet(t, program, wordpress), o, "first-login")
 			for _, step := range []struct{ see, press string }{
-				{"IP address [press Enter to leave it empty, ? for help]", "http://x\r"}, {"shop.example.org [press Enter to leave it empty, ? for help]", "\r"},
+				{"IP address [press Enter to leave it empty, ? for help]", "http://x\r"}, {"shop.example.org [press Enter to leave it empty, " +
+					"? for help]", "\r"},
 				{"(2 of 5) [? for help]", "rose@example.org\r"}, {"to generate one, ? for help]", canary + "\r"}, {"2 pro [? for help]", "2\r"},
 				{"2 No [y or n, press Enter for 2, ? for help]", "maybe\r"}, {"Enter y or n. [y or n, press Enter for 2, ? for help]", "n\r"},
 				{"at the next login [press Enter for 1, ? for help]", "2\r"}, {"statistics? No [press Enter for 1, ? for help]", "b\r"},
@@ -182,10 +189,14 @@ func TestScreensOfProgress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := finishedDroplet(t, program, wordpress)
-			os.WriteFile(filepath.Join(root, "var/lib/oneclick/journal.jsonl"), []byte(`{"v":1,"time":"2026-01-01T00:00:00Z","event":"started","droplet":"1"}
+			os.WriteFile(
+				filepath.Join(root, "var/lib/oneclick/journal.jsonl"),
+				[]byte(`{"v":1,"time":"2026-01-01T00:00:00Z","event":"started","droplet":"1"}
 {"v":1,"time":"2026-01-01T00:00:00Z","event":"done","step":"file /etc/boot.conf"}
 {"v":1,"time":"2026-01-01T00:00:00Z","event":"begin","step":"login hook"}
-`), 0o600)
+`),
+				0o600,
+			)
 			lock, err := os.OpenFile(filepath.Join(root, "var/lib/oneclick/lock"), os.O_RDWR|os.O_CREATE, 0o600)
 			if err != nil {
 				t.Fatal(err)
@@ -194,7 +205,13 @@ func TestScreensOfProgress(t *testing.T) {
 			if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 				t.Fatal(err)
 			}
-			s := onTerminal(t, program, root, terminal.Options{Environment: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TERM=" + term}, Columns: 80, Rows: 24}, "first-login")
+			s := onTerminal(
+				t,
+				program,
+				root,
+				terminal.Options{Environment: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TERM=" + term}, Columns: 80, Rows: 24},
+				"first-login",
+			)
 			s.Shows("login hook")
 			a := &album{t: t, name: name}
 			a.add("first boot at work", s)
@@ -227,7 +244,15 @@ func TestTheWizardIsTakenOver(t *testing.T) {
 	program := buildProgram(t)
 	root := finishedDroplet(t, program, wordpress)
 	size := pty.Winsize{Cols: 80, Rows: 24}
-	first := startSession(t, program, root, []string{"PATH=/usr/bin", "TERM=dumb", "SSH_CONNECTION=203.0.113.5 1 203.0.113.10 22"}, size, false, "first-login")
+	first := startSession(
+		t,
+		program,
+		root,
+		[]string{"PATH=/usr/bin", "TERM=dumb", "SSH_CONNECTION=203.0.113.5 1 203.0.113.10 22"},
+		size,
+		false,
+		"first-login",
+	)
 	first.see("Domain name (1 of 5)")
 	first.press("garden.example.org\r")
 	first.see("Admin email (2 of 5)")

@@ -80,7 +80,13 @@ func (a *agent) showSecret(store *secret.Store, wanted string) int {
 	}
 	value, ok := fields[field]
 	if !ok {
-		fmt.Fprintf(a.stderr, "oneclick-agent: %s has parts; name one: %s.%s\n", name, name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "+name+"."))
+		fmt.Fprintf(
+			a.stderr,
+			"oneclick-agent: %s has parts; name one: %s.%s\n",
+			name,
+			name,
+			strings.Join(slices.Sorted(maps.Keys(fields)), ", "+name+"."),
+		)
 		return exitInput
 	}
 	fmt.Fprintln(a.stdout, strings.TrimSuffix(value.Reveal(), "\n"))

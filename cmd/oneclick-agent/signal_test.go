@@ -52,9 +52,11 @@ func TestASignalEndsEveryCommandWithinASecond(t *testing.T) {
 			head + "first_boot:\n  - {file: /etc/begun, content: x}\n  - {file: /etc/a, content: '{{ if ne .droplet.region \"nyc3\" }}" +
 				slowTemplate + "{{ end }}'}\n", []string{"first-boot"}, "etc/begun", false},
 		"first boot while a command runs": {
-			head + "first_boot:\n  - {file: /etc/begun, content: x}\n  - {run: [/usr/bin/tool, forever, /begun]}\n", []string{"first-boot"}, "begun", false},
+			head + "first_boot:\n  - {file: /etc/begun, content: x}\n  - {run: [/usr/bin/tool, forever, " +
+				"/begun]}\n", []string{"first-boot"}, "begun", false},
 		"first boot while it waits for the lock": {head + "first_boot: [{file: /etc/a, content: x}]\n", []string{"first-boot"}, "", true},
-		"rotate while it waits for the lock":     {head + "secrets: {one: {}}\nfirst_boot: [{file: /etc/a, content: x}]\n", []string{"rotate", "one"}, "", true},
+		"rotate while it waits for the lock": {head + "secrets: {one: {}}\nfirst_boot: [{file: /etc/a, content: " +
+			"x}]\n", []string{"rotate", "one"}, "", true},
 		"first login while it waits for the lock": {
 			head + "first_login: {questions: [{name: a, ask: A, default: b}]}\n", []string{"first-login", "--answers", "/answers.yaml"}, "", true},
 		"a status that is followed": {head, []string{"status", "--wait"}, "", true},

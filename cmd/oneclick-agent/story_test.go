@@ -12,7 +12,12 @@ import (
 )
 
 func xterm(columns, rows int) terminal.Options {
-	return terminal.Options{Environment: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TERM=xterm-256color"}, Columns: columns, Rows: rows, Answers: true}
+	return terminal.Options{
+		Environment: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TERM=xterm-256color"},
+		Columns:     columns,
+		Rows:        rows,
+		Answers:     true,
+	}
 }
 
 // A customer who errs: wrong answers, the way back, Ctrl-C, a second login, one answer changed, a step that fails, the
@@ -20,7 +25,11 @@ func xterm(columns, rows int) terminal.Options {
 func TestTheStoryOfACustomerWhoErrs(t *testing.T) {
 	t.Parallel()
 	program := buildProgram(t)
-	root := finishedDroplet(t, program, strings.Replace(wordpress, "  steps:\n", "  steps:\n    - {file: /srv/site/site.conf, content: x}\n", 1))
+	root := finishedDroplet(
+		t,
+		program,
+		strings.Replace(wordpress, "  steps:\n", "  steps:\n    - {file: /srv/site/site.conf, content: x}\n", 1),
+	)
 	blocked := filepath.Join(root, "srv/site")
 	os.MkdirAll(filepath.Dir(blocked), 0o755)
 	if err := os.WriteFile(blocked, []byte("in the way"), 0o644); err != nil {
@@ -61,7 +70,8 @@ func TestTheStoryOfACustomerWhoErrs(t *testing.T) {
 		{"\x15admin@example.org\r", "These are your answers.", "and the others stay"},
 		{"\r", "FAILED", ""},
 	}, exitPending)
-	if out, err := exec.Command(program, "secrets", "show", "admin_password", "--root", root).Output(); err != nil || string(out) != canary+"\n" {
+	if out, err := exec.Command(program, "secrets", "show", "admin_password", "--root", root).Output(); err != nil ||
+		string(out) != canary+"\n" {
 		t.Errorf("the password that was typed is now %q, %v", out, err)
 	}
 	if err := os.Remove(blocked); err != nil {

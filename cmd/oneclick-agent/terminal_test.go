@@ -31,7 +31,12 @@ type session struct {
 // startSession starts the program on a terminal of this kind and size.
 func startSession(t *testing.T, program, root string, environment []string, size pty.Winsize, answers bool, arguments ...string) *session {
 	t.Helper()
-	return onTerminal(t, program, root, terminal.Options{Environment: environment, Columns: int(size.Cols), Rows: int(size.Rows), Answers: answers}, arguments...)
+	return onTerminal(
+		t,
+		program,
+		root,
+		terminal.Options{Environment: environment, Columns: int(size.Cols), Rows: int(size.Rows), Answers: answers},
+		arguments...)
 }
 
 func onTerminal(t *testing.T, program, root string, o terminal.Options, arguments ...string) *session {
@@ -267,7 +272,17 @@ app: {name: Sample}
 first_boot: [{file: /etc/boot.conf, content: x}]
 first_login: {questions: [{name: title, ask: Site title}, {name: email, ask: Admin email, type: email}]}
 `)
-			s := startSession(t, program, root, []string{"PATH=/usr/bin", "TERM=" + term, "LANG=C.UTF-8"}, pty.Winsize{Cols: 80, Rows: 24}, true, "first-login", "--idle", "1500ms")
+			s := startSession(
+				t,
+				program,
+				root,
+				[]string{"PATH=/usr/bin", "TERM=" + term, "LANG=C.UTF-8"},
+				pty.Winsize{Cols: 80, Rows: 24},
+				true,
+				"first-login",
+				"--idle",
+				"1500ms",
+			)
 			s.see("Site title (1 of 2)")
 			s.press("A garden\r")
 			s.see("Admin email (2 of 2)")
@@ -278,7 +293,8 @@ first_login: {questions: [{name: title, ask: Site title}, {name: email, ask: Adm
 			if after := s.settings(); after != s.before {
 				t.Errorf("the terminal is left as %+v, and was %+v", after, s.before)
 			}
-			if data, err := os.ReadFile(filepath.Join(root, "var/lib/oneclick/answers.json")); err != nil || !strings.Contains(string(data), "A garden") {
+			if data, err := os.ReadFile(filepath.Join(root, "var/lib/oneclick/answers.json")); err != nil ||
+				!strings.Contains(string(data), "A garden") {
 				t.Errorf("the first answer is not kept: %q, %v", data, err)
 			}
 		})

@@ -83,7 +83,8 @@ func firstFrame(program string) {
 	defer os.RemoveAll(root)
 	for name, content := range map[string]string{
 		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "", "run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
-		"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot: [{file: /etc/x, content: x}]\nfirst_login: {questions: [{name: title, ask: Site title}]}\n",
+		"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot: [{file: /etc/x, content: x}]\nfirst_login: {questions: " +
+			"[{name: title, ask: Site title}]}\n",
 	} {
 		check(os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
 		check(os.WriteFile(filepath.Join(root, name), []byte(content), 0o644))
@@ -187,7 +188,13 @@ func writeFloor(root string) {
 func shellScript(root string) string {
 	var script strings.Builder
 	for n := range files {
-		fmt.Fprintf(&script, "cat >%s <<'END'\n%sEND\nsed -i 's|^NAME=.*|NAME=changed|' %s\n", name(root, "new", n), content, name(root, "old", n))
+		fmt.Fprintf(
+			&script,
+			"cat >%s <<'END'\n%sEND\nsed -i 's|^NAME=.*|NAME=changed|' %s\n",
+			name(root, "new", n),
+			content,
+			name(root, "old", n),
+		)
 	}
 	return script.String()
 }

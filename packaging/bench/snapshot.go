@@ -56,7 +56,8 @@ func snapshots(program string) {
 // plantSecrets puts secrets into the tree, and returns where.
 func plantSecrets(tree string) (names []string) {
 	for name, content := range map[string]string{
-		"root/deploy.pem":                               "-----BEGIN RSA PRIVATE KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n", 12) + "-----END RSA PRIVATE KEY-----\n",
+		"root/deploy.pem": "-----BEGIN RSA PRIVATE " +
+			"KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n", 12) + "-----END RSA PRIVATE KEY-----\n",
 		"opt/app/config.yml":                            "token: dop_v1_" + strings.Repeat("0123456789abcdef", 4) + "\n",
 		"srv/app/.env":                                  "DATABASE_URL=postgresql://doadmin:AVNS_aB3dE5gH7iJ9kL1@db-1.b.db.ondigitalocean.com:25060/defaultdb?sslmode=require\n",
 		"var/www/html/deploy.sh":                        "export GITHUB_TOKEN=ghp_aB3dE5gH7iJ9kL1mN3oP5qR7sT9uV1wX3yZ5\n",
@@ -137,7 +138,13 @@ func scans(program, tree string, size int64, planted []string) {
 		megabytes(size)/seconds(middle(warm)), count(planted, found), len(planted), len(found)-count(planted, found))
 
 	literals := filepath.Join(tree, "..", "literals")
-	check(os.WriteFile(literals, []byte("dop_v1_\nghp_\nAKIA\nsk_live_\nglpat-\nPRIVATE KEY-----\npostgresql://\nxoxb-\nAVNS_\nhvs.\nnpm_\nSG.\n"), 0o644))
+	check(
+		os.WriteFile(
+			literals,
+			[]byte("dop_v1_\nghp_\nAKIA\nsk_live_\nglpat-\nPRIVATE KEY-----\npostgresql://\nxoxb-\nAVNS_\nhvs.\nnpm_\nSG.\n"),
+			0o644,
+		),
+	)
 	defer os.Remove(literals)
 	search := clock(func() {
 		exec.Command("rg", "--text", "--no-ignore", "--hidden", "--ignore-case", "--fixed-strings", "--count", "--file", literals, tree).Run()
@@ -152,7 +159,18 @@ func scans(program, tree string, size int64, planted []string) {
 	result := filepath.Join(tree, "..", "gitleaks.json")
 	defer os.Remove(result)
 	other := clock(func() {
-		exec.Command(filepath.Join(tools, "gitleaks"), "dir", "--no-banner", "--exit-code", "0", "--report-format", "json", "--report-path", result, tree).Run()
+		exec.Command(
+			filepath.Join(tools, "gitleaks"),
+			"dir",
+			"--no-banner",
+			"--exit-code",
+			"0",
+			"--report-format",
+			"json",
+			"--report-path",
+			result,
+			tree,
+		).Run()
 	})
 	report("gitleaks", []time.Duration{other}, "the secret scan, warm", warm)
 	data, err := os.ReadFile(result)
@@ -205,7 +223,15 @@ func erasing(program string, mkfs []string) {
 		var stat syscall.Stat_t
 		check(syscall.Stat(image, &stat))
 		contents, names := left(image)
-		fmt.Printf("  %s %-22s %6.1f s, image %5.2f GB, readable: %d of 100 files, %d of 50 names\n", mkfs[0][5:], name, seconds(took), float64(stat.Blocks*512)/1e9, contents, names)
+		fmt.Printf(
+			"  %s %-22s %6.1f s, image %5.2f GB, readable: %d of 100 files, %d of 50 names\n",
+			mkfs[0][5:],
+			name,
+			seconds(took),
+			float64(stat.Blocks*512)/1e9,
+			contents,
+			names,
+		)
 	}
 	prepare()
 	dd := clock(func() {
@@ -227,7 +253,9 @@ func dirty(point string) {
 	check(err)
 	large.Close()
 	for n := range 100 {
-		check(os.WriteFile(filepath.Join(point, fmt.Sprintf("small%d", n)), bytes.Repeat([]byte(fmt.Sprintf("%s-%d\n", eraseMarker, n)), 140), 0o600))
+		check(
+			os.WriteFile(filepath.Join(point, fmt.Sprintf("small%d", n)), bytes.Repeat([]byte(fmt.Sprintf("%s-%d\n", eraseMarker, n)), 140), 0o600),
+		)
 	}
 	check(os.Mkdir(filepath.Join(point, "names"), 0o755))
 	for n := range 50 {
@@ -240,7 +268,15 @@ func dirty(point string) {
 
 // left counts the deleted files and names that can be read from the raw disk.
 func left(image string) (contents, names int) {
-	out, _ := exec.Command("grep", "--text", "--only-matching", "--extended-regexp", "--no-filename", eraseMarker+"-[0-9]+|NAMEOFDELETED[0-9]+", image).Output()
+	out, _ := exec.Command(
+		"grep",
+		"--text",
+		"--only-matching",
+		"--extended-regexp",
+		"--no-filename",
+		eraseMarker+"-[0-9]+|NAMEOFDELETED[0-9]+",
+		image,
+	).Output()
 	seen := map[string]bool{}
 	name := regexp.MustCompile("^NAME")
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {

@@ -53,17 +53,38 @@ func TestAPowerCutWhileAnswersAreApplied(t *testing.T) {
 	machine.CutPower()
 
 	again := boot(t, l, build, disk, firstDroplet)
-	on(t, again, "for i in $(seq 120); do [ -e /etc/last.conf ] && ! systemctl is-active -q oneclick-first-login.service && break; sleep 1; done")
+	on(
+		t,
+		again,
+		"for i in $(seq 120); do [ -e /etc/last.conf ] && ! systemctl is-active -q oneclick-first-login.service && break; sleep 1; done",
+	)
 	expect(t, again, []expectation{
 		{"status exits with 0", "oneclick-agent status >/dev/null; echo $?", "0\n"},
 		{"the command that was cut off ran again", "wc -l </srv/runs", "2\n"},
-		{"the answers are one value everywhere", ". /root/.digitalocean_passwords; [ \"$(cat /etc/first.conf)\" = \"A garden $ADMIN_PASSWORD\" ] && echo same", "same\n"},
-		{"what was still to come is done", "[ \"$(cat /etc/last.conf)\" = \"A garden $(oneclick-agent secrets show token)\" ] && echo same", "same\n"},
+		{
+			"the answers are one value everywhere",
+			". /root/.digitalocean_passwords; [ \"$(cat /etc/first.conf)\" = \"A garden $ADMIN_PASSWORD\" ] && echo same",
+			"same\n",
+		},
+		{
+			"what was still to come is done",
+			"[ \"$(cat /etc/last.conf)\" = \"A garden $(oneclick-agent secrets show token)\" ] && echo same",
+			"same\n",
+		},
 		{"the gate is open", "systemctl is-active sample.service", "active\n"},
 		{"the .bashrc is as it was", "cat /root/.bashrc", "# mine\n"},
 		{"nothing is half-written", "find / -xdev -name '.*.oneclick-new' | wc -l", "0\n"},
 	})
 	if t.Failed() {
-		t.Log(strings.TrimSpace(on(t, again, "oneclick-agent status; cat /var/lib/oneclick/*.jsonl; ls -la /var/lib/oneclick; journalctl -b -u oneclick-first-login.service --no-pager | tail -20")))
+		t.Log(
+			strings.TrimSpace(
+				on(
+					t,
+					again,
+					"oneclick-agent status; cat /var/lib/oneclick/*.jsonl; ls -la /var/lib/oneclick; journalctl -b -u "+
+						"oneclick-first-login.service --no-pager | tail -20",
+				),
+			),
+		)
 	}
 }

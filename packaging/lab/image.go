@@ -66,8 +66,18 @@ func (i Image) Archive(ctx context.Context) (string, error) {
 		return "", err
 	}
 	partial := strings.TrimSuffix(archive, ".tar") + ".partial.tar"
-	err := command(ctx, "mmdebstrap", "--quiet", `--aptopt=Acquire::Retries "5"`, "--variant=important", "--include="+strings.Join(packages, ","),
-		"--customize-hook="+locale, i.Suite, partial, "http://deb.debian.org/debian")
+	err := command(
+		ctx,
+		"mmdebstrap",
+		"--quiet",
+		`--aptopt=Acquire::Retries "5"`,
+		"--variant=important",
+		"--include="+strings.Join(packages, ","),
+		"--customize-hook="+locale,
+		i.Suite,
+		partial,
+		"http://deb.debian.org/debian",
+	)
 	if err != nil {
 		os.Remove(partial)
 		return "", err

@@ -105,7 +105,10 @@ func expect(t *testing.T, m *Machine, all []expectation) {
 
 // watcher is a unit of the image that collects the arguments and environments of all processes during the boot.
 var watcher = map[string]File{
-	"/etc/systemd/system/watcher.service":                      {"[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/watcher.py\n", 0o644},
+	"/etc/systemd/system/watcher.service": {
+		"[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/watcher.py\n",
+		0o644,
+	},
 	"/etc/systemd/system/sysinit.target.wants/watcher.service": {"../watcher.service", fs.ModeSymlink},
 	"/usr/local/lib/watcher.py": {`
 import glob, time
@@ -195,16 +198,46 @@ func checkServer(t *testing.T, m *Machine, scheme, connected string) {
 	expect(t, m, []expectation{
 		{"status exits with 0", "oneclick-agent status >/dev/null; echo $?", "0\n"},
 		{"the state is done", "oneclick-agent status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"state\"])'", "done\n"},
-		{"the hook told one line", "grep '^oneclick-agent:' /var/log/cloud-init-output.log | sed 's/[0-9]* s$/N s/'", "oneclick-agent: first boot is done after N s\n"},
+		{
+			"the hook told one line",
+			"grep '^oneclick-agent:' /var/log/cloud-init-output.log | sed 's/[0-9]* s$/N s/'",
+			"oneclick-agent: first boot is done after N s\n",
+		},
 		{"the service runs", "systemctl is-active apache2.service", "active\n"},
-		{"it has DATABASE_URL", "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value apache2.service)/environ | grep -c ^DATABASE_URL=" + scheme + "://sample:", "1\n"},
-		{"it reaches the database", "python3 -c 'import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1/\").read().decode()[:" + fmt.Sprint(len(connected)) + "])'", connected + "\n"},
-		{"it never ran before its configuration", "systemctl show apache2.service -p NRestarts --value; journalctl -b -q -u apache2.service -o cat | grep -c '^Started'", "0\n1\n"},
-		{"the passwords are private", "stat -c '%a %U' /root/.digitalocean_passwords /var/lib/oneclick/secrets.json /etc/oneclick/database.env /var/lib/oneclick/database.json", "600 root\n600 root\n600 root\n600 root\n"},
+		{
+			"it has DATABASE_URL",
+			"tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value apache2.service)/environ | grep -c ^DATABASE_URL=" + scheme + "://sample:",
+			"1\n",
+		},
+		{
+			"it reaches the database",
+			"python3 -c 'import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1/\").read().decode()[:" + fmt.Sprint(
+				len(connected),
+			) + "])'",
+			connected + "\n",
+		},
+		{
+			"it never ran before its configuration",
+			"systemctl show apache2.service -p NRestarts --value; journalctl -b -q -u apache2.service -o cat | grep -c '^Started'",
+			"0\n1\n",
+		},
+		{
+			"the passwords are private",
+			"stat -c '%a %U' /root/.digitalocean_passwords /var/lib/oneclick/secrets.json /etc/oneclick/database.env /var/lib/oneclick/database.json",
+			"600 root\n600 root\n600 root\n600 root\n",
+		},
 		{"a login shell has the address", "bash -lc 'echo ${DATABASE_URL%%:*}'", scheme + "\n"},
-		{"the password file is read by sh as it was made", ". /root/.digitalocean_passwords; oneclick-agent secrets show app_key | grep -cxF \"$APP_KEY\"", "1\n"},
+		{
+			"the password file is read by sh as it was made",
+			". /root/.digitalocean_passwords; oneclick-agent secrets show app_key | grep -cxF \"$APP_KEY\"",
+			"1\n",
+		},
 		{"no unit failed", "systemctl --failed --no-legend | wc -l", "0\n"},
-		{"the message of the day is the agent's", "run-parts --lsbsysinit /etc/update-motd.d | grep -c 'LAMP 1.0  -  http://203.0.113.10'", "1\n"},
+		{
+			"the message of the day is the agent's",
+			"run-parts --lsbsysinit /etc/update-motd.d | grep -c 'LAMP 1.0  -  http://203.0.113.10'",
+			"1\n",
+		},
 		{"the firewall is on", "ufw status | head -1", "Status: active\n"},
 	})
 }
@@ -240,7 +273,11 @@ func TestADatabaseThatComesLate(t *testing.T) {
 	t.Parallel()
 	l, build, disk := open(t, "plain", credentials("postgresql"), map[string]File{"/etc/oneclick/app.yaml": {lateManifest, 0o644}})
 	machine := boot(t, l, build, disk, firstDroplet)
-	out := on(t, machine, "while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; grep '^oneclick-agent:' /var/log/cloud-init-output.log; oneclick-agent status; echo exit $?")
+	out := on(
+		t,
+		machine,
+		"while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; grep '^oneclick-agent:' /var/log/cloud-init-output.log; oneclick-agent status; echo exit $?",
+	)
 	hook := time.Now()
 	for _, want := range []string{"status: done", "first boot is pending: the database server " + DatabaseName + " refuses connections", "State:    pending", "exit 3"} {
 		if !strings.Contains(out, want) {
@@ -256,9 +293,16 @@ func TestADatabaseThatComesLate(t *testing.T) {
 	}
 	t.Logf("done %.0f s after the database came up, by itself", time.Since(began).Seconds())
 	on(t, machine, "sed -i s/defaultdb/postgres/ /root/.digitalocean_dbaas_credentials")
-	out = on(t, machine, "for i in $(seq 60); do grep -q /postgres /etc/late.env && break; sleep 1; done; oneclick-agent first-boot; cat /etc/late.env; journalctl -b -q -u cron.service -o cat | grep -c '^Started'")
+	out = on(
+		t,
+		machine,
+		"for i in $(seq 60); do grep -q /postgres /etc/late.env && break; sleep 1; done; oneclick-agent first-boot; cat /etc/late.env; journalctl -b -q -u cron.service -o cat | grep -c '^Started'",
+	)
 	if !strings.Contains(out, "/postgres?") || !strings.HasSuffix(out, "\n3\n") {
-		t.Errorf("after the credentials changed, the file, or how often the service was started (at boot, with the database, with the change), is wrong: %s", out)
+		t.Errorf(
+			"after the credentials changed, the file, or how often the service was started (at boot, with the database, with the change), is wrong: %s",
+			out,
+		)
 	}
 }
 
@@ -326,9 +370,15 @@ first_boot:
 `
 
 var powerFiles = map[string]File{
-	"/etc/oneclick/app.yaml":                                     {powerManifest, 0o644},
-	"/usr/local/bin/issue-token":                                 {"#!/bin/sh\nset -e\necho \"token: $(head -c 12 /dev/urandom | base64)\"\nsleep 1\n: >/srv/token-issued\nsync /srv/token-issued\n", 0o755},
-	"/etc/systemd/system/sample.service":                         {"[Unit]\nDescription=Sample\n[Service]\nExecStart=/bin/sh -c 'cat /etc/token.conf >/run/sample-token; exec sleep infinity'\n[Install]\nWantedBy=multi-user.target\n", 0o644},
+	"/etc/oneclick/app.yaml": {powerManifest, 0o644},
+	"/usr/local/bin/issue-token": {
+		"#!/bin/sh\nset -e\necho \"token: $(head -c 12 /dev/urandom | base64)\"\nsleep 1\n: >/srv/token-issued\nsync /srv/token-issued\n",
+		0o755,
+	},
+	"/etc/systemd/system/sample.service": {
+		"[Unit]\nDescription=Sample\n[Service]\nExecStart=/bin/sh -c 'cat /etc/token.conf >/run/sample-token; exec sleep infinity'\n[Install]\nWantedBy=multi-user.target\n",
+		0o644,
+	},
 	"/etc/systemd/system/multi-user.target.wants/sample.service": {"../sample.service", fs.ModeSymlink},
 }
 
@@ -400,7 +450,11 @@ func cutAt(t *testing.T, first *Lab, build Build, disk string, moment time.Durat
 	time.Sleep(moment)
 	machine.CutPower()
 	again := boot(t, l, build, disk, firstDroplet)
-	out := on(t, again, "oneclick-agent status --wait --timeout 8m 2>&1; "+consistent+" || { oneclick-agent status; cat /var/lib/oneclick/journal.jsonl; ls -la /etc/*.conf; exit 1; }")
+	out := on(
+		t,
+		again,
+		"oneclick-agent status --wait --timeout 8m 2>&1; "+consistent+" || { oneclick-agent status; cat /var/lib/oneclick/journal.jsonl; ls -la /etc/*.conf; exit 1; }",
+	)
 	if !strings.Contains(out, "\nconsistent\n") {
 		t.Errorf("cut %.1f s after the hook: %s", moment.Seconds(), out)
 	}

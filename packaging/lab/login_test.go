@@ -110,7 +110,12 @@ func TestAFirstLogin(t *testing.T) {
 	early.see("The setup of this Droplet waits: questions of first login are not answered yet")
 	early.see("Sample has 3 questions for you before it is ready.")
 	quiet(t, machine, l, "while the wizard is open")
-	if out := on(t, machine, "systemctl is-active sample.service; oneclick-agent status >/dev/null; echo $?; cat /run/oneclick/motd"); !strings.HasPrefix(out, "inactive\n3\n") || !strings.Contains(out, "oneclick-agent first-login") {
+	if out := on(t, machine, "systemctl is-active sample.service; oneclick-agent status >/dev/null; echo $?; cat "+
+		"/run/oneclick/motd"); !strings.HasPrefix(
+		out,
+		"inactive\n3\n",
+	) ||
+		!strings.Contains(out, "oneclick-agent first-login") {
 		t.Errorf("while the questions are open: %s", out)
 	}
 	early.press("\r")
@@ -140,7 +145,11 @@ func TestAFirstLogin(t *testing.T) {
 		{"the gate is open", "systemctl is-active sample.service", "active\n"},
 		{"status exits with 0", "oneclick-agent status >/dev/null; echo $?", "0\n"},
 		{"no unit failed", "systemctl --failed --no-legend | wc -l", "0\n"},
-		{"the journal holds no answer that is a secret", ". /root/.digitalocean_passwords; journalctl -b -o export | grep -c \"$ADMIN_PASSWORD\"", "0\n"},
+		{
+			"the journal holds no answer that is a secret",
+			". /root/.digitalocean_passwords; journalctl -b -o export | grep -c \"$ADMIN_PASSWORD\"",
+			"0\n",
+		},
 	})
 	last := logIn(t, machine)
 	last.see("root@")

@@ -50,7 +50,10 @@ type finding struct{ ID, Status, Subject, Message string }
 // findings runs the program of the tree on the tree.
 func findings(t *testing.T, tree string, more ...string) []finding {
 	t.Helper()
-	program := exec.CommandContext(t.Context(), filepath.Join(tree, "usr/bin/oneclick-agent"), append([]string{"pre-snapshot", "--json", "--root", tree}, more...)...)
+	program := exec.CommandContext(
+		t.Context(),
+		filepath.Join(tree, "usr/bin/oneclick-agent"),
+		append([]string{"pre-snapshot", "--json", "--root", tree}, more...)...)
 	program.Stderr = os.Stderr
 	out, err := program.Output()
 	if err != nil && program.ProcessState.ExitCode() != 1 {

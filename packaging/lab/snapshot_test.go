@@ -55,7 +55,11 @@ func TestASnapshotOfAUsedDroplet(t *testing.T) {
 		t.Fatal(err)
 	}
 	droplet := boot(t, l, snapshot, fresh, secondDroplet)
-	out := on(t, droplet, "while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; oneclick-agent status; echo exit $?")
+	out := on(
+		t,
+		droplet,
+		"while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; oneclick-agent status; echo exit $?",
+	)
 	if !strings.Contains(out, "status: done") || !strings.Contains(out, "State:    done") || !strings.Contains(out, "exit 0") {
 		t.Errorf("first boot of a Droplet of the image: %s", out)
 	}
@@ -79,9 +83,11 @@ func use(t *testing.T, m *Machine) {
 		"head -c 50M /dev/urandom >/var/tmp/large; echo " + planted + "LARGE >>/var/tmp/large; sync",
 		"logger " + planted + "LOG; journalctl --sync",
 		"useradd -m -s /bin/bash builder; echo 'builder:" + planted + "PASSWORD' | chpasswd",
-		"mkdir -p /home/builder/.ssh /root/.aws; echo ssh-ed25519 AAAA " + planted + "KEY >/home/builder/.ssh/authorized_keys; echo key=" + planted + "AWS >/root/.aws/credentials",
+		"mkdir -p /home/builder/.ssh /root/.aws; echo ssh-ed25519 AAAA " + planted + "KEY >/home/builder/.ssh/authorized_keys; echo " +
+			"key=" + planted + "AWS >/root/.aws/credentials",
 		"systemd-run --quiet --unit=broken-" + planted + "UNIT /bin/false; sleep 1; systemctl reset-failed",
-		"fallocate -l 32M /swapfile && chmod 600 /swapfile && mkswap /swapfile >/dev/null && printf " + planted + "SWAPPED | dd of=/swapfile bs=1 seek=9000000 conv=notrunc status=none",
+		"fallocate -l 32M /swapfile && chmod 600 /swapfile && mkswap /swapfile >/dev/null && printf " + planted + "SWAPPED | dd " +
+			"of=/swapfile bs=1 seek=9000000 conv=notrunc status=none",
 		"echo '/swapfile none swap sw 0 0' >>/etc/fstab",
 	}, "\n"))
 }
@@ -120,8 +126,23 @@ func runPacker(t *testing.T, l *Lab) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	packer := l.Network.Command(t.Context(), "packer", "build", "-color=false",
-		"-var", "do_api_token=none", "-var", "agent="+*deb, "-var", "manifest=../examples/lamp", "-var", "files=../packer/files", "-var", "setup=../packer/setup", file)
+	packer := l.Network.Command(
+		t.Context(),
+		"packer",
+		"build",
+		"-color=false",
+		"-var",
+		"do_api_token=none",
+		"-var",
+		"agent="+*deb,
+		"-var",
+		"manifest=../examples/lamp",
+		"-var",
+		"files=../packer/files",
+		"-var",
+		"setup=../packer/setup",
+		file,
+	)
 	packer.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "PACKER_CONFIG_DIR="+directory, "HOME="+directory)
 	began := time.Now()
 	out, err := packer.CombinedOutput()
@@ -205,7 +226,8 @@ func checkFiles(t *testing.T, raw string) {
 	} {
 		found, _ := filepath.Glob(filepath.Join(point, pattern))
 		for _, file := range found {
-			empty := strings.HasSuffix(file, "-unix") || strings.HasPrefix(filepath.Base(file), "systemd-private-") // directories of X11 and of units
+			empty := strings.HasSuffix(file, "-unix") ||
+				strings.HasPrefix(filepath.Base(file), "systemd-private-") // directories of X11 and of units
 			if info, err := os.Lstat(file); err == nil && !(info.IsDir() && empty) && !(info.Mode().IsRegular() && info.Size() == 0) {
 				t.Errorf("in the snapshot: /%s", strings.TrimPrefix(file, point+"/"))
 			}
@@ -214,7 +236,8 @@ func checkFiles(t *testing.T, raw string) {
 	if id, err := os.ReadFile(filepath.Join(point, "etc/machine-id")); err != nil || len(id) > 0 {
 		t.Errorf("the machine id in the snapshot is %q, %v", id, err)
 	}
-	if hook, err := os.Stat(filepath.Join(point, "var/lib/cloud/scripts/per-instance/000-oneclick")); err != nil || hook.Mode().Perm() != 0o755 {
+	if hook, err := os.Stat(filepath.Join(point, "var/lib/cloud/scripts/per-instance/000-oneclick")); err != nil ||
+		hook.Mode().Perm() != 0o755 {
 		t.Errorf("the hook is gone from the snapshot: %v", err)
 	}
 }

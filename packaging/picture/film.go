@@ -53,10 +53,25 @@ func film(title, alternative string, s *terminal.Session, from int) string {
 		strip.WriteByte('\n')
 	}
 	last := float64(len(stills)-1) * height
-	style := fmt.Sprintf(".s{animation:film %.2fs step-end infinite}@keyframes film{%s}@media(prefers-reduced-motion){.s{animation:none;transform:translateY(-%.0fpx)}}", whole.Seconds(), keys.String(), last)
+	style := fmt.Sprintf(
+		".s{animation:film %.2fs step-end infinite}@keyframes "+
+			"film{%s}@media(prefers-reduced-motion){.s{animation:none;transform:translateY(-%.0fpx)}}",
+		whole.Seconds(),
+		keys.String(),
+		last,
+	)
 	var b strings.Builder
 	begin(&b, title, alternative, columns, rows, style)
-	fmt.Fprintf(&b, "<defs>\n%s</defs>\n<svg x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\">\n<g class=\"s\">\n%s</g>\n</svg>\n</svg>\n", lines.String(), side, bar, columns*column, height, strip.String())
+	fmt.Fprintf(
+		&b,
+		"<defs>\n%s</defs>\n<svg x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\">\n<g class=\"s\">\n%s</g>\n</svg>\n</svg>\n",
+		lines.String(),
+		side,
+		bar,
+		columns*column,
+		height,
+		strip.String(),
+	)
 	return b.String()
 }
 

@@ -70,8 +70,15 @@ func (d *drawing) shell(root, host string) *terminal.Session {
 	script := fmt.Sprintf("#!/bin/sh\nexec %q \"$@\" --root %q\n", d.program, root)
 	check(os.WriteFile(filepath.Join(commands, "oneclick-agent"), []byte(script), 0o755))
 	s := terminal.Start(d, terminal.Options{
-		Environment: []string{"PATH=" + commands + ":/usr/bin:/bin", "LANG=C.UTF-8", "TERM=xterm-256color", "PS1=root@" + host + ":~# ", "HOME=/root", "HISTFILE="},
-		Columns:     columns, Rows: rows, Answers: true,
+		Environment: []string{
+			"PATH=" + commands + ":/usr/bin:/bin",
+			"LANG=C.UTF-8",
+			"TERM=xterm-256color",
+			"PS1=root@" + host + ":~# ",
+			"HOME=/root",
+			"HISTFILE=",
+		},
+		Columns: columns, Rows: rows, Answers: true,
 	}, "bash", "--norc", "--noprofile", "-i")
 	s.Shows("root@" + host)
 	return s
@@ -139,7 +146,12 @@ func (d *drawing) customer() {
 	s.Press("n")
 	s.Shows("These are your answers.")
 	reads(1800 * time.Millisecond)
-	d.draw("summary", address, "The summary: all answers, with the choice to set it up, to change something, or to leave it for later", lastPage(s.Screen()))
+	d.draw(
+		"summary",
+		address,
+		"The summary: all answers, with the choice to set it up, to change something, or to leave it for later",
+		lastPage(s.Screen()),
+	)
 	s.Press("\r")
 	s.Shows("is done.")
 	s.Shows("root@" + host + ":~#")

@@ -59,16 +59,42 @@ func picture(title, alternative string, s terminal.Screen) string {
 // begin writes the window that a screen stands in.
 func begin(b *strings.Builder, title, alternative string, columns, rows int, more string) (width, height float64) {
 	width, height = float64(columns)*column+2*side, bar+float64(rows)*row+bottom
-	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">
+	fmt.Fprintf(
+		b,
+		`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">
 <title>%s</title>
 <style>text{font:%.0fpx ui-monospace,monospace;fill:%s;white-space:pre}.b{font-weight:700}.f{opacity:.62}%s</style>
 <rect x=".5" y=".5" width="%.0f" height="%.0f" rx="%d" fill="%s" stroke="%s"/>
 <path d="M.5 %.1fh%.0f" stroke="%s"/>
-`, width, height, width, height, html.EscapeString(alternative), html.EscapeString(alternative), size, ink, more, width-1, height-1, rounded, paper, edge, bar-10, width-1, edge)
+`,
+		width,
+		height,
+		width,
+		height,
+		html.EscapeString(alternative),
+		html.EscapeString(alternative),
+		size,
+		ink,
+		more,
+		width-1,
+		height-1,
+		rounded,
+		paper,
+		edge,
+		bar-10,
+		width-1,
+		edge,
+	)
 	for i, colour := range []string{"#ff5f57", "#febc2e", "#28c840"} {
 		fmt.Fprintf(b, `<circle cx="%d" cy="14.5" r="5" fill="%s"/>`, 20+i*18, colour)
 	}
-	fmt.Fprintf(b, "\n<text x=\"%.0f\" y=\"19\" text-anchor=\"middle\" style=\"font-size:12px;fill:%s\">%s</text>\n", width/2, soft, html.EscapeString(title))
+	fmt.Fprintf(
+		b,
+		"\n<text x=\"%.0f\" y=\"19\" text-anchor=\"middle\" style=\"font-size:12px;fill:%s\">%s</text>\n",
+		width/2,
+		soft,
+		html.EscapeString(title),
+	)
 	return width, height
 }
 

@@ -57,19 +57,26 @@ motd: |
 // vendorTree is an image that somebody built by hand, with what is usually left behind.
 var vendorTree = map[string]string{
 	"etc/passwd": "root:x:0:0:root:/root:/bin/bash\ndeploy:x:1000:1000::/home/deploy:/bin/bash\n", "etc/group": "root:x:0:\ndeploy:x:1000:\n",
-	"etc/shadow":     "root:*:20000:0:99999:7:::\ndeploy:$6$saltsalt$0123456789:20000:0:99999:7:::\n",
-	"etc/os-release": "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n", "etc/sudoers.d/deploy": "deploy ALL=(ALL) NOPASSWD: ALL\n", "root/.ssh/config": "Host *\n", "etc/debian_version": "13.2\n",
-	"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot:\n  - {file: /etc/sample.conf, content: x}\n  - firewall: [22/tcp limit, 443/tcp]\n", "bin/sh": "",
-	"root/.bash_history": "mysql -p\n", "root/.ssh/authorized_keys": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE5vdEFLZXlCdXRMb29rc0xpa2VPbmUwMTIzNDU2Nzg5 rose@laptop\n",
-	"home/deploy/.aws/credentials":                        "[default]\naws_access_key_id = AKIAQ3EGTQZJ5W7VK2XD\naws_secret_access_key = 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\n",
-	"etc/machine-id":                                      "0123456789abcdef0123456789abcdef\n",
-	"var/log/syslog":                                      "Nov 24 10:00:00 build sshd[1]: Accepted publickey for root\n",
-	"etc/ssh/ssh_host_ed25519_key":                        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n-----END OPENSSH PRIVATE KEY-----\n",
-	"var/lib/cloud/scripts/per-instance/000-oneclick":     "#!/bin/sh\nexec /usr/bin/oneclick-agent first-boot\n",
-	"var/lib/dpkg/status":                                 dpkgStatus,
-	"usr/bin/cloud-init":                                  "#!/bin/sh\n",
-	"lib/systemd/system/cloud-init.service":               "[Unit]\n",
-	"etc/apt/apt.conf.d/20auto-upgrades":                  "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n",
+	"etc/shadow": "root:*:20000:0:99999:7:::\ndeploy:$6$saltsalt$0123456789:20000:0:99999:7:::\n",
+	"etc/os-release": "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian GNU/Linux 13 " +
+		"(trixie)\"\n", "etc/sudoers.d/deploy": "deploy ALL=(ALL) NOPASSWD: " +
+		"ALL\n", "root/.ssh/config": "Host *\n", "etc/debian_version": "13.2\n",
+	"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot:\n  - {file: /etc/sample.conf, content: x}\n  - firewall: " +
+		"[22/tcp limit, 443/tcp]\n", "bin/sh": "",
+	"root/.bash_history": "mysql -p\n", "root/.ssh/authorized_keys": "ssh-ed25519 " +
+		"AAAAC3NzaC1lZDI1NTE5AAAAIE5vdEFLZXlCdXRMb29rc0xpa2VPbmUwMTIzNDU2Nzg5 rose@laptop\n",
+	"home/deploy/.aws/credentials": "[default]\naws_access_key_id = " +
+		"AKIAQ3EGTQZJ5W7VK2XD\naws_secret_access_key = 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\n",
+	"etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+	"var/log/syslog": "Nov 24 10:00:00 build sshd[1]: Accepted publickey for root\n",
+	"etc/ssh/ssh_host_ed25519_key": "-----BEGIN OPENSSH PRIVATE " +
+		"KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n-----END OPENSSH PRIVATE KEY-----\n",
+	"var/lib/cloud/scripts/per-instance/000-oneclick": "#!/bin/sh\nexec /usr/bin/oneclick-agent first-boot\n",
+	"var/lib/dpkg/status":                             dpkgStatus,
+	"usr/bin/cloud-init":                              "#!/bin/sh\n",
+	"lib/systemd/system/cloud-init.service":           "[Unit]\n",
+	"etc/apt/apt.conf.d/20auto-upgrades": "APT::Periodic::Update-Package-Lists " +
+		"\"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n",
 	"root/.cache/motd.legal-displayed":                    "",
 	"var/lib/apt/lists/deb.debian.org_trixie_InRelease":   "Origin: Debian\n",
 	"var/cache/apt/archives/curl_8.14.1-2_amd64.deb":      "!<arch>\n",

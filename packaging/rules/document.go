@@ -13,8 +13,19 @@ import (
 func document(all []Rule) string {
 	var out strings.Builder
 	limits := archive.DefaultLimits()
-	fmt.Fprintf(&out, documentHead, limits.Depth, limits.Bytes>>30, limits.Growth, limits.Memory>>20, limits.Time.Minutes(), strings.Join(archive.NewFormats().Names(), ", "))
-	out.WriteString("## Kinds\n\nEach is told by the check `secrets.` and its group.\n\n| kind | group | certainty | only in |\n| --- | --- | --- | --- |\n")
+	fmt.Fprintf(
+		&out,
+		documentHead,
+		limits.Depth,
+		limits.Bytes>>30,
+		limits.Growth,
+		limits.Memory>>20,
+		limits.Time.Minutes(),
+		strings.Join(archive.NewFormats().Names(), ", "),
+	)
+	out.WriteString(
+		"## Kinds\n\nEach is told by the check `secrets.` and its group.\n\n| kind | group | certainty | only in |\n| --- | --- | --- | --- |\n",
+	)
 	for _, rule := range scan.Builtin() {
 		fmt.Fprintf(&out, "| %s | `%s` | %s | %s |\n", rule.What, rule.Group, rule.Certainty, where(rule.Contextual, nil))
 	}

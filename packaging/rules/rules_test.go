@@ -116,7 +116,11 @@ func TestEveryRuleFindsItsExamplesAndNothingElse(t *testing.T) {
 			for range 20 {
 				for _, example := range rule.Examples {
 					text := expand(random, example)
-					if ids := found(t, scanner, path, text); !slices.ContainsFunc(ids, func(id string) bool { return id == rule.ID || !strings.HasPrefix(id, "setting") }) && (own || len(ids) == 0) {
+					if ids := found(t, scanner, path, text); !slices.ContainsFunc(
+						ids,
+						func(id string) bool { return id == rule.ID || !strings.HasPrefix(id, "setting") },
+					) &&
+						(own || len(ids) == 0) {
 						t.Fatalf("in %q are only %v", text, ids)
 					}
 				}
@@ -143,7 +147,8 @@ func madeOf(t *testing.T, rule Rule, random *rand.Rand) (examples, not []string)
 		text := "\n" + sample(parsed.Simplify(), random) + "\n"
 		low := strings.ToLower(text)
 		match := expression.FindStringSubmatchIndex(text)
-		if match == nil || !slices.ContainsFunc(rule.Literals, func(literal string) bool { return strings.Contains(low, strings.ToLower(literal)) }) {
+		if match == nil ||
+			!slices.ContainsFunc(rule.Literals, func(literal string) bool { return strings.Contains(low, strings.ToLower(literal)) }) {
 			continue
 		}
 		examples = append(examples, text)

@@ -32,7 +32,8 @@ func MariaDB(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	quoted := "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(o.Password) + "'"
-	setup := "FLUSH PRIVILEGES;\nCREATE USER 'doadmin'@'%' IDENTIFIED BY " + quoted + ";\nGRANT ALL ON *.* TO 'doadmin'@'%' WITH GRANT OPTION;\nCREATE DATABASE defaultdb;\n"
+	setup := "FLUSH PRIVILEGES;\nCREATE USER 'doadmin'@'%' IDENTIFIED BY " + quoted + ";\nGRANT ALL ON *.* TO 'doadmin'@'%' WITH " +
+		"GRANT OPTION;\nCREATE DATABASE defaultdb;\n"
 	if o.Plain {
 		setup += "CREATE USER IF NOT EXISTS ''@'localhost';\nCREATE DATABASE IF NOT EXISTS test;\n"
 	} else {
@@ -43,8 +44,15 @@ func MariaDB(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.Socket = filepath.Join(o.Directory, "mysqld.sock")
-	arguments := append(common, "--bind-address="+o.Address, "--port="+strconv.Itoa(o.Port), "--socket="+s.Socket, "--pid-file="+filepath.Join(o.Directory, "pid"),
-		"--ssl-cert="+filepath.Join(o.Directory, "server.crt"), "--ssl-key="+filepath.Join(o.Directory, "server.key"))
+	arguments := append(
+		common,
+		"--bind-address="+o.Address,
+		"--port="+strconv.Itoa(o.Port),
+		"--socket="+s.Socket,
+		"--pid-file="+filepath.Join(o.Directory, "pid"),
+		"--ssl-cert="+filepath.Join(o.Directory, "server.crt"),
+		"--ssl-key="+filepath.Join(o.Directory, "server.key"),
+	)
 	if !o.Plain {
 		arguments = append(arguments, "--require-secure-transport=ON")
 	}

@@ -31,14 +31,36 @@ func PostgreSQL(ctx context.Context, o Options) (*Server, error) {
 	if err := os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(access), 0o644); err != nil {
 		return nil, err
 	}
-	if err := tool(ctx, o, credential, "CREATE DATABASE defaultdb;\nCREATE ROLE postgres SUPERUSER LOGIN;\n", filepath.Join(bin, "postgres"), "--single", "-D", data, "postgres"); err != nil {
+	if err := tool(ctx, o, credential, "CREATE DATABASE defaultdb;\nCREATE ROLE postgres SUPERUSER "+
+		"LOGIN;\n", filepath.Join(bin, "postgres"), "--single", "-D", data, "postgres"); err != nil {
 		return nil, err
 	}
 	s.accepts = func(ctx context.Context) bool {
 		return o.Command(ctx, filepath.Join(bin, "pg_isready"), "--host="+o.Address, "--port="+strconv.Itoa(o.Port)).Run() == nil
 	}
 	s.Socket = filepath.Join(o.Directory, ".s.PGSQL."+strconv.Itoa(o.Port))
-	return s, s.start(ctx, o, credential, filepath.Join(bin, "postgres"), "-D", data, "-c", "listen_addresses="+o.Address, "-c", "port="+strconv.Itoa(o.Port),
-		"-c", "unix_socket_directories="+o.Directory, "-c", "ssl=on", "-c", "ssl_cert_file="+filepath.Join(o.Directory, "server.crt"),
-		"-c", "ssl_key_file="+filepath.Join(o.Directory, "server.key"), "-c", "fsync=off", "-c", "log_statement=all")
+	return s, s.start(
+		ctx,
+		o,
+		credential,
+		filepath.Join(bin, "postgres"),
+		"-D",
+		data,
+		"-c",
+		"listen_addresses="+o.Address,
+		"-c",
+		"port="+strconv.Itoa(o.Port),
+		"-c",
+		"unix_socket_directories="+o.Directory,
+		"-c",
+		"ssl=on",
+		"-c",
+		"ssl_cert_file="+filepath.Join(o.Directory, "server.crt"),
+		"-c",
+		"ssl_key_file="+filepath.Join(o.Directory, "server.key"),
+		"-c",
+		"fsync=off",
+		"-c",
+		"log_statement=all",
+	)
 }

@@ -105,8 +105,11 @@ func tool(ctx context.Context, o Options, credential *syscall.Credential, stdin,
 
 // start runs the server, as its user, until ctx ends or Stop is called.
 func (s *Server) start(ctx context.Context, o Options, credential *syscall.Credential, program string, arguments ...string) error {
-	s.process = o.Command(ctx, "setpriv", append([]string{"--reuid=" + strconv.Itoa(int(credential.Uid)), "--regid=" + strconv.Itoa(int(credential.Gid)),
-		"--clear-groups", "--pdeathsig=KILL", program}, arguments...)...)
+	s.process = o.Command(
+		ctx,
+		"setpriv",
+		append([]string{"--reuid=" + strconv.Itoa(int(credential.Uid)), "--regid=" + strconv.Itoa(int(credential.Gid)),
+			"--clear-groups", "--pdeathsig=KILL", program}, arguments...)...)
 	s.process.Dir = o.Directory
 	log, err := os.Create(filepath.Join(o.Directory, "log"))
 	if err != nil {

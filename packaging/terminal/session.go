@@ -69,7 +69,16 @@ func Start(t Failer, o Options, argv ...string) *Session {
 	if err != nil {
 		t.Fatalf("no terminal: %v", err)
 	}
-	s := &Session{t: t, options: o, Terminal: ours, other: theirs, Ended: make(chan struct{}), hangUp: make(chan struct{}), blind: make(chan struct{}), began: time.Now()}
+	s := &Session{
+		t:        t,
+		options:  o,
+		Terminal: ours,
+		other:    theirs,
+		Ended:    make(chan struct{}),
+		hangUp:   make(chan struct{}),
+		blind:    make(chan struct{}),
+		began:    time.Now(),
+	}
 	s.Resize(o.Columns, o.Rows)
 	s.Before = s.Settings()
 	s.Process = exec.Command(argv[0], argv[1:]...)
