@@ -17,7 +17,6 @@ type phpEditor struct{}
 
 var (
 	phpVariableName = pattern.New(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
-	phpConstantName = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	phpIndexNumber  = pattern.New(`^(?:0|-?[1-9][0-9]{0,17})$`)
 )
 

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"oneclick-agent/agent/facts"
-	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 )
 
@@ -161,15 +160,4 @@ func TestAThousandFirstBootsBelowOneMissingDirectory(t *testing.T) {
 		}
 		os.RemoveAll(root)
 	}
-}
-
-// opened is the host of a tree, for as long as the test goes on.
-func opened(t testing.TB, root string) *host.Host {
-	t.Helper()
-	h, err := host.Open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	return h
 }

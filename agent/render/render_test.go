@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -185,7 +186,7 @@ func TestATextWithoutActionsIsItself(t *testing.T) {
 func anyValue(r *rand.Rand) any {
 	values := []any{
 		0, 1, -1, 7, int64(1) << 60, int64(1)<<60 + 1, uint64(1) << 60, uint64(1)<<60 + 1, uint8(7), uint64(1 << 63), -1 << 62, 1.0, 7.0,
-		2.5, -0.0,
+		2.5, math.Copysign(0, -1),
 		"", "a", "abc", "ABC", "<a href='x'>&\"\x00é\n", "7", true, false, nil, []any{"a", 1, nil}, []any{}, []string{"b", "c"}, []int{3, 1},
 		map[string]any{"a": "x", "b": 1}, map[string]any{}, map[string]string{"a": "y"}, int32(2), float32(2.5),
 	}

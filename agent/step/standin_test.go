@@ -45,7 +45,7 @@ func (u *units) State(_ context.Context, unit string) (host.UnitState, error) {
 	return state, nil
 }
 
-func (u *units) DaemonReload(context.Context) error { return u.Do(nil, "daemon-reload", "") }
+func (u *units) DaemonReload(ctx context.Context) error { return u.Do(ctx, "daemon-reload", "") }
 func (u *units) Running() bool                      { return !u.stopped }
 func (u *units) Close()                             {}
 
