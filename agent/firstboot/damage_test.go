@@ -159,7 +159,8 @@ func tryDamage(t *testing.T, base string, random *rand.Rand, label string) {
 
 // saysWhatToDo reports whether an error names something to do next.
 func saysWhatToDo(text string) bool {
-	return slices.ContainsFunc([]string{"oneclick-agent ", "remove it", "restore the file"}, func(words string) bool { return strings.Contains(text, words) })
+	remedies := []string{"oneclick-agent ", "remove it", "restore the file"}
+	return slices.ContainsFunc(remedies, func(words string) bool { return strings.Contains(text, words) })
 }
 
 // stored are the plain values in a tree's store; none where it cannot be read.

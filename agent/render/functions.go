@@ -65,6 +65,9 @@ func functions(engine string) template.FuncMap {
 	}
 }
 
+// JavaScript escapes a text as the function js does.
+func JavaScript(text string) string { return template.JSEscapeString(text) }
+
 // limited refuses a text that has grown over what a template may produce.
 func limited(text string) (string, error) {
 	if len(text) > maxRendered {
