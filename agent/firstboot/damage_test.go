@@ -219,7 +219,8 @@ func damage(file string, random *rand.Rand) string {
 	case 5:
 		data, what = bytes.Repeat([]byte{0}, len(data)), "is zeros"
 	case 6:
-		document := []string{"null", "{}", "[]", `{"a":{}}`, `{"a":{"":""}}`, `{"version":9}`, `{"sha256":"","content":{}}`, "\x00", `"x"`, "[1,2"}
+		document := []string{"null", "{}", "[]", `{"a":{}}`, `{"a":{"":""}}`, `{"version":9}`,
+			`{"sha256":"","content":{}}`, "\x00", `"x"`, "[1,2"}
 		what = document[random.IntN(len(document))]
 		data = []byte(what)
 	case 7: // a part is gone

@@ -86,7 +86,8 @@ func (r *template) text(depth int) string {
 	case 2:
 		return fmt.Sprintf("{{ with %s }}%s{{ else }}%s{{ end }}", value, r.of("{{ . }}", "{{ print . }}", "{{ $.secrets.one }}"), inner)
 	case 3:
-		return fmt.Sprintf("{{ range $k, $v := %s }}{{ $k }}={{ $v }} {{ else }}{{ . }}{{ end }}", r.of(".secrets", ".secrets.key", ".database", value))
+		return fmt.Sprintf("{{ range $k, $v := %s }}{{ $k }}={{ $v }} {{ else }}{{ . }}{{ end }}",
+			r.of(".secrets", ".secrets.key", ".database", value))
 	case 4:
 		return fmt.Sprintf("{{ if %s }}%s{{ else }}%s{{ end }}", value, inner, r.of("{{ .secrets.one }}", "no"))
 	case 5:
