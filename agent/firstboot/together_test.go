@@ -142,7 +142,10 @@ first_boot:
 		os.MkdirAll(filepath.Join(root, "usr/bin"), 0o755)
 		os.Link(tool, filepath.Join(root, "usr/bin/tool"))
 		calls, at := 0, ""
+		var mu sync.Mutex
 		phase, _ := boot(t, root, func(o host.Operation) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if calls++; calls >= n {
 				at = cmp.Or(at, fmt.Sprint(o))
 				return host.ErrPower
