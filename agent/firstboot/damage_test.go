@@ -159,10 +159,8 @@ func tryDamage(t *testing.T, base string, random *rand.Rand, label string) {
 
 // saysWhatToDo reports whether an error names something to do next.
 func saysWhatToDo(text string) bool {
-	return slices.ContainsFunc(
-		[]string{"oneclick-agent ", "remove it", "restore the file"},
-		func(words string) bool { return strings.Contains(text, words) },
-	)
+	remedies := []string{"oneclick-agent ", "remove it", "restore the file"}
+	return slices.ContainsFunc(remedies, func(words string) bool { return strings.Contains(text, words) })
 }
 
 // stored are the plain values in a tree's store; none where it cannot be read.
@@ -221,18 +219,8 @@ func damage(file string, random *rand.Rand) string {
 	case 5:
 		data, what = bytes.Repeat([]byte{0}, len(data)), "is zeros"
 	case 6:
-		document := []string{
-			"null",
-			"{}",
-			"[]",
-			`{"a":{}}`,
-			`{"a":{"":""}}`,
-			`{"version":9}`,
-			`{"sha256":"","content":{}}`,
-			"\x00",
-			`"x"`,
-			"[1,2",
-		}
+		document := []string{"null", "{}", "[]", `{"a":{}}`, `{"a":{"":""}}`, `{"version":9}`,
+			`{"sha256":"","content":{}}`, "\x00", `"x"`, "[1,2"}
 		what = document[random.IntN(len(document))]
 		data = []byte(what)
 	case 7: // a part is gone

@@ -36,25 +36,10 @@ func (r *template) of(choices ...string) string { return choices[r.IntN(len(choi
 
 // source is a way to a secret, or to something that holds some.
 func (r *template) source() string {
-	return r.of(
-		".secrets.one",
-		"$.secrets.two",
-		`(index .secrets "one")`,
-		`(index $.secrets "key").private`,
-		".secrets.key.private",
+	return r.of(".secrets.one", "$.secrets.two", `(index .secrets "one")`, `(index $.secrets "key").private`, ".secrets.key.private",
 		".secrets.odd",
-		".secrets.hash",
-		".database.url",
-		"$.database.password",
-		`(index . "secrets").two`,
-		`(index (index $ "secrets") "key" "ssh_private")`,
-		".secrets",
-		"$",
-		".secrets.key",
-		".database",
-		".droplet.name",
-		`"plain"`,
-	)
+		".secrets.hash", ".database.url", "$.database.password", `(index . "secrets").two`, `(index (index $ "secrets") "key" "ssh_private")`,
+		".secrets", "$", ".secrets.key", ".database", ".droplet.name", `"plain"`)
 }
 
 // value is an expression.
@@ -65,12 +50,9 @@ func (r *template) value(depth int) string {
 	inner := r.value(depth - 1)
 	switch r.IntN(9) {
 	case 0, 1:
-		return fmt.Sprintf(
-			"(printf %q %s)",
-			r.of("%v", "%s", "%q", "%x", "%X", "%+v", "%#v", "%.20s", "%40s", "%-50s", "%d", "%U", "%t", "% x", "%T", "%08b", "%+q",
-				"a %v b", "%[1]s%[1]x", "%e", "%p", "%w", "%!", "%*d"),
-			inner,
-		)
+		return fmt.Sprintf("(printf %q %s)", r.of("%v", "%s", "%q", "%x", "%X", "%+v", "%#v", "%.20s", "%40s", "%-50s", "%d", "%U",
+			"%t", "% x", "%T", "%08b", "%+q",
+			"a %v b", "%[1]s%[1]x", "%e", "%p", "%w", "%!", "%*d"), inner)
 	case 2:
 		return fmt.Sprintf("(%s %s)", r.of("print", "println", "html", "js", "urlquery"), inner)
 	case 3:
@@ -104,10 +86,8 @@ func (r *template) text(depth int) string {
 	case 2:
 		return fmt.Sprintf("{{ with %s }}%s{{ else }}%s{{ end }}", value, r.of("{{ . }}", "{{ print . }}", "{{ $.secrets.one }}"), inner)
 	case 3:
-		return fmt.Sprintf(
-			"{{ range $k, $v := %s }}{{ $k }}={{ $v }} {{ else }}{{ . }}{{ end }}",
-			r.of(".secrets", ".secrets.key", ".database", value),
-		)
+		return fmt.Sprintf("{{ range $k, $v := %s }}{{ $k }}={{ $v }} {{ else }}{{ . }}{{ end }}",
+			r.of(".secrets", ".secrets.key", ".database", value))
 	case 4:
 		return fmt.Sprintf("{{ if %s }}%s{{ else }}%s{{ end }}", value, inner, r.of("{{ .secrets.one }}", "no"))
 	case 5:
@@ -168,12 +148,8 @@ func TestNoTemplateBringsASecretOut(t *testing.T) {
 		workers <- struct{}{}
 		group.Go(func() {
 			defer func() { <-workers }()
-			a := &attack{
-				T:        t,
-				tool:     tool,
-				template: &template{Rand: rand.New(rand.NewPCG(seed, uint64(n)))},
-				label:    fmt.Sprintf("-seed %d, case %d", seed, n),
-			}
+			a := &attack{T: t, tool: tool, template: &template{Rand: rand.New(rand.NewPCG(seed, uint64(n)))},
+				label: fmt.Sprintf("-seed %d, case %d", seed, n)}
 			a.run()
 			accepted.Add(count(a.accepted))
 			rotated.Add(count(a.rotated))
@@ -181,13 +157,8 @@ func TestNoTemplateBringsASecretOut(t *testing.T) {
 		})
 	}
 	group.Wait()
-	t.Logf(
-		"of %d templates %d were accepted, %d brought a secret into a private file, %d were rotated",
-		*attacks,
-		accepted.Load(),
-		held.Load(),
-		rotated.Load(),
-	)
+	t.Logf("of %d templates %d were accepted, %d brought a secret into a private file, %d were rotated",
+		*attacks, accepted.Load(), held.Load(), rotated.Load())
 	if *attacks >= 100 && (accepted.Load() < int64(*attacks)/5 || held.Load() < int64(*attacks)/20 || rotated.Load() < int64(*attacks)/10) {
 		t.Error("too few of the templates did anything: this proves little")
 	}

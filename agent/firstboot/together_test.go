@@ -142,7 +142,10 @@ first_boot:
 		os.MkdirAll(filepath.Join(root, "usr/bin"), 0o755)
 		os.Link(tool, filepath.Join(root, "usr/bin/tool"))
 		calls, at := 0, ""
+		var mu sync.Mutex
 		phase, _ := boot(t, root, func(o host.Operation) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if calls++; calls >= n {
 				at = cmp.Or(at, fmt.Sprint(o))
 				return host.ErrPower
@@ -168,15 +171,15 @@ first_boot:
 			phase, err = boot(t, root, nil)
 		}
 		token := stored(root)["token"]
-		if phase != journal.Done || !strings.HasPrefix(contentOf(root, "token"), token+" ") ||
-			strings.Count(contentOf(root, "issued"), "x") != 1 {
+		issued := strings.Count(contentOf(root, "issued"), "x")
+		if phase != journal.Done || !strings.HasPrefix(contentOf(root, "token"), token+" ") || issued != 1 {
 			t.Errorf("cut at %s: it is %s in the end: %v; /token is %q, the store has %q", at, phase, err, contentOf(root, "token"), token)
 		}
 		if left, _ := filepath.Glob(filepath.Join(root, state.Captured, "*")); len(left) > 0 {
 			t.Errorf("cut at %s: %v is left", at, left)
 		}
-		if printed, _ := filepath.Glob(filepath.Join(root, state.Output, "*")); len(printed) > 0 &&
-			strings.Contains(contentOf("/", printed[0]), token) {
+		printed, _ := filepath.Glob(filepath.Join(root, state.Output, "*"))
+		if len(printed) > 0 && strings.Contains(contentOf("/", printed[0]), token) {
 			t.Errorf("cut at %s: the output shows the token", at)
 		}
 	}

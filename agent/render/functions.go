@@ -68,10 +68,8 @@ func functions(engine string) template.FuncMap {
 	}
 }
 
-// Escaped are the forms that a text takes when a template escapes it for HTML and for JavaScript.
-func Escaped(text string) (html, javaScript string) {
-	return template.HTMLEscapeString(text), template.JSEscapeString(text)
-}
+// JavaScript escapes a text as the function js does.
+func JavaScript(text string) string { return template.JSEscapeString(text) }
 
 // limited refuses a text that has grown over what a template may produce.
 func limited(text string) (string, error) {

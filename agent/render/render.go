@@ -22,6 +22,8 @@ const (
 	// MaxActions is how many turns of loops and calls of templates one filling in may take. A template of a
 	// configuration file takes a handful; one that takes more than this does not end.
 	MaxActions = 1_000_000
+	// maxDepth is how deep templates may call one another.
+	maxDepth = 1000
 	// actionsPerLook is how many actions pass between two looks at the context.
 	actionsPerLook = 1024
 )
@@ -35,8 +37,8 @@ type Template struct {
 
 // meter bounds what one filling in may do.
 type meter struct {
-	ctx  context.Context
-	left int
+	ctx         context.Context
+	left, depth int
 }
 
 // ErrEndless says that a template takes more actions than it may.
@@ -50,6 +52,19 @@ func (m *meter) tick() (string, error) {
 		return "", m.ctx.Err()
 	}
 	return "", nil
+}
+
+// enter begins a template's text: one that calls itself would take all memory before it has taken all its actions.
+func (m *meter) enter() (string, error) {
+	if m.depth++; m.depth > maxDepth {
+		return "", ErrEndless
+	}
+	return m.tick()
+}
+
+func (m *meter) leave() string {
+	m.depth--
+	return ""
 }
 
 // SyntaxError says where in a template a mistake stands; Line and Column count from 1 in the template's own
@@ -68,7 +83,7 @@ func Parse(text, engine string) (*Template, error) {
 		return t, nil
 	}
 	functions := functions(engine)
-	functions[tickName] = t.meter.tick
+	functions[tickName], functions[enterName], functions[leaveName] = t.meter.tick, t.meter.enter, t.meter.leave
 	parsed, err := template.New("template").Option("missingkey=error").Funcs(functions).Parse(text)
 	if err != nil {
 		return nil, syntaxError(err)
@@ -104,28 +119,28 @@ func undefined(parsed *template.Template, text string) error {
 	return &SyntaxError{Line: 1 + strings.Count(text[:first.Pos], "\n"), Message: fmt.Sprintf("template %q is not defined", first.Name)}
 }
 
-const tickName = "oneclick_tick"
+const tickName, enterName, leaveName = "oneclick_tick", "oneclick_enter", "oneclick_leave"
 
-// count puts an action that counts at the beginning of each loop's and each template's text, so that a filling in that
+// count puts an action that counts at the beginning of each loop's text and around each template's, so that a filling in that
 // does not end can be ended: text/template itself knows no bound.
 func count(parsed *template.Template) error {
-	ticking, err := template.New("").Funcs(template.FuncMap{tickName: func() string { return "" }}).Parse("{{" + tickName + "}}")
+	nothing := func() string { return "" }
+	calls, err := template.New("").Funcs(template.FuncMap{tickName: nothing, enterName: nothing, leaveName: nothing}).
+		Parse("{{" + tickName + "}}{{" + enterName + "}}{{" + leaveName + "}}")
 	if err != nil {
 		return err
 	}
-	tick := ticking.Root.Nodes[0]
-	prepend := func(list *parse.ListNode) {
-		if list != nil {
-			list.Nodes = append([]parse.Node{tick.Copy()}, list.Nodes...)
-		}
-	}
+	tick, enter, leave := calls.Root.Nodes[0], calls.Root.Nodes[1], calls.Root.Nodes[2]
 	for _, defined := range parsed.Templates() {
+		if defined.Tree == nil || defined.Root == nil {
+			continue
+		}
 		visit(defined.Root, func(node parse.Node) {
-			if loop, ok := node.(*parse.RangeNode); ok {
-				prepend(loop.List)
+			if loop, ok := node.(*parse.RangeNode); ok && loop.List != nil {
+				loop.List.Nodes = append([]parse.Node{tick.Copy()}, loop.List.Nodes...)
 			}
 		})
-		prepend(defined.Root)
+		defined.Root.Nodes = append(append([]parse.Node{enter.Copy()}, defined.Root.Nodes...), leave.Copy())
 	}
 	return nil
 }
@@ -180,7 +195,7 @@ func (t *Template) Execute(ctx context.Context, data map[string]any, actions int
 	if t.Static() {
 		return t.text, nil
 	}
-	t.meter.ctx, t.meter.left = ctx, actions
+	t.meter.ctx, t.meter.left, t.meter.depth = ctx, actions, 0
 	var out limitedBuffer
 	if err := t.template.Execute(&out, data); err != nil {
 		switch {

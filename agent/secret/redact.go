@@ -228,15 +228,16 @@ func forms(value string) (all []string) {
 	inJSON, _ := json.Marshal(value)
 	add(unquoted(string(inJSON)))
 	for _, quote := range []func(any) (string, error){
-		render.Shell, render.Dotenv, render.JSON, render.YAML, render.INI, render.PHP, render.Nginx, render.XML, asIn("mysql"), asIn("postgresql"),
+		render.Shell, render.Dotenv, render.JSON, render.YAML, render.INI, render.PHP, render.Nginx, render.XML,
+		asIn("mysql"), asIn("postgresql"),
 	} {
 		if quoted, err := quote(value); err == nil {
 			add(unquoted(quoted))
 		}
 	}
 	for _, quoted := range []string{
-		strconv.Quote(value), strconv.QuoteToASCII(value), asHTML, asJavaScript,
-		asHTML, strings.ReplaceAll(value, "'", "''"), strings.ReplaceAll(value, "'", `'"'"'`),
+		strconv.Quote(value), strconv.QuoteToASCII(value), render.JavaScript(value),
+		html.EscapeString(value), strings.ReplaceAll(value, "'", "''"), strings.ReplaceAll(value, "'", `'"'"'`),
 		url.QueryEscape(value), url.PathEscape(value), url.UserPassword("", value).String()[1:],
 	} {
 		add(unquoted(quoted))

@@ -127,8 +127,9 @@ func restored(m *manifest.Manifest, name, text string) (Fields, error) {
 }
 
 func isHiddenQuestion(m *manifest.Manifest, name string) bool {
-	return m.FirstLogin != nil &&
-		slices.ContainsFunc(m.FirstLogin.Questions, func(q manifest.Question) bool { return q.Name == name && q.Hidden() })
+	return m.FirstLogin != nil && slices.ContainsFunc(m.FirstLogin.Questions, func(q manifest.Question) bool {
+		return q.Name == name && q.Hidden()
+	})
 }
 
 // restoredPair is a key pair, from its private key.

@@ -17,11 +17,11 @@ func TestThreeFirstLoginsAtOnce(t *testing.T) {
 	for range 8 {
 		root := t.TempDir()
 		for name, content := range map[string]string{
-			"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`, "given": "name: somebody\npassword: " +
-				"hunter2-hunter2\n", "root/keep": "",
+			"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`, "root/keep": "",
+			"given": "name: somebody\npassword: hunter2-hunter2\n",
 			"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nsecrets: {one: {}}\nfirst_login:\n  questions: [{name: name, ask: Name}, " +
-				"{name: password, ask: Password, type: password}]\n  steps: [{file: /etc/made, content: '{{ .answers.name }} {{ " +
-				".answers.password }} {{ .secrets.one }}'}]\n",
+				"{name: password, ask: Password, type: password}]\n  steps: [{file: /etc/made, content: '" +
+				"{{ .answers.name }} {{ .answers.password }} {{ .secrets.one }}'}]\n",
 		} {
 			file := filepath.Join(root, name)
 			os.MkdirAll(filepath.Dir(file), 0o755)
