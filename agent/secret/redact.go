@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"math/bits"
 	"net/url"
@@ -218,7 +219,6 @@ func pieces(value string) []string {
 
 // forms are how a value reads in what programs print: as it is, and quoted or encoded in the usual ways.
 func forms(value string) (all []string) {
-	asHTML, asJavaScript := render.Escaped(value)
 	add := func(form string) {
 		if !slices.Contains(all, form) {
 			all = append(all, form)

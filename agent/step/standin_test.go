@@ -46,8 +46,8 @@ func (u *units) State(_ context.Context, unit string) (host.UnitState, error) {
 }
 
 func (u *units) DaemonReload(ctx context.Context) error { return u.Do(ctx, "daemon-reload", "") }
-func (u *units) Running() bool                      { return !u.stopped }
-func (u *units) Close()                             {}
+func (u *units) Running() bool                          { return !u.stopped }
+func (u *units) Close()                                 {}
 
 func (u *units) list() string { return strings.Join(u.did, ", ") }
 
