@@ -129,7 +129,8 @@ func (c Connection) URL() secret.Secret {
 // Data is the database as templates see it. Asked is called when the text of its password or its address is asked for.
 func (c Connection) Data(asked func()) map[string]any {
 	return map[string]any{
-		"managed": !c.Local(), "engine": c.Engine, "url": render.NewValue(c.URL().Reveal(), asked), "host": c.Host, "port": c.Port, "user": c.User,
+		"managed": !c.Local(), "engine": c.Engine, "url": render.NewValue(c.URL().Reveal(), asked), "host": c.Host, "port": c.Port,
+		"user":     c.User,
 		"password": render.NewValue(c.Password.Reveal(), asked), "name": c.Name, "ca": c.CA,
 	}
 }

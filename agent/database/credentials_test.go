@@ -28,10 +28,12 @@ func TestCredentialsOfEveryGenerationAreRead(t *testing.T) {
 		{"in double quotes", quote(`"`), want, ""},
 		{"in single quotes", quote(`'`), want, ""},
 		{"exported", "export " + strings.ReplaceAll(strings.TrimSuffix(plain, "\n"), "\n", "\nexport ") + "\n", want, ""},
-		{"with CRLF, a byte order mark and no last line break", "\xef\xbb\xbf" + strings.TrimSuffix(strings.ReplaceAll(quote(`"`), "\n", "\r\n"), "\r\n"), want, ""},
+		{"with CRLF, a byte order mark and no last line break", "\xef\xbb\xbf" + strings.TrimSuffix(strings.ReplaceAll(quote(`"`), "\n",
+			"\r\n"), "\r\n"), want, ""},
 		{"with unknown keys and comments", "# made by\nspaces_host=x\n[section]\n" + plain, want, ""},
 		{"with a key twice", "db_host=old\n" + plain, want, "db_host stands in the credentials file 2 times; the last one counts"},
-		{"with a colon behind the protocol", strings.Replace(quote(`"`), `"postgresql"`, `"mysql:"`, 1), "mysql://doadmin:pw@h.example.com:25060/defaultdb?ssl-mode=REQUIRED", ""},
+		{"with a colon behind the protocol", strings.Replace(quote(`"`), `"postgresql"`, `"mysql:"`, 1),
+			"mysql://doadmin:pw@h.example.com:25060/defaultdb?ssl-mode=REQUIRED", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +68,8 @@ func TestTheSecondBlockIsADatabaseOfItsOwn(t *testing.T) {
 
 func TestUnfinishedAndWrongCredentialsAreToldApart(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "\n", "db_protocol=\ndb_username=\ndb_password=\ndb_host=\ndb_port=\ndb_database=\n", "db_protocol=\"postgresql\"\n"} {
+	for _, text := range []string{"", "\n", "db_protocol=\ndb_username=\ndb_password=\ndb_host=\ndb_port=\ndb_database=\n",
+		"db_protocol=\"postgresql\"\n"} {
 		if file, err := ParseCredentials([]byte(text)); err != nil || len(file.Missing) == 0 || len(file.Blocks) != 0 {
 			t.Errorf("%q: %+v, %v; it is still being written", text, file, err)
 		}

@@ -248,7 +248,8 @@ func TestTheServersLogDoesNotHoldThePassword(t *testing.T) {
 			Password: secret.New(password),
 		},
 	}
-	if _, err := Claim(t.Context(), machine(t, ""), admin, Account{User: "app", Database: "app", Password: secret.New("canary'canary")}, "1", false); err != nil {
+	if _, err := Claim(t.Context(), machine(t, ""), admin, Account{User: "app", Database: "app",
+		Password: secret.New("canary'canary")}, "1", false); err != nil {
 		t.Fatal(err)
 	}
 	log, err := os.ReadFile(filepath.Join(filepath.Dir(server.Socket), "log"))

@@ -202,7 +202,8 @@ func (f *failure) Unwrap() error { return f.cause }
 
 // words are how the progress tells the end of a step.
 var words = map[journal.Kind]journal.StepState{
-	journal.Accomplished: journal.StepDone, journal.Skipped: journal.StepSkipped, journal.GaveWay: journal.StepDegraded, journal.Failure: journal.StepFailed,
+	journal.Accomplished: journal.StepDone, journal.Skipped: journal.StepSkipped, journal.GaveWay: journal.StepDegraded,
+	journal.Failure: journal.StepFailed,
 }
 
 // progress tells one line about the end of a step.

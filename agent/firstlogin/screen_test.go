@@ -94,7 +94,8 @@ func TestPastedText(t *testing.T) {
 
 func TestTimesAreSaidAsPeopleSayThem(t *testing.T) {
 	t.Parallel()
-	for seconds, want := range map[float64]string{0.2: "0 s", 59.4: "59 s", 59.6: "1 min", 60: "1 min", 61: "1 min 1 s", 300: "5 min", 3725: "62 min 5 s"} {
+	for seconds, want := range map[float64]string{0.2: "0 s", 59.4: "59 s", 59.6: "1 min", 60: "1 min", 61: "1 min 1 s", 300: "5 min",
+		3725: "62 min 5 s"} {
 		if got := duration(seconds); got != want {
 			t.Errorf("%v s is said as %q, want %q", seconds, got, want)
 		}

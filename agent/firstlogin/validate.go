@@ -127,7 +127,8 @@ func validateDomain(answer string) (string, error) {
 		return "", errors.New("That is not a domain name. Use letters, digits, - and dots: shop.example.org")
 	case !strings.Contains(name, "."):
 		return "", errors.New("That name has no ending. Enter the whole name: shop.example.org")
-	case strings.HasPrefix(name, documentationNames) || strings.HasSuffix(name, ".example") || strings.HasSuffix(name, ".test") || strings.HasSuffix(name, ".invalid"):
+	case strings.HasPrefix(name, documentationNames) || strings.HasSuffix(name, ".example") || strings.HasSuffix(name, ".test") ||
+		strings.HasSuffix(name, ".invalid"):
 		return "", errors.New("That name is only for examples. Enter a name that is yours.")
 	case strings.HasSuffix(name, platformDomain):
 		return "", errors.New("Names under ondigitalocean.app belong to App Platform. Enter a name that is yours.")

@@ -230,10 +230,11 @@ func (w *Wizard) try(ctx context.Context, q manifest.Question, answer string) (g
 		return Try(ctx, w.Setup, q, answer)
 	}
 	for found = attempt(); found != ""; found = attempt() {
-		switch what, err := w.ask(ctx, Prompt{Title: found, Answered: w.answered(), Kind: Choose, Value: "again", CanGoBack: true, Options: []Option{
-			{Value: "again", Label: "Try again"}, {Value: "other", Label: "Enter something else"}, {Value: "keep", Label: "Go on with it " +
-				"all the same"}, {Value: "later", Label: "Come back later"},
-		}}); {
+		switch what, err := w.ask(ctx, Prompt{Title: found, Answered: w.answered(), Kind: Choose, Value: "again", CanGoBack: true,
+			Options: []Option{
+				{Value: "again", Label: "Try again"}, {Value: "other", Label: "Enter something else"}, {Value: "keep", Label: "Go on with it " +
+					"all the same"}, {Value: "later", Label: "Come back later"},
+			}}); {
 		case errors.Is(err, ErrBack) || what == "other":
 			return false, "", nil
 		case err != nil:

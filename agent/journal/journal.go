@@ -107,7 +107,8 @@ func (j *Journal) State() State {
 	return j.state.clone()
 }
 
-// Append adds an event, its message without secrets. It is on disk when Append returns if durable is set; else it is by the time that a later
+// Append adds an event, its message without secrets. It is on disk when Append returns if durable is set; else it is by
+// the time that a later
 // durable event is, and losing it only means that a step which may be run twice is run twice.
 func (j *Journal) Append(e Event, durable bool) error {
 	j.mu.Lock()

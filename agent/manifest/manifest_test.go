@@ -110,7 +110,8 @@ func TestMistakesAreNamed(t *testing.T) {
 			"B}]}\n", `app.yaml:3:51: first_login.questions[0].when: the answer "b" is not known yet where this question is asked`},
 		{"a whole directory of the system", "pre_snapshot: {remove: [/opt/app/cache, " +
 			"/usr]}\n", `app.yaml:3:41: pre_snapshot.remove[1]: would remove a whole directory of the system: "/usr"`},
-		{"one by a star", "pre_snapshot: {remove: ['/etc/**']}\n", `app.yaml:3:25: pre_snapshot.remove[0]: would remove a whole directory of the system: "/etc/**"`},
+		{"one by a star", "pre_snapshot: {remove: ['/etc/**']}\n",
+			`app.yaml:3:25: pre_snapshot.remove[0]: would remove a whole directory of the system: "/etc/**"`},
 		{"a capture that never comes", "secrets: {a: {captured: true}}\n", `app.yaml:3:14: secrets.a: no run step captures it`},
 		{"a reference to a later capture", "secrets: {a: {captured: true}}\nfirst_boot:\n- {file: /a, content: '{{ .secrets.a }}'}\n- " +
 			"{run: [/b], capture: [{secret: a, pattern: '(.)'}]}\n",
@@ -197,7 +198,8 @@ func TestEveryTemplateSaysWhatItIsFor(t *testing.T) {
 			for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
 				inner = inner.Elem()
 			}
-			if holds := inner == reflect.TypeFor[manifest.Template]() || inner == reflect.TypeFor[manifest.Value](); holds != (field.Tag.Get("for") != "") {
+			if holds := inner == reflect.TypeFor[manifest.Template]() ||
+				inner == reflect.TypeFor[manifest.Value](); holds != (field.Tag.Get("for") != "") {
 				t.Errorf("%s.%s of type %s has the purpose %q", of, field.Name, field.Type, field.Tag.Get("for"))
 			} else if !holds {
 				visit(field.Type)
@@ -218,7 +220,8 @@ func TestAManifestIsLimited(t *testing.T) {
 	for name, text := range map[string]string{
 		"the file is larger than 1048576 bytes":              strings.Repeat("#", manifest.MaxSize+1),
 		"cannot read this as YAML: exceeded max depth of 32": "a: " + strings.Repeat("[", 40),
-		"more than 200 aliases are used":                     "x: &x {name: y}\napp: *x\nfirst_boot: [" + strings.Repeat("*x, ", 300) + "]\nversion: 1\n",
+		"more than 200 aliases are used": "x: &x {name: y}\napp: *x\nfirst_boot: [" + strings.Repeat("*x, ", 300) +
+			"]\nversion: 1\n",
 	} {
 		_, problems := lint.Parse([]byte(text), "app.yaml")
 		found := false

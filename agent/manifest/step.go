@@ -4,7 +4,7 @@ import "cmp"
 
 // Step is one thing to do: what all kinds of steps share, and the keys of its own kind.
 type Step struct {
-	Name     string   `yaml:"name" doc:"Name by which later conditions ask how it ended: {{ .steps.NAME }} is done, skipped, degraded or failed."`
+	Name     string   `yaml:"name" doc:"Later conditions ask by it how the step ended: {{ .steps.NAME }}."`
 	Title    string   `yaml:"title" doc:"What the step does, in the words that the customer reads."`
 	When     Template `yaml:"when" for:"condition" doc:"Done only where this is true."`
 	Optional bool     `yaml:"optional" doc:"Its failure degrades the setup, and does not fail it."`

@@ -118,7 +118,8 @@ func role(f *facts.Facts, spec *manifest.Database, within time.Duration) Item {
 func environment(f *facts.Facts, spec *manifest.Database) Item {
 	c, _ := f.Database()
 	return Item{
-		ID: "database environment", Digest: digestOf(append([]string{"environment", c.Engine, c.Host, fmt.Sprint(c.Port), c.TLS, c.CA}, spec.Services...)...),
+		ID: "database environment", Digest: digestOf(append([]string{"environment", c.Engine, c.Host, fmt.Sprint(c.Port), c.TLS, c.CA},
+			spec.Services...)...),
 		Summary: fmt.Sprintf("write %s root:root 0600, for root's shells and %d units", state.DatabaseEnvironment, len(spec.Services)),
 		Within:  step.ServiceWithin, Tries: 3, Always: true,
 		Build: func(*facts.Filling) (step.Step, error) {
@@ -135,7 +136,8 @@ func gate(f *facts.Facts, until string) []Item {
 		return nil
 	}
 	return []Item{{
-		ID: "gate", Digest: digestOf(append([]string{"gate"}, gate.Services...)...), Summary: "let " + strings.Join(gate.Services, ", ") + " start",
+		ID: "gate", Digest: digestOf(append([]string{"gate"}, gate.Services...)...), Summary: "let " + strings.Join(gate.Services, ", ") +
+			" start",
 		Within: step.ServiceWithin, Tries: 3, Build: ready(&step.Gate{Units: gate.Services}),
 	}}
 }
@@ -159,7 +161,8 @@ func closing(f *facts.Facts) []Item {
 	}
 	if len(stale) > 0 {
 		items = append(items, Item{
-			ID: "database services", Digest: digestOf(append([]string{"refresh"}, stale...)...), Summary: "restart what runs of " + strings.Join(stale, ", "),
+			ID: "database services", Digest: digestOf(append([]string{"refresh"}, stale...)...), Summary: "restart what runs of " +
+				strings.Join(stale, ", "),
 			Within: step.ServiceWithin, Tries: 3, Build: ready(&step.Refresh{Units: stale}),
 		})
 	}

@@ -200,12 +200,14 @@ func FuzzInside(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	for _, begin := range []string{"\x1f\x8b\x08", "\x28\xb5\x2f\xfd\x04\x00", "\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46", "PK\x03\x04", "PACK\x00\x00\x00\x02\x00\x00\x00\x01\x35", "!<arch>\n", "070701", "\xed\xab\xee\xdb", "x\x9c"} {
+	for _, begin := range []string{"\x1f\x8b\x08", "\x28\xb5\x2f\xfd\x04\x00", "\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46", "PK\x03\x04",
+		"PACK\x00\x00\x00\x02\x00\x00\x00\x01\x35", "!<arch>\n", "070701", "\xed\xab\xee\xdb", "x\x9c"} {
 		f.Add([]byte(begin + strings.Repeat("\x00", 200)))
 	}
 	s := New(nil)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := s.Scan(t.Context(), File{Path: "/root/x", Reader: bytes.NewReader(data), At: bytes.NewReader(data), Size: int64(len(data)), Report: func(Finding) {}}, NewBuffer()); err != nil {
+		if err := s.Scan(t.Context(), File{Path: "/root/x", Reader: bytes.NewReader(data), At: bytes.NewReader(data),
+			Size: int64(len(data)), Report: func(Finding) {}}, NewBuffer()); err != nil {
 			t.Errorf("it ends with an error: %v", err)
 		}
 	})

@@ -115,29 +115,49 @@ func TestWhatIsInsideIsFound(t *testing.T) {
 		data   []byte
 		inside string
 	}{
-		"gzip":                    {"/root/app.env.gz", gzipped(t, plain), ""},
-		"gzip in two parts":       {"/root/app.env.gz", multi, ""},
-		"zlib":                    {"/root/app.bin", packed(t, plain, func(w io.Writer) (io.WriteCloser, error) { return zlib.NewWriter(w), nil }), ""},
-		"zstd":                    {"/root/app.env.zst", packed(t, plain, func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }), ""},
-		"xz":                      {"/root/app.env.xz", packed(t, plain, func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) }), ""},
-		"xz of many blocks":       {"/root/app.env.xz", packed(t, plain, func(w io.Writer) (io.WriteCloser, error) { return xz.WriterConfig{BlockSize: 40}.NewWriter(w) }), ""},
-		"lzma":                    {"/root/app.env.lzma", packed(t, plain, func(w io.Writer) (io.WriteCloser, error) { return lzma.NewWriter(w) }), ""},
-		"bzip2":                   {"/root/app.env.bz2", through(t, plain, "bzip2", "-c"), ""},
-		"tar":                     {"/root/app.tar", tarred(t, "README", "hello", "app/.env", env), "app/.env"},
-		"tar.gz":                  {"/root/app.tar.gz", gzipped(t, tarred(t, "app/.env", env)), "app/.env"},
-		"zip":                     {"/root/app.zip", zipped(t, zip.Deflate, "empty/", "", "app/.env", env), "app/.env"},
-		"zip, sizes first":        {"/root/app.zip", zippedAhead(t, "app/.env", plain), "app/.env"},
-		"zip in a zip":            {"/root/app.zip", zippedAhead(t, "inner.zip", zipped(t, zip.Deflate, "a/.env", env)), "inner.zip: a/.env"},
-		"image saved by docker":   {"/root/image.tar", tarred(t, "manifest.json", "[]", "blobs/sha256/0a1b", string(layer), "repositories", "{}"), "blobs/sha256/0a1b: srv/app/.env"},
-		"compressed layer":        {"/var/lib/containerd/blobs/sha256/0a1b", gzipped(t, layer), "srv/app/.env"},
-		"Debian package":          {"/root/app.deb", ar(t, "debian-binary", []byte("2.0\n"), "data.tar.gz", gzipped(t, layer)), "data.tar.gz: srv/app/.env"},
-		"cpio and a second one":   {"/boot/initrd.img", append(cpio("kernel/x", "microcode"), gzipped(t, cpio("etc/app.env", env))...), "etc/app.env"},
+		"gzip":              {"/root/app.env.gz", gzipped(t, plain), ""},
+		"gzip in two parts": {"/root/app.env.gz", multi, ""},
+		"zlib": {"/root/app.bin", packed(t, plain, func(w io.Writer) (io.WriteCloser,
+			error) {
+			return zlib.NewWriter(w), nil
+		}), ""},
+		"zstd": {"/root/app.env.zst", packed(t, plain, func(w io.Writer) (io.WriteCloser,
+			error) {
+			return zstd.NewWriter(w)
+		}), ""},
+		"xz": {"/root/app.env.xz", packed(t, plain, func(w io.Writer) (io.WriteCloser,
+			error) {
+			return xz.NewWriter(w)
+		}), ""},
+		"xz of many blocks": {"/root/app.env.xz", packed(t, plain, func(w io.Writer) (io.WriteCloser,
+			error) {
+			return xz.WriterConfig{BlockSize: 40}.NewWriter(w)
+		}), ""},
+		"lzma": {"/root/app.env.lzma", packed(t, plain, func(w io.Writer) (io.WriteCloser,
+			error) {
+			return lzma.NewWriter(w)
+		}), ""},
+		"bzip2":            {"/root/app.env.bz2", through(t, plain, "bzip2", "-c"), ""},
+		"tar":              {"/root/app.tar", tarred(t, "README", "hello", "app/.env", env), "app/.env"},
+		"tar.gz":           {"/root/app.tar.gz", gzipped(t, tarred(t, "app/.env", env)), "app/.env"},
+		"zip":              {"/root/app.zip", zipped(t, zip.Deflate, "empty/", "", "app/.env", env), "app/.env"},
+		"zip, sizes first": {"/root/app.zip", zippedAhead(t, "app/.env", plain), "app/.env"},
+		"zip in a zip":     {"/root/app.zip", zippedAhead(t, "inner.zip", zipped(t, zip.Deflate, "a/.env", env)), "inner.zip: a/.env"},
+		"image saved by docker": {"/root/image.tar", tarred(t, "manifest.json", "[]", "blobs/sha256/0a1b", string(layer),
+			"repositories", "{}"), "blobs/sha256/0a1b: srv/app/.env"},
+		"compressed layer": {"/var/lib/containerd/blobs/sha256/0a1b", gzipped(t, layer), "srv/app/.env"},
+		"Debian package": {"/root/app.deb", ar(t, "debian-binary", []byte("2.0\n"), "data.tar.gz", gzipped(t, layer)),
+			"data.tar.gz: srv/app/.env"},
+		"cpio and a second one": {"/boot/initrd.img", append(cpio("kernel/x", "microcode"), gzipped(t, cpio("etc/app.env", env))...),
+			"etc/app.env"},
 		"UTF-16 with a mark":      {"/root/app.env", inUTF16(env, littleEndian, true), ""},
 		"UTF-16 of the other end": {"/root/app.env", inUTF16(env, bigEndian, true), ""},
 		"UTF-16 without a mark":   {"/root/app.env", inUTF16(env, littleEndian, false), ""},
 		"base64":                  {"/root/cloud.yaml", []byte("content: " + base64.StdEncoding.EncodeToString(plain) + "\n"), "base64"},
-		"base64 in lines":         {"/root/cloud.yaml", []byte("content: |\n" + inLines(base64.StdEncoding.EncodeToString(plain), "    ") + "more: 1\n"), "base64"},
-		"base64 of gzip":          {"/root/cloud.yaml", []byte("content: " + base64.StdEncoding.EncodeToString(gzipped(t, plain)) + "\n"), "base64"},
+		"base64 in lines": {"/root/cloud.yaml", []byte("content: |\n" + inLines(base64.StdEncoding.EncodeToString(plain),
+			"    ") + "more: 1\n"), "base64"},
+		"base64 of gzip": {"/root/cloud.yaml", []byte("content: " + base64.StdEncoding.EncodeToString(gzipped(t, plain)) + "\n"),
+			"base64"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

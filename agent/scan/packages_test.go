@@ -22,7 +22,8 @@ var trueFindings = []string{
 	"/usr/share/doc/openvpn/examples/", // private keys for trying it out
 	"/usr/share/doc/prometheus-alertmanager/examples/ha/tls/certs/",
 	"/usr/share/doc/cloud-init/examples/",
-	"/etc/freeradius/3.0/mods-available/", "/etc/freeradius/3.0/mods-config/sql/", // password = "password", and SQL for an account of that kind
+	// password = "password", and SQL for an account of that kind
+	"/etc/freeradius/3.0/mods-available/", "/etc/freeradius/3.0/mods-config/sql/",
 	"/etc/freeradius/3.0/policy.d/cui ",             // cui_hash_key = "changeme"
 	"/etc/prometheus/alertmanager.yml ",             // smtp_auth_password: 'password'
 	"/usr/share/doc/coturn/examples/var/db/turndb ", // hashes of an administrator's password

@@ -168,7 +168,8 @@ func TestSHA512CryptIsWhatOtherProgramsMake(t *testing.T) {
 func TestTheCertificateServesItsHostsUnderItsCA(t *testing.T) {
 	t.Parallel()
 	store, _, _ := ensured(t)
-	for name, roots := range map[string]string{"server": store.secrets["ca"]["cert"].Reveal(), "alone": store.secrets["alone"]["cert"].Reveal()} {
+	for name, roots := range map[string]string{"server": store.secrets["ca"]["cert"].Reveal(),
+		"alone": store.secrets["alone"]["cert"].Reveal()} {
 		pair, err := tls.X509KeyPair([]byte(store.secrets[name]["chain"].Reveal()), []byte(store.secrets[name]["key"].Reveal()))
 		if err != nil {
 			t.Fatal(err)

@@ -171,7 +171,8 @@ func findBuildNetwork(_ context.Context, i *Image) (subjects []Subject, _ error)
 				subjects = append(subjects, Subject{Name: file, Message: "it sets up the private network of the build Droplet"})
 			case strings.Contains(strings.ToLower(text), "ipv6addr=") || strings.Contains(text, "inet6 static"):
 				subjects = append(subjects, Subject{Name: file, Message: "it sets up the IPv6 address of the build Droplet"})
-			case strings.Contains(text, "inet static") || strings.Contains(text, "IPADDR=") && !strings.HasSuffix(file, "ifcfg-lo") || strings.Contains(text, "gateway4:") || strings.HasPrefix(text, "Address=") || strings.Contains(text, "\nAddress="):
+			case strings.Contains(text, "inet static") || strings.Contains(text, "IPADDR=") && !strings.HasSuffix(file, "ifcfg-lo") ||
+				strings.Contains(text, "gateway4:") || strings.HasPrefix(text, "Address=") || strings.Contains(text, "\nAddress="):
 				subjects = append(subjects, Subject{Name: file, Message: "it sets up a fixed address, as only the build Droplet has it"})
 			}
 		}

@@ -152,7 +152,8 @@ func findPermissivePAM(_ context.Context, i *Image) (subjects []Subject, _ error
 			switch {
 			case module == "":
 				decides = decides || control == "include"
-			case module == "pam_permit.so" && !decides && (control == "sufficient" || strings.Contains(control, "success=done") || strings.Contains(control, "default=done")):
+			case module == "pam_permit.so" && !decides && (control == "sufficient" || strings.Contains(control, "success=done") ||
+				strings.Contains(control, "default=done")):
 				message = "PAM lets everybody in: pam_permit.so is sufficient"
 			case module == "pam_permit.so":
 				permits = true
@@ -223,7 +224,8 @@ func findPolkitRules(_ context.Context, i *Image) (subjects []Subject, _ error) 
 	}
 	for _, file := range append(i.expand("/etc/polkit-1/localauthority/*/*.pkla"), i.expand("/var/lib/polkit-1/localauthority/*/*.pkla")...) {
 		text := strings.ToLower(strings.Join(i.textLines(file), "\n"))
-		if grants := strings.Contains(text, "resultany=yes") || strings.Contains(text, "resultinactive=yes") || strings.Contains(text, "resultactive=yes"); grants &&
+		if grants := strings.Contains(text, "resultany=yes") || strings.Contains(text, "resultinactive=yes") || strings.Contains(text,
+			"resultactive=yes"); grants &&
 			!i.packages.vouches(file) {
 			s := Subject{Name: file}
 			if !strings.Contains(text, "unix-user:*") && !strings.Contains(text, "unix-group:*") {

@@ -64,7 +64,8 @@ func networkEntries() []Entry {
 			Touches: []string{
 				"/etc/netplan/50-cloud-init.yaml", "/etc/systemd/network/10-cloud-init-*", "/etc/network/interfaces.d/50-cloud-init",
 				"/etc/network/interfaces.d/50-cloud-init.cfg",
-				"/etc/sysconfig/network-scripts/ifcfg-eth*", "/etc/NetworkManager/system-connections/cloud-init-*", "/etc/NetworkManager/conf.d/99-cloud-init*",
+				"/etc/sysconfig/network-scripts/ifcfg-eth*", "/etc/NetworkManager/system-connections/cloud-init-*",
+				"/etc/NetworkManager/conf.d/99-cloud-init*",
 				"/etc/NetworkManager/conf.d/30-cloud-init*",
 			},
 			Holds: func(i *Image, file string) bool {
@@ -110,7 +111,8 @@ func networkEntries() []Entry {
 			Holds: func(i *Image, file string) bool {
 				text := strings.ToLower(i.text(file))
 				return !strings.Contains(file, "cloud-init") &&
-					(strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(text, "mac-address=") || strings.Contains(file, "75-persistent"))
+					(strings.Contains(text, "macaddress") || strings.Contains(text, "hwaddr=") || strings.Contains(text, "mac-address=") ||
+						strings.Contains(file, "75-persistent"))
 			},
 		},
 		{

@@ -32,7 +32,8 @@ var secretGroups = []struct{ group, reason, remedy string }{
 func secretEntries() (entries []Entry) {
 	for _, g := range secretGroups {
 		entries = append(entries, Entry{
-			ID: "secrets." + g.group, Severity: Critical, Mode: ReportOnly, Reason: g.reason, Remedy: g.remedy, Touches: []string{"every file that goes into the snapshot"},
+			ID: "secrets." + g.group, Severity: Critical, Mode: ReportOnly, Reason: g.reason, Remedy: g.remedy,
+			Touches: []string{"every file that goes into the snapshot"},
 			Find: func(ctx context.Context, i *Image) ([]Subject, error) {
 				if i.SkipSecrets {
 					return nil, errSkipped
@@ -45,7 +46,8 @@ func secretEntries() (entries []Entry) {
 		})
 	}
 	return append(entries, Entry{
-		ID: "secrets.unread", Severity: Medium, Mode: ReportOnly, Reason: "the file cannot be read, so that nobody knows what is in it", Remedy: "make it readable, or accept it", Touches: []string{"every file that goes into the snapshot"},
+		ID: "secrets.unread", Severity: Medium, Mode: ReportOnly, Reason: "the file cannot be read, so that nobody knows what is in it",
+		Remedy: "make it readable, or accept it", Touches: []string{"every file that goes into the snapshot"},
 		Find: func(context.Context, *Image) ([]Subject, error) { return nil, nil },
 	})
 }

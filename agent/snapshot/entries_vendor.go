@@ -64,12 +64,14 @@ func digitalOceanEntries() []Entry {
 			ID: "digitalocean.agent_files", Severity: Medium, Mode: Default, Action: Remove,
 			Reason: "left by the installer of a DigitalOcean agent, which would install it again before the snapshot",
 			Touches: []string{
-				"/etc/apt/sources.list.d/droplet-agent.list", "/etc/apt/sources.list.d/digitalocean-agent.list", "/etc/apt/preferences.d/droplet-agent.pref",
+				"/etc/apt/sources.list.d/droplet-agent.list", "/etc/apt/sources.list.d/digitalocean-agent.list",
+				"/etc/apt/preferences.d/droplet-agent.pref",
 				"/usr/share/keyrings/droplet-agent-keyring.gpg", "/usr/share/keyrings/digitalocean-agent-keyring.gpg",
 				"/etc/yum.repos.d/droplet-agent.repo", "/etc/yum.repos.d/digitalocean-agent.repo",
 				"/var/lib/digitalocean/droplet-agent-install", "/etc/systemd/system/droplet-agent-install-retry.*",
 				"/etc/systemd/system/*.wants/droplet-agent-install-retry.*",
-				"/etc/cron.hourly/droplet-agent", "/etc/cron.hourly/droplet-agent-install", "/etc/init/droplet-agent.conf", "/var/log/droplet_agent.install.log",
+				"/etc/cron.hourly/droplet-agent", "/etc/cron.hourly/droplet-agent-install", "/etc/init/droplet-agent.conf",
+				"/var/log/droplet_agent.install.log",
 			},
 		},
 		{

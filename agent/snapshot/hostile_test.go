@@ -117,7 +117,8 @@ func TestWhatIsMountedInTheTreeIsNotTouched(t *testing.T) {
 	lower, upper, work := t.TempDir(), t.TempDir(), t.TempDir()
 	os.WriteFile(filepath.Join(lower, "below.log"), []byte("below\n"), 0o644)
 	os.MkdirAll(tr.path("/var/log/overlay"), 0o755)
-	if out, err := exec.Command("mount", "-t", "overlay", "-o", fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work), "overlay", tr.path("/var/log/overlay")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "overlay", "-o", fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work),
+		"overlay", tr.path("/var/log/overlay")).CombinedOutput(); err != nil {
 		t.Logf("no overlay here: %s", out)
 	}
 	t.Cleanup(func() { exec.Command("umount", "--lazy", tr.path("/var/log/overlay")).Run() })

@@ -201,7 +201,10 @@ func (i *Image) match(directory string, parts []string, depth int) (found []stri
 	}
 	if !strings.ContainsAny(part, "*?[") {
 		entries := i.list(directory) // sorted, and without what is mounted
-		if _, there := slices.BinarySearchFunc(entries, part, func(entry fs.DirEntry, name string) int { return strings.Compare(entry.Name(), name) }); !there {
+		if _, there := slices.BinarySearchFunc(entries, part, func(entry fs.DirEntry,
+			name string) int {
+			return strings.Compare(entry.Name(), name)
+		}); !there {
 			return nil
 		}
 		return i.match(path.Join(directory, part), rest, depth)

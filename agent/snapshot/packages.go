@@ -60,7 +60,8 @@ func (p *packages) load() {
 				p.versions[name] = strings.TrimSpace(value)
 			} else if value, ok := strings.CutPrefix(line, "Status: "); ok {
 				p.status[name] = strings.TrimSpace(value)
-				if fields := strings.Fields(value); len(fields) == 3 && fields[2] != "installed" && fields[2] != "config-files" && fields[2] != "not-installed" {
+				if fields := strings.Fields(value); len(fields) == 3 && fields[2] != "installed" && fields[2] != "config-files" &&
+					fields[2] != "not-installed" {
 					p.broken = append(p.broken, name)
 				}
 			}

@@ -54,7 +54,8 @@ func TestSecretsAreToldWhereverTheyLie(t *testing.T) {
 	}{
 		{"a package's settings that somebody changed", packaged("/etc/redis/redis.conf", redis, redis+password), "secrets.password", Warn,
 			"/etc/redis/redis.conf", "password in a setting in line 3: 16 characters"},
-		{"the same, as the package brought them", packaged("/etc/redis/redis.conf", redis+password, redis+password), "secrets.password", Pass, "", ""},
+		{"the same, as the package brought them", packaged("/etc/redis/redis.conf", redis+password, redis+password), "secrets.password",
+			Pass, "", ""},
 		{"a default password in them", packaged("/etc/tomcat10/tomcat-users.xml", "<tomcat-users/>\n", tomcat), "secrets.default_password", Warn,
 			"/etc/tomcat10/tomcat-users.xml", "default password in line 2: 6 characters that everybody tries first"},
 		{"an archive in a home", file("/root/app.tar.gz", layer), "secrets.token", Fail, "/root/app.tar.gz",
@@ -66,9 +67,11 @@ func TestSecretsAreToldWhereverTheyLie(t *testing.T) {
 		{"a program's data", file("/var/lib/app/settings.ini", "password = "+
 			"gT4kPz81vQmWx7Ra\n"), "secrets.password", Warn, "/var/lib/app/settings.ini",
 			"password in a setting in line 1: 16 characters"},
-		{"a layer of a container", file("/var/lib/docker/overlay2/0a1b/diff/app/.env", env), "secrets.token", Fail, "/var/lib/docker/overlay2/0a1b/diff/app/.env",
+		{"a layer of a container", file("/var/lib/docker/overlay2/0a1b/diff/app/.env", env), "secrets.token", Fail,
+			"/var/lib/docker/overlay2/0a1b/diff/app/.env",
 			"DigitalOcean token in line 1: dop_..., 71 characters"},
-		{"two secrets of a kind", file("/opt/app/.env", "DB_PASSWORD=gT4kPz81vQmWx7Ra\nSMTP_PASS=Kq93mZx0LpW4\n"), "secrets.password", Warn, "/opt/app/.env",
+		{"two secrets of a kind", file("/opt/app/.env", "DB_PASSWORD=gT4kPz81vQmWx7Ra\nSMTP_PASS=Kq93mZx0LpW4\n"), "secrets.password",
+			Warn, "/opt/app/.env",
 			"password in a setting in line 1: 16 characters, and 1 more"},
 		{"a live one behind a likely one", file("/opt/.netrc", "password=gT4kPz81vQmWx7Ra\nmachine a login b password "+
 			"Kq93mZx0LpW4\n"), "secrets.password", Fail, "/opt/.netrc",

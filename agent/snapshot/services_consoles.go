@@ -216,7 +216,8 @@ func judgeGrafana(i *Image, file string) verdict {
 		return failing("Grafana's administrator has a usual password")
 	case isOn(s.last("auth.anonymous.enabled")):
 		return warning("everybody can look at Grafana: auth.anonymous")
-	case !s.has("security.admin_password") && path.Base(file) == "grafana.ini" && !i.Files.Exists("/var/lib/grafana/grafana.db") && !i.regenerates(file) && !i.regenerates("grafana"):
+	case !s.has("security.admin_password") && path.Base(file) == "grafana.ini" && !i.Files.Exists("/var/lib/grafana/grafana.db") &&
+		!i.regenerates(file) && !i.regenerates("grafana"):
 		return warning("Grafana's first start makes the administrator admin with the password admin")
 	}
 	return verdict{}

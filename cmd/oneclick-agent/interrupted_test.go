@@ -30,7 +30,8 @@ func TestAnInterruptedSetupTellsWhereItStands(t *testing.T) {
 	program := buildProgram(t)
 	root := t.TempDir()
 	for file, content := range map[string]string{
-		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "", "etc/oneclick/answers.yaml": "who: rose\n",
+		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "",
+		"etc/oneclick/answers.yaml":         "who: rose\n",
 		"run/cloud-init/instance-data.json": instanceData, "etc/oneclick/app.yaml": interruptible, "srv/site": "in the way", "usr/bin/none": "",
 	} {
 		plantFile(t, root, file, content, 0o644)

@@ -92,7 +92,8 @@ func TestTheMessageStartsNoProcessAndAsksNobody(t *testing.T) {
 	}
 	for _, command := range [][]string{{"sh", "../../motd/99-one-click"}, {program, "motd"}} {
 		log := filepath.Join(t.TempDir(), "log")
-		if out, err := exec.Command("strace", append([]string{"-f", "-o", log, "-e", "trace=execve,connect,fork,vfork,socket"}, command...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("strace", append([]string{"-f", "-o", log, "-e", "trace=execve,connect,fork,vfork,socket"},
+			command...)...).CombinedOutput(); err != nil {
 			t.Fatalf("strace does not work here: %v: %s", err, out)
 		}
 		calls, err := os.ReadFile(log)

@@ -33,7 +33,8 @@ func TestRotationChangesThePasswordOnARealServer(t *testing.T) {
 			return c
 		}},
 		{"mysql", "mysql", servers.MariaDB, func(port int, password string) *exec.Cmd {
-			c := exec.Command("mariadb", "--host=127.0.0.1", fmt.Sprintf("--port=%d", port), "--user=sample", "--ssl", "--batch", "--skip-column-names", "--execute=select substring_index(user(), '@', 1)", "sample")
+			c := exec.Command("mariadb", "--host=127.0.0.1", fmt.Sprintf("--port=%d", port), "--user=sample", "--ssl", "--batch",
+				"--skip-column-names", "--execute=select substring_index(user(), '@', 1)", "sample")
 			c.Env = append(os.Environ(), "MYSQL_PWD="+password)
 			return c
 		}},
@@ -98,7 +99,8 @@ func rotationTree(t *testing.T, engine, protocol string, port int, administrator
 	t.Helper()
 	root := t.TempDir()
 	for name, content := range map[string]string{
-		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
+		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n",
+		"run/cloud-init/instance-data.json":    `{"v1": {"instance_id": "1"}}`,
 		"root/.digitalocean_dbaas_credentials": fmt.Sprintf("db_protocol=\"%s\"\ndb_username=\"doadmin\"\ndb_password=\"%s\"\ndb_host=\"127.0.0.1\"\ndb_port=\"%d\"\ndb_database=\"defaultdb\"\n", protocol, administrator, port),
 		"etc/oneclick/app.yaml": fmt.Sprintf(`
 version: 1

@@ -138,7 +138,8 @@ func (a *album) settled(title string, s *session) {
 func TestLinesInPlaceOfScreens(t *testing.T) {
 	t.Parallel()
 	program := buildProgram(t)
-	for name, environment := range map[string][]string{"dumb": {"TERM=dumb"}, "accessible": {"TERM=xterm-256color", "ACCESSIBLE=1"}, "small-20x5": {"TERM=xterm"}} {
+	for name, environment := range map[string][]string{"dumb": {"TERM=dumb"}, "accessible": {"TERM=xterm-256color", "ACCESSIBLE=1"},
+		"small-20x5": {"TERM=xterm"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := terminal.Options{Environment: append(environment, "PATH=/usr/bin:/bin", "LANG=C.UTF-8"), Columns: 80, Rows: 24}
@@ -174,7 +175,8 @@ func TestLinesInPlaceOfScreens(t *testing.T) {
 // until waits for words at the end of what is written, however their lines are broken.
 func (s *session) until(words string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(strings.Join(strings.Fields(s.text()), " "), words); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(strings.Join(strings.Fields(s.text()), " "),
+		words); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("%q does not come:\n%q", words, s.text())
 		}

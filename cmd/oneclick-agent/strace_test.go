@@ -95,7 +95,8 @@ func TestAFaultAtAnySystemCallLeavesWhatASecondRunCompletes(t *testing.T) {
 	}
 	undisturbed := plant(t)
 	log := filepath.Join(t.TempDir(), "calls")
-	if out, err := exec.Command("strace", "-f", "-qq", "-o", log, "-e", "trace=write,fsync,renameat,renameat2,openat", program, "first-boot", "--root", undisturbed).CombinedOutput(); err != nil {
+	if out, err := exec.Command("strace", "-f", "-qq", "-o", log, "-e", "trace=write,fsync,renameat,renameat2,openat", program,
+		"first-boot", "--root", undisturbed).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	calls, err := os.ReadFile(log)

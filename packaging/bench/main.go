@@ -82,7 +82,8 @@ func firstFrame(program string) {
 	check(err)
 	defer os.RemoveAll(root)
 	for name, content := range map[string]string{
-		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "", "run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
+		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "",
+		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
 		"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot: [{file: /etc/x, content: x}]\nfirst_login: {questions: " +
 			"[{name: title, ask: Site title}]}\n",
 	} {

@@ -66,7 +66,8 @@ func plantSecrets(tree string) (names []string) {
 		"opt/app/docker-compose.yml":                    "services:\n  db:\n    environment:\n      MYSQL_PASSWORD: Zr/8kQw+0mLx2Vb=\n",
 		"root/backup/app.tar.gz":                        archived("srv/app/.env", "DO_TOKEN=dop_v1_"+strings.Repeat("89abcdef01234567", 4)+"\n"),
 		"usr/lib/python3/dist-packages/planted/test.py": "KEY = 'sk_live_4eC39HqLyjWDarjtT1zdp7dc'\n",
-		"opt/app/program":                               "\x7fELF" + strings.Repeat("\x00\x01", 500) + "glpat-aB3dE5gH7iJ9kL1mN3oP\x00" + strings.Repeat("\x00", 500),
+		"opt/app/program": "\x7fELF" + strings.Repeat("\x00\x01", 500) + "glpat-aB3dE5gH7iJ9kL1mN3oP\x00" +
+			strings.Repeat("\x00", 500),
 	} {
 		target := filepath.Join(tree, name)
 		check(os.MkdirAll(filepath.Dir(target), 0o755))

@@ -164,7 +164,8 @@ func quiet(t *testing.T, m *Machine, l *Lab, when string) {
 	t.Helper()
 	directory := t.TempDir()
 	key := l.keyFile(t, directory)
-	options := " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes -i " + key + " -o ControlMaster=auto -o ControlPersist=60 -o ControlPath=" + directory + "/c "
+	options := " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes -i " + key +
+		" -o ControlMaster=auto -o ControlPersist=60 -o ControlPath=" + directory + "/c "
 	host := "root@" + DropletAddress
 	if err := os.WriteFile(filepath.Join(directory, "sent"), []byte("sent\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -173,8 +174,10 @@ func quiet(t *testing.T, m *Machine, l *Lab, when string) {
 		{"ssh" + options + host + " echo out", "out\n"},
 		{"ssh -tt" + options + host + " echo out </dev/null | tr -d '\\r'", "out\n"},
 		{"ssh" + options + host + " bash -ilc 'echo\\ out' </dev/null 2>/dev/null", "out\n"},
-		{"scp -q" + options + directory + "/sent " + host + ":/tmp/scp && scp -q" + options + host + ":/tmp/scp " + directory + "/back && cat " + directory + "/back", "sent\n"},
-		{"echo 'get /tmp/scp " + directory + "/sftp' | sftp -q" + options + "-b - " + host + " >/dev/null && cat " + directory + "/sftp", "sent\n"},
+		{"scp -q" + options + directory + "/sent " + host + ":/tmp/scp && scp -q" + options + host + ":/tmp/scp " + directory +
+			"/back && cat " + directory + "/back", "sent\n"},
+		{"echo 'get /tmp/scp " + directory + "/sftp' | sftp -q" + options + "-b - " + host + " >/dev/null && cat " + directory + "/sftp",
+			"sent\n"},
 		{"rsync -e 'ssh" + options + "' " + host + ":/tmp/scp " + directory + "/rsync && cat " + directory + "/rsync", "sent\n"},
 	} {
 		out, err := l.Network.Command(t.Context(), "sh", "-c", check.line).CombinedOutput()

@@ -221,7 +221,8 @@ func checkFiles(t *testing.T, raw string) {
 	}
 	defer exec.Command("umount", point).Run()
 	for _, pattern := range []string{
-		"etc/ssh/ssh_host_*", "var/lib/systemd/random-seed", "root/.bash_history", "root/.ssh/authorized_keys", "home/*/.ssh/authorized_keys", "var/lib/cloud/instances/*",
+		"etc/ssh/ssh_host_*", "var/lib/systemd/random-seed", "root/.bash_history", "root/.ssh/authorized_keys",
+		"home/*/.ssh/authorized_keys", "var/lib/cloud/instances/*",
 		"var/log/journal/*", "var/lib/oneclick/*", "tmp/*", "var/tmp/*", "var/lib/apt/lists/*_Packages*",
 	} {
 		found, _ := filepath.Glob(filepath.Join(point, pattern))

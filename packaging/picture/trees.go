@@ -10,7 +10,8 @@ import (
 
 // takes is how long the sample image's steps take.
 var takes = map[string]time.Duration{
-	"core download": 900 * time.Millisecond, "config create": 400 * time.Millisecond, "core install": 3800 * time.Millisecond, "plugin install": 1200 * time.Millisecond,
+	"core download": 900 * time.Millisecond, "config create": 400 * time.Millisecond, "core install": 3800 * time.Millisecond,
+	"plugin install": 1200 * time.Millisecond,
 }
 
 const instanceData = `{"v1": {"instance_id": "2756294", "local_hostname": "garden", "region": "nyc3"},
@@ -18,7 +19,8 @@ const instanceData = `{"v1": {"instance_id": "2756294", "local_hostname": "garde
 
 // customerTree is a Droplet that was just made from the sample image.
 var customerTree = map[string]string{
-	"etc/passwd": "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n", "etc/group": "root:x:0:\nwww-data:x:33:\n",
+	"etc/passwd":   "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n",
+	"etc/group":    "root:x:0:\nwww-data:x:33:\n",
 	"root/.bashrc": "", "run/cloud-init/instance-data.json": instanceData, "etc/caddy/Caddyfile": "", "var/www/.keep": "",
 	"etc/oneclick/app.yaml": `version: 1
 app: {name: WordPress, version: "6.9", docs: "https://example.com/docs/wordpress"}

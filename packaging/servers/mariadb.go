@@ -27,7 +27,8 @@ func MariaDB(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	data := filepath.Join(o.Directory, "data")
-	if err := tool(ctx, o, credential, "", "mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=socket",
+	if err := tool(ctx, o, credential, "", "mariadb-install-db", "--no-defaults", "--datadir="+data,
+		"--auth-root-authentication-method=socket",
 		"--auth-root-socket-user=root", "--skip-name-resolve"); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,8 @@ func Redis(ctx context.Context, o Options) (*Server, error) {
 		settings = append(settings, "port "+strconv.Itoa(o.Port))
 	} else {
 		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(o.Password) + `"`
-		settings = append(settings, "port 0", "tls-port "+strconv.Itoa(o.Port), "tls-cert-file "+o.Directory+"/server.crt", "tls-key-file "+o.Directory+"/server.key",
+		settings = append(settings, "port 0", "tls-port "+strconv.Itoa(o.Port), "tls-cert-file "+o.Directory+"/server.crt",
+			"tls-key-file "+o.Directory+"/server.key",
 			"tls-ca-cert-file "+o.Directory+"/ca.crt", "tls-auth-clients no", "requirepass "+quoted)
 	}
 	file := filepath.Join(o.Directory, "redis.conf")

@@ -129,7 +129,8 @@ func (s *Session) read() {
 			continue
 		}
 		for question, answer := range map[string]string{
-			"\x1b]11;?": "\x1b]11;rgb:" + background + "\x1b\\", "\x1b[6n": "\x1b[1;1R", "\x1b[c": "\x1b[?62;c", "\x1b[?2026$p": "\x1b[?2026;2$y", "\x1b[?u": "\x1b[?0u",
+			"\x1b]11;?": "\x1b]11;rgb:" + background + "\x1b\\", "\x1b[6n": "\x1b[1;1R", "\x1b[c": "\x1b[?62;c",
+			"\x1b[?2026$p": "\x1b[?2026;2$y", "\x1b[?u": "\x1b[?0u",
 		} {
 			if bytes.Contains(buffer[:n], []byte(question)) {
 				s.Terminal.Write([]byte(answer))

@@ -1,5 +1,6 @@
 // Command vulnerabilities makes the files that govulncheck reads from the reports of the Go vulnerability database, so that
-// it needs no server: go run ./packaging/vulnerabilities REPORTS DIRECTORY. The layout is that of https://go.dev/doc/security/vuln/database.
+// it needs no server: go run ./packaging/vulnerabilities REPORTS DIRECTORY. The layout is that of
+// https://go.dev/doc/security/vuln/database.
 package main
 
 import (
