@@ -309,10 +309,15 @@ func TestADatabaseThatComesLate(t *testing.T) {
 // checkCanary looks for the Droplet's secrets where none may be.
 func checkCanary(t *testing.T, m *Machine, store string) {
 	t.Helper()
-	var secrets map[string]map[string]string
-	if err := json.Unmarshal([]byte(store), &secrets); err != nil || len(secrets) != 4 {
-		t.Fatalf("the store holds %d secrets: %v", len(secrets), err)
+	var document struct {
+		Content struct {
+			Secrets map[string]map[string]string `json:"secrets"`
+		} `json:"content"`
 	}
+	if err := json.Unmarshal([]byte(store), &document); err != nil || len(document.Content.Secrets) != 4 {
+		t.Fatalf("the store holds %d secrets: %v", len(document.Content.Secrets), err)
+	}
+	secrets := document.Content.Secrets
 	places := map[string]string{
 		"the console":                    m.Console(),
 		"the journal":                    on(t, m, "journalctl -b -o export --no-pager"),
