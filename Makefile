@@ -8,7 +8,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -buildid= -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
-.PHONY: build package test test-power test-servers bench demo droplet image fuzz docs clean
+.PHONY: build package test test-lab test-power test-servers bench demo droplet image fuzz docs clean
 
 build: ## the program for this machine, at build/oneclick-agent
 	$(GO_BUILD) -o build/oneclick-agent ./cmd/oneclick-agent
@@ -16,9 +16,13 @@ build: ## the program for this machine, at build/oneclick-agent
 package: ## .deb and .rpm for amd64 and arm64, in build/packages
 	packaging/build-packages "$(VERSION)" '$(LDFLAGS)'
 
-test: ## everything: code, packages, real services, Droplets in the lab
+test: ## code, packages, real services
 	packaging/install-test-tools
 	packaging/run-tests
+
+test-lab: package ## Droplets in the lab: real boots, power cuts, first logins over SSH, Packer
+	packaging/install-test-tools
+	packaging/run-lab
 
 test-power: build package ## 20 power cuts during the first boot of a Droplet
 	packaging/install-test-tools

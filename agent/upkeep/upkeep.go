@@ -117,7 +117,7 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 				done, _ = record.Step(then[i].ID)
 			}
 			p.created, p.content = done.Created, done.Content
-			if done.State != journal.StepDone {
+			if done.State != journal.StepDone && done.State != journal.StepSkipped {
 				p.was = version{} // it did not apply, or failed, and may succeed now
 			} else if done.Key != "" && p.was.applies {
 				p.was.key = done.Key // what it was really made from, where a change before this one was cut off
