@@ -8,7 +8,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -buildid= -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
-.PHONY: build package test test-lab test-power test-servers bench demo droplet image fuzz docs clean
+.PHONY: build package test test-terminal test-lab test-power test-servers bench demo droplet image fuzz docs clean
 
 build: ## the program for this machine, at build/oneclick-agent
 	$(GO_BUILD) -o build/oneclick-agent ./cmd/oneclick-agent
@@ -19,6 +19,9 @@ package: ## .deb and .rpm for amd64 and arm64, in build/packages
 test: ## code, packages, real services
 	packaging/install-test-tools
 	packaging/run-tests
+
+test-terminal: ## the wizard on every kind of terminal, faults at every system call, signals, kills
+	go test -timeout 60m ./cmd/...
 
 test-lab: package ## Droplets in the lab: real boots, power cuts, first logins over SSH, Packer
 	packaging/install-test-tools
