@@ -159,7 +159,7 @@ func tryDamage(t *testing.T, base string, random *rand.Rand, label string) {
 
 // saysWhatToDo reports whether an error names something to do next.
 func saysWhatToDo(text string) bool {
-	remedies := []string{"oneclick-agent ", "remove it", "restore the file"}
+	remedies := []string{"oneclick-agent ", "remove it", "restore the file", "install that version again"}
 	return slices.ContainsFunc(remedies, func(words string) bool { return strings.Contains(text, words) })
 }
 
