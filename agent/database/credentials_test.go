@@ -56,7 +56,8 @@ func TestTheSecondBlockIsADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
 	file, err := ParseCredentials(
 		[]byte("db_protocol=\"postgresql\"\ndb_username=\"a\"\ndb_password=\"b\"\ndb_host=\"c\"\ndb_port=\"1\"\ndb_database=\"d\"\n" +
-			"keystore_protocol=\"rediss\"\nredis_host=\"r\"\nredis_port=\"25061\"\nredis_username=\"default\"\nredis_password=\"p+q\"\nredis_conn_id=\"x\"\n"),
+			"keystore_protocol=\"rediss\"\nredis_host=\"r\"\nredis_port=\"25061\"\nredis_username=\"default\"\nredis_password=\"p+q\"\n" +
+			"redis_conn_id=\"x\"\n"),
 	)
 	if err != nil || len(file.Blocks) != 2 {
 		t.Fatalf("%+v, %v", file, err)
@@ -76,7 +77,8 @@ func TestUnfinishedAndWrongCredentialsAreToldApart(t *testing.T) {
 	}
 	const head = "db_username=a\ndb_password=hunter2\ndb_database=d\n"
 	for text, want := range map[string]string{
-		head + "db_protocol=oracle\ndb_host=h\ndb_port=1\n":     `cannot use /root/.digitalocean_dbaas_credentials: the value of db_protocol is no engine known here; choose the database anew in the control panel`,
+		head + "db_protocol=oracle\ndb_host=h\ndb_port=1\n": `cannot use /root/.digitalocean_dbaas_credentials: the value of ` +
+			`db_protocol is no engine known here; choose the database anew in the control panel`,
 		head + "db_protocol=mysql\ndb_host=h\ndb_port=x\n":      "cannot use /root/.digitalocean_dbaas_credentials: db_port is not a port",
 		head + "db_protocol=mysql\ndb_host=h/evil\ndb_port=1\n": "cannot use /root/.digitalocean_dbaas_credentials: db_host is not a host name",
 		head + "db_protocol=mysql\ndb_host=\x1b[2J\ndb_port=1\n": "cannot use /root/.digitalocean_dbaas_credentials: the value of " +
@@ -101,7 +103,8 @@ func FuzzAPasswordComesThrough(f *testing.F) {
 		f.Add(seed, false)
 	}
 	f.Fuzz(func(t *testing.T, password string, quoted bool) {
-		if password == "" || len(password) > 1000 || strings.TrimSpace(password) != password || password != strings.ToValidUTF8(password, "") {
+		if password == "" || len(password) > 1000 || strings.TrimSpace(password) != password ||
+			password != strings.ToValidUTF8(password, "") {
 			return
 		}
 		if strings.ContainsFunc(password, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x85 || r == 0xa0 }) {

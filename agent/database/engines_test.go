@@ -140,7 +140,8 @@ func TestADatabaseThatIsNotThereIsNamed(t *testing.T) {
 			"/root/.digitalocean_dbaas_credentials", mariadb.Port},
 		{"valkey", "default", "99", "the database server localhost has no database 99; create it, or correct db_database in " +
 			"/root/.digitalocean_dbaas_credentials", redis.Port},
-		{"valkey", "default", "app", `the database server localhost has no database "app"; Valkey's databases are numbers: correct db_database in /root/.digitalocean_dbaas_credentials`, redis.Port},
+		{"valkey", "default", "app", `the database server localhost has no database "app"; Valkey's databases are numbers: correct ` +
+			`db_database in /root/.digitalocean_dbaas_credentials`, redis.Port},
 	} {
 		c := Connection{
 			TLS: "require",
@@ -154,7 +155,8 @@ func TestADatabaseThatIsNotThereIsNamed(t *testing.T) {
 			},
 		}
 		var failed *LoginError
-		if _, err := Login(t.Context(), machine(t, ""), c); !errors.As(err, &failed) || failed.Layer != Missing || failed.Error() != test.want {
+		if _, err := Login(t.Context(), machine(t, ""), c); !errors.As(err, &failed) || failed.Layer != Missing ||
+			failed.Error() != test.want {
 			t.Errorf("got  %v\nwant %s", err, test.want)
 		}
 	}

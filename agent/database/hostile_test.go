@@ -23,7 +23,8 @@ func hostilePasswords(t *testing.T) []string {
 		printable.WriteByte(c)
 	}
 	passwords := []string{
-		printable.String(), strings.Repeat(`x\'"$(id)`+"`", 20)[:200], "ünï 密码 😀 пароль", `\`, `'`, `"`, "a%20b+c", "%(x)s ${y} {{ z }}", "#;=!", "-- ; DROP ROLE app",
+		printable.String(), strings.Repeat(`x\'"$(id)`+"`", 20)[:200], "ünï 密码 😀 пароль",
+		`\`, `'`, `"`, "a%20b+c", "%(x)s ${y} {{ z }}", "#;=!", "-- ; DROP ROLE app",
 	}
 	seed := rand.Uint64()
 	t.Logf("the seed is %d", seed)

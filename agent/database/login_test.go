@@ -88,18 +88,24 @@ func TestALoginSucceedsOrSaysWhichLayerFailed(t *testing.T) {
 		{"verified in full", s.CA, func(c *Connection) { c.TLS, c.CA = "verify-full", "/ca.crt" }, "", ""},
 		{"the CA verified, the name not", s.CA, func(c *Connection) { c.TLS, c.CA, c.Host = "verify-ca", "/ca.crt", "127.0.0.1" }, "", ""},
 		{"the wrong name", s.CA, func(c *Connection) { c.TLS, c.CA, c.Host = "verify-full", "/ca.crt", "127.0.0.1" }, TLS,
-			"the certificate of the database server 127.0.0.1 cannot be verified; put the cluster's CA certificate into /etc/oneclick/database-ca.crt"},
+			"the certificate of the database server 127.0.0.1 cannot be verified; put the cluster's CA certificate into " +
+				"/etc/oneclick/database-ca.crt"},
 		{"another CA", other, func(c *Connection) { c.TLS, c.CA = "verify-full", "/ca.crt" }, TLS,
-			"the certificate of the database server localhost cannot be verified; put the cluster's CA certificate into /etc/oneclick/database-ca.crt"},
+			"the certificate of the database server localhost cannot be verified; put the cluster's CA certificate into " +
+				"/etc/oneclick/database-ca.crt"},
 		{"another CA, the name not asked", other, func(c *Connection) { c.TLS, c.CA = "verify-ca", "/ca.crt" }, TLS,
-			"the certificate of the database server localhost cannot be verified; put the cluster's CA certificate into /etc/oneclick/database-ca.crt"},
+			"the certificate of the database server localhost cannot be verified; put the cluster's CA certificate into " +
+				"/etc/oneclick/database-ca.crt"},
 		{"a wrong password", "", func(c *Connection) { c.Password = secret.New("hunter2") }, Password,
-			"the database server localhost does not accept the user doadmin with this password; write the current password into /root/.digitalocean_dbaas_credentials"},
+			"the database server localhost does not accept the user doadmin with this password; write the current password into " +
+				"/root/.digitalocean_dbaas_credentials"},
 		{"no such database", "", func(c *Connection) { c.Name = "nodb" }, Missing,
 			"the database server localhost has no database nodb; create it, or correct db_database in /root/.digitalocean_dbaas_credentials"},
-		{"nobody listens", "", func(c *Connection) { c.Port = closed }, Refused, "the database server localhost refuses connections at localhost:"},
+		{"nobody listens", "", func(c *Connection) { c.Port = closed }, Refused, "the database server localhost refuses connections at " +
+			"localhost:"},
 		{"the name does not resolve", "", func(c *Connection) { c.Host = "no-such-host.invalid" }, DNS,
-			"the name no-such-host.invalid does not resolve; wait until the cluster is ready, and check db_host in /root/.digitalocean_dbaas_credentials"},
+			"the name no-such-host.invalid does not resolve; wait until the cluster is ready, and check db_host in " +
+				"/root/.digitalocean_dbaas_credentials"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -123,7 +129,8 @@ func TestALoginSucceedsOrSaysWhichLayerFailed(t *testing.T) {
 // A server that takes the connection and then says nothing, whatever the engine, and one that answers something else.
 func TestAServerThatIsNoneIsToldApart(t *testing.T) {
 	t.Parallel()
-	const silent = "the database server 127.0.0.1 does not answer at 127.0.0.1:%; add this Droplet to the cluster's Trusted Sources in the control panel"
+	const silent = "the database server 127.0.0.1 does not answer at 127.0.0.1:%; add this Droplet to the cluster's Trusted Sources " +
+		"in the control panel"
 	for name, test := range map[string]struct {
 		engine, answer string
 		layer          Layer
@@ -135,9 +142,12 @@ func TestAServerThatIsNoneIsToldApart(t *testing.T) {
 		"MongoDB says nothing":    {"mongodb", "", TimedOut, silent},
 		"Kafka says nothing":      {"kafka", "", TimedOut, silent},
 		"OpenSearch says nothing": {"opensearch", "", TimedOut, silent},
-		"it offers no TLS":        {"postgresql", "N", TLS, "the database server 127.0.0.1 does not offer TLS; check db_host and db_port in /root/.digitalocean_dbaas_credentials"},
-		"it speaks nonsense":      {"postgresql", "SHTTP/1.1 400\r\n\r\n", TLS, "the database server 127.0.0.1 does not speak TLS as expected; check db_port in /root/.digitalocean_dbaas_credentials"},
-		"Kafka meets nonsense":    {"kafka", "HTTP/1.1 400\r\n\r\n", TLS, "the database server 127.0.0.1 does not speak TLS as expected; check db_port in /root/.digitalocean_dbaas_credentials"},
+		"it offers no TLS": {"postgresql", "N", TLS, "the database server 127.0.0.1 does not offer TLS; check db_host and " +
+			"db_port in /root/.digitalocean_dbaas_credentials"},
+		"it speaks nonsense": {"postgresql", "SHTTP/1.1 400\r\n\r\n", TLS, "the database server 127.0.0.1 does not speak TLS as " +
+			"expected; check db_port in /root/.digitalocean_dbaas_credentials"},
+		"Kafka meets nonsense": {"kafka", "HTTP/1.1 400\r\n\r\n", TLS, "the database server 127.0.0.1 does not speak TLS as " +
+			"expected; check db_port in /root/.digitalocean_dbaas_credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -190,9 +200,10 @@ func TestABlackHoleEndsInTimeAndNamesTrustedSources(t *testing.T) {
 	t.Cleanup(func() { exec.Command("ip", "netns", "delete", name).Run() })
 	dir := t.TempDir()
 	for file, content := range map[string]string{
-		"etc/oneclick/app.yaml":                "version: 1\napp: {name: x}\ndatabase: {engine: postgresql}\n",
-		"root/.digitalocean_dbaas_credentials": "db_protocol=postgresql\ndb_username=u\ndb_password=hunter2-hunter2\ndb_host=192.0.2.99\ndb_port=25060\ndb_database=d\n",
-		"run/cloud-init/instance-data.json":    `{"v1": {"instance_id": "1"}}`,
+		"etc/oneclick/app.yaml": "version: 1\napp: {name: x}\ndatabase: {engine: postgresql}\n",
+		"root/.digitalocean_dbaas_credentials": "db_protocol=postgresql\ndb_username=u\ndb_password=hunter2-hunter2\n" +
+			"db_host=192.0.2.99\ndb_port=25060\ndb_database=d\n",
+		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
 	} {
 		os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755)
 		os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600)
@@ -204,7 +215,8 @@ func TestABlackHoleEndsInTimeAndNamesTrustedSources(t *testing.T) {
 	began := time.Now()
 	out, err := exec.Command("ip", "netns", "exec", name, program, "database", "test", "--root", dir).CombinedOutput()
 	took := time.Since(began)
-	want := "the database server 192.0.2.99 does not answer at 192.0.2.99:25060\nadd this Droplet to the cluster's Trusted Sources in the control panel\n"
+	want := "the database server 192.0.2.99 does not answer at 192.0.2.99:25060\nadd this Droplet to the cluster's Trusted Sources " +
+		"in the control panel\n"
 	var exit *exec.ExitError
 	if string(out) != want || !errors.As(err, &exit) || exit.ExitCode() != 3 {
 		t.Errorf("got %q, %v", out, err)

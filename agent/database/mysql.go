@@ -125,7 +125,11 @@ func (m *mySQL) secure(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, statement := range []string{"DROP DATABASE IF EXISTS test", `DELETE FROM mysql.db WHERE db = 'test' OR db LIKE 'test\\_%'`, "FLUSH PRIVILEGES"} {
+	for _, statement := range []string{
+		"DROP DATABASE IF EXISTS test",
+		`DELETE FROM mysql.db WHERE db = 'test' OR db LIKE 'test\\_%'`,
+		"FLUSH PRIVILEGES",
+	} {
 		if _, err := m.db.ExecContext(ctx, statement); err != nil {
 			return err
 		}

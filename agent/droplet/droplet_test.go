@@ -59,12 +59,14 @@ func TestATreeWithoutARecordIsNobody(t *testing.T) {
 func TestMetadataAreTakenForHostile(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, body, want string }{
-		{"an object", `{"droplet_id": 7, "hostname": "web", "interfaces": {"public": [{"ipv4": {"ip_address": "192.0.2.1"}, "ipv6": {"ip_address": "2001:db8::1"}}]}}`, "7 web 192.0.2.1 2001:db8::1 "},
+		{"an object", `{"droplet_id": 7, "hostname": "web", "interfaces": {"public": [{"ipv4": {"ip_address": "192.0.2.1"}, "ipv6": ` +
+			`{"ip_address": "2001:db8::1"}}]}}`, "7 web 192.0.2.1 2001:db8::1 "},
 		{"a list of one, as the documentation shows it", `[{"droplet_id": 7}]`, "7    "},
 		{"an active reserved address", `{"droplet_id": 7, "reserved_ip": {"ipv4": {"active": true, "ip_address": "192.0.2.9"}}}`,
 			"7    192.0.2.9"},
 		{"an inactive one", `{"droplet_id": 7, "floating_ip": {"ipv4": {"active": false, "ip_address": "192.0.2.9"}}}`, "7    "},
-		{"escape sequences and injections", `{"droplet_id": 7, "hostname": "a\u001b[2J;id", "interfaces": {"public": [{"ipv4": {"ip_address": "1.2.3.4; id"}}]}}`, "7    "},
+		{"escape sequences and injections", `{"droplet_id": 7, "hostname": "a\u001b[2J;id", "interfaces": {"public": [{"ipv4": ` +
+			`{"ip_address": "1.2.3.4; id"}}]}}`, "7    "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +80,8 @@ func TestMetadataAreTakenForHostile(t *testing.T) {
 		})
 	}
 	for _, body := range []string{"", "[]", "<html>", `{"interfaces": 1}`} {
-		if err := new(Droplet).fromMetadataJSON([]byte(body)); err == nil || err.Error() != "the metadata service's answer is not metadata" {
+		if err := new(Droplet).fromMetadataJSON([]byte(body)); err == nil ||
+			err.Error() != "the metadata service's answer is not metadata" {
 			t.Errorf("%q: %v", body, err)
 		}
 	}

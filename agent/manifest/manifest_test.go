@@ -124,7 +124,8 @@ func TestMistakesAreNamed(t *testing.T) {
 			"x}\n", `app.yaml:5:3: first_boot[1]: /a.env would undo the edit of first_boot[0]`},
 		{"a key edited twice", "first_boot:\n- {edit: /a.env, set: {A: 1}}\n- {edit: /a.env, unset: " +
 			"[A]}\n", `app.yaml:5:3: first_boot[1]: A of /a.env is changed already by first_boot[0]`},
-		{"no kind", "first_boot:\n- {mode: '0644'}\n", `app.yaml:4:3: first_boot[0]: says nothing to do; a step is one of directory, edit, file, …`},
+		{"no kind", "first_boot:\n- {mode: '0644'}\n", `app.yaml:4:3: first_boot[0]: says nothing to do; a step is one of directory, ` +
+			`edit, file, …`},
 		{"two kinds", "first_boot:\n- {file: /a, link: /b}\n", `app.yaml:4:3: first_boot[0]: is more than one step: file and link`},
 		{"a terminal at first boot", "first_boot:\n- {tty: [/a]}\n", `app.yaml:4:3: first_boot[0]: nobody is at a terminal during first boot`},
 		{"an answer at first boot", "first_boot:\n- {file: /a, content: '{{ .answers.b }}'}\nfirst_login: {questions: [{name: b, ask: " +
@@ -136,7 +137,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"an unanchored pattern", "first_boot:\n- {edit: /a, line: {match: x, set: " +
 			"y}}\n", `app.yaml:4:28: first_boot[0].line.match: must be anchored, so that it cannot match in the middle of another line`},
 		{"a question named like a secret", "secrets: {admin: {}}\nfirst_login: {questions: [{name: admin, ask: A, type: password}]}\n",
-			`app.yaml:4:34: first_login.questions[0].name: there is a secret of the name "admin" too, and both stand in /root/.digitalocean_passwords by it`},
+			`app.yaml:4:34: first_login.questions[0].name: there is a secret of the name "admin" too, and both stand in ` +
+				`/root/.digitalocean_passwords by it`},
 		{"a misspelled kind", "first_boot:\n- {flie: /a, content: x}\n", `app.yaml:4:4: first_boot[0]: unknown key "flie"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

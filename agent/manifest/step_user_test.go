@@ -18,7 +18,8 @@ func TestMistakesOfAnAccountAreNamed(t *testing.T) {
 		{"- {user: deploy, password: key}\n", `app.yaml:5:28: first_boot[0].password: the secret "key" is not a single value`},
 		{"- {user: deploy, home: srv}\n", `app.yaml:5:24: first_boot[0].home: must be an absolute path, not "srv"`},
 		{"- {user: deploy, groups: [sudo, sudo]}\n", `app.yaml:5:26: first_boot[0].groups: sudo is here twice`},
-		{"- {user: 'u{{ .secrets.console }}'}\n", `app.yaml:5:10: first_boot[0].user: names and addresses stand in logs, so they must not hold a secret`},
+		{"- {user: 'u{{ .secrets.console }}'}\n", `app.yaml:5:10: first_boot[0].user: names and addresses stand in logs, so they must ` +
+			`not hold a secret`},
 		{"- {user: deploy, mode: '0644'}\n", `app.yaml:5:24: first_boot[0].mode: does not belong to a step of kind user`},
 	} {
 		_, problems := lint.Parse([]byte(head+test.step), "app.yaml")

@@ -81,19 +81,22 @@ type App struct {
 
 // Secret is one value, key pair or certificate that is made on the Droplet.
 type Secret struct {
-	Format   string           `yaml:"format" enum:"alphanumeric,hex,base64,password,uuid,ed25519,rsa,ca,certificate" doc:"What is generated; alphanumeric by default."`
-	Length   int              `yaml:"length" of:"alphanumeric password" doc:"Characters."`
-	Bytes    int              `yaml:"bytes" of:"hex base64" doc:"Random bytes before encoding; 32 where nothing is said."`
-	Upper    int              `yaml:"upper" of:"password" doc:"At least this many capital letters."`
-	Digits   int              `yaml:"digits" of:"password" doc:"This many digits."`
-	Symbols  int              `yaml:"symbols" of:"password" doc:"This many symbols."`
-	Set      string           `yaml:"symbol_set" of:"password" doc:"The symbols to choose from."`
-	Bits     int              `yaml:"bits" of:"rsa" doc:"Key size in bits; 3072 where nothing is said."`
-	Name     Template         `yaml:"name" for:"material" of:"ca certificate" doc:"Common name of the certificate."`
-	SignedBy string           `yaml:"signed_by" of:"certificate" doc:"The secret of format ca that signs it."`
-	Hosts    []Template       `yaml:"hosts" for:"material" of:"certificate" doc:"Host names and addresses it is valid for."`
-	Valid    Duration         `yaml:"valid" of:"ca certificate jwt-hs256" doc:"How long it is valid."`
-	Derive   string           `yaml:"derive" enum:"bcrypt,argon2id,sha256,sha512-crypt,htpasswd,jwt-hs256" doc:"How it comes from another secret."`
+	Format string `yaml:"format" enum:"alphanumeric,hex,base64,password,uuid,ed25519,rsa,ca,certificate" doc:"What is made."`
+
+	Length   int        `yaml:"length" of:"alphanumeric password" doc:"Characters."`
+	Bytes    int        `yaml:"bytes" of:"hex base64" doc:"Random bytes before encoding; 32 where nothing is said."`
+	Upper    int        `yaml:"upper" of:"password" doc:"At least this many capital letters."`
+	Digits   int        `yaml:"digits" of:"password" doc:"This many digits."`
+	Symbols  int        `yaml:"symbols" of:"password" doc:"This many symbols."`
+	Set      string     `yaml:"symbol_set" of:"password" doc:"The symbols to choose from."`
+	Bits     int        `yaml:"bits" of:"rsa" doc:"Key size in bits; 3072 where nothing is said."`
+	Name     Template   `yaml:"name" for:"material" of:"ca certificate" doc:"Common name of the certificate."`
+	SignedBy string     `yaml:"signed_by" of:"certificate" doc:"The secret of format ca that signs it."`
+	Hosts    []Template `yaml:"hosts" for:"material" of:"certificate" doc:"Host names and addresses it is valid for."`
+	Valid    Duration   `yaml:"valid" of:"ca certificate jwt-hs256" doc:"How long it is valid."`
+
+	Derive string `yaml:"derive" enum:"bcrypt,argon2id,sha256,sha512-crypt,htpasswd,jwt-hs256" doc:"How it comes from another secret."`
+
 	From     string           `yaml:"from" of:"bcrypt argon2id sha256 sha512-crypt htpasswd jwt-hs256" doc:"The secret it is computed from."`
 	User     Template         `yaml:"user" for:"material" of:"htpasswd" doc:"User name in the htpasswd line; admin where nothing is said."`
 	Claims   map[string]Value `yaml:"claims" for:"material" of:"jwt-hs256" doc:"Claims of the token."`
@@ -132,7 +135,7 @@ func (s *Secret) Fields() []string {
 type Database struct {
 	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"The engine, or a list."`
 	Managed      string   `yaml:"managed" enum:"never,optional,required" doc:"Whether a managed database is used; optional by default."`
-	TLS          string   `yaml:"tls" enum:"require,verify-ca,verify-full" doc:"How the server is checked; the best that is possible by default."`
+	TLS          string   `yaml:"tls" enum:"require,verify-ca,verify-full" doc:"The check of the server; the best possible by default."`
 	CA           string   `yaml:"ca" doc:"File with the cluster's CA; /etc/oneclick/database-ca.crt is taken where it exists."`
 	Local        *Account `yaml:"local" doc:"Made on the image's own server when no managed one was chosen."`
 	Role         *Account `yaml:"role" doc:"The app's own role on a managed cluster, instead of doadmin."`
@@ -168,7 +171,7 @@ type FirstLogin struct {
 type Question struct {
 	Name        string   `yaml:"name" required:"true" doc:"The answer is {{ .answers.NAME }}."`
 	Ask         string   `yaml:"ask" required:"true" doc:"The question."`
-	Type        string   `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Kind of answer; text by default."`
+	Type        string   `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Kind of answer; else text."`
 	Optional    bool     `yaml:"optional" doc:"May be left empty."`
 	Help        string   `yaml:"help" doc:"One line below the question."`
 	Min         int      `yaml:"min" doc:"Least characters, or the least number."`

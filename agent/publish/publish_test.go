@@ -10,10 +10,12 @@ func TestTheSnapshotOfTheLastBuildIsFound(t *testing.T) {
 	for name, test := range map[string]struct{ manifest, problem string }{
 		"two runs": {`{"builds": [
 			{"builder_type": "digitalocean", "artifact_id": "nyc3:1", "packer_run_uuid": "a"},
-			{"builder_type": "digitalocean", "artifact_id": "nyc3,sfo3:42", "packer_run_uuid": "b", "custom_data": {"application_version": "1.0"}}], "last_run_uuid": "b"}`, ""},
-		"no build":    {`{"builds": [], "last_run_uuid": "b"}`, "it holds no build of a DigitalOcean snapshot"},
-		"no snapshot": {`{"builds": [{"builder_type": "digitalocean", "artifact_id": "nyc3", "packer_run_uuid": "b"}], "last_run_uuid": "b"}`, `the last build has no snapshot: "nyc3"`},
-		"no JSON":     {`image: 42`, "it is not what Packer's manifest post-processor writes"},
+			{"builder_type": "digitalocean", "artifact_id": "nyc3,sfo3:42", "packer_run_uuid": "b",
+				"custom_data": {"application_version": "1.0"}}], "last_run_uuid": "b"}`, ""},
+		"no build": {`{"builds": [], "last_run_uuid": "b"}`, "it holds no build of a DigitalOcean snapshot"},
+		"no snapshot": {`{"builds": [{"builder_type": "digitalocean", "artifact_id": "nyc3", "packer_run_uuid": "b"}], ` +
+			`"last_run_uuid": "b"}`, `the last build has no snapshot: "nyc3"`},
+		"no JSON": {`image: 42`, "it is not what Packer's manifest post-processor writes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,8 @@ func TestASnapshotIsSubmitted(t *testing.T) {
 	os.WriteFile(
 		filepath.Join(root, "packer.json"),
 		[]byte(
-			`{"builds": [{"builder_type": "digitalocean", "artifact_id": "nyc3:42", "packer_run_uuid": "a", "custom_data": {"application_version": "1.2"}}], "last_run_uuid": "a"}`,
+			`{"builds": [{"builder_type": "digitalocean", "artifact_id": "nyc3:42", "packer_run_uuid": "a", "custom_data": `+
+				`{"application_version": "1.2"}}], "last_run_uuid": "a"}`,
 		),
 		0o600,
 	)

@@ -100,8 +100,9 @@ func rotationTree(t *testing.T, engine, protocol string, port int, administrator
 	root := t.TempDir()
 	for name, content := range map[string]string{
 		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n",
-		"run/cloud-init/instance-data.json":    `{"v1": {"instance_id": "1"}}`,
-		"root/.digitalocean_dbaas_credentials": fmt.Sprintf("db_protocol=\"%s\"\ndb_username=\"doadmin\"\ndb_password=\"%s\"\ndb_host=\"127.0.0.1\"\ndb_port=\"%d\"\ndb_database=\"defaultdb\"\n", protocol, administrator, port),
+		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
+		"root/.digitalocean_dbaas_credentials": fmt.Sprintf("db_protocol=\"%s\"\ndb_username=\"doadmin\"\ndb_password=\"%s\"\n"+
+			"db_host=\"127.0.0.1\"\ndb_port=\"%d\"\ndb_database=\"defaultdb\"\n", protocol, administrator, port),
 		"etc/oneclick/app.yaml": fmt.Sprintf(`
 version: 1
 app: {name: Sample}

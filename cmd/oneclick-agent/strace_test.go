@@ -14,12 +14,13 @@ import (
 
 // faulted has each way of writing that first boot knows, small enough to be run hundreds of times.
 var faulted = map[string]string{
-	"/etc/passwd":                        "root:x:0:0:root:/root:/bin/sh\n",
-	"/etc/group":                         "root:x:0:\n",
-	"/run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}, "ds": {"meta_data": {"interfaces": {"public": [{"ipv4": {"ip_address": "203.0.113.10"}}]}}}}`,
-	"/etc/app.env":                       "A=1\nDEBUG=1\n",
-	"/etc/gone":                          "x",
-	"/usr/lib/systemd/system/a.service":  "[Install]\nWantedBy=multi-user.target\n",
+	"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+	"/etc/group":  "root:x:0:\n",
+	"/run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}, "ds": {"meta_data": {"interfaces": {"public": [{"ipv4": ` +
+		`{"ip_address": "203.0.113.10"}}]}}}}`,
+	"/etc/app.env":                      "A=1\nDEBUG=1\n",
+	"/etc/gone":                         "x",
+	"/usr/lib/systemd/system/a.service": "[Install]\nWantedBy=multi-user.target\n",
 	"/etc/oneclick/app.yaml": `
 version: 1
 app: {name: Sample}

@@ -58,8 +58,9 @@ func plantSecrets(tree string) (names []string) {
 	for name, content := range map[string]string{
 		"root/deploy.pem": "-----BEGIN RSA PRIVATE " +
 			"KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n", 12) + "-----END RSA PRIVATE KEY-----\n",
-		"opt/app/config.yml":                            "token: dop_v1_" + strings.Repeat("0123456789abcdef", 4) + "\n",
-		"srv/app/.env":                                  "DATABASE_URL=postgresql://doadmin:AVNS_aB3dE5gH7iJ9kL1@db-1.b.db.ondigitalocean.com:25060/defaultdb?sslmode=require\n",
+		"opt/app/config.yml": "token: dop_v1_" + strings.Repeat("0123456789abcdef", 4) + "\n",
+		"srv/app/.env": "DATABASE_URL=postgresql://doadmin:AVNS_aB3dE5gH7iJ9kL1" +
+			"@db-1.b.db.ondigitalocean.com:25060/defaultdb?sslmode=require\n",
 		"var/www/html/deploy.sh":                        "export GITHUB_TOKEN=ghp_aB3dE5gH7iJ9kL1mN3oP5qR7sT9uV1wX3yZ5\n",
 		"usr/local/bin/sync":                            "#!/bin/sh\nAWS_KEY=AKIA2E4G6I3K5M7O2QSU\n",
 		"etc/app/app.conf":                              "[database]\npassword = gT4kPz81vQmWx7Ra\n",

@@ -182,7 +182,8 @@ func TestTheSampleImageBecomesAServer(t *testing.T) {
 func startDatabase(t *testing.T, l *Lab, start func(context.Context, servers.Options) (*servers.Server, error)) {
 	t.Helper()
 	server, err := start(t.Context(), servers.Options{
-		Directory: t.TempDir(), Address: Gateway, Port: 25060, Names: []string{DatabaseName}, Password: databasePassword, Command: l.Network.Command,
+		Directory: t.TempDir(), Address: Gateway, Port: 25060, Names: []string{DatabaseName}, Password: databasePassword,
+		Command: l.Network.Command,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +198,11 @@ func checkServer(t *testing.T, m *Machine, scheme, connected string) {
 	t.Helper()
 	expect(t, m, []expectation{
 		{"status exits with 0", "oneclick-agent status >/dev/null; echo $?", "0\n"},
-		{"the state is done", "oneclick-agent status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"state\"])'", "done\n"},
+		{
+			"the state is done",
+			"oneclick-agent status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"state\"])'",
+			"done\n",
+		},
 		{
 			"the hook told one line",
 			"grep '^oneclick-agent:' /var/log/cloud-init-output.log | sed 's/[0-9]* s$/N s/'",
@@ -223,7 +228,8 @@ func checkServer(t *testing.T, m *Machine, scheme, connected string) {
 		},
 		{
 			"the passwords are private",
-			"stat -c '%a %U' /root/.digitalocean_passwords /var/lib/oneclick/secrets.json /etc/oneclick/database.env /var/lib/oneclick/database.json",
+			"stat -c '%a %U' /root/.digitalocean_passwords /var/lib/oneclick/secrets.json /etc/oneclick/database.env " +
+				"/var/lib/oneclick/database.json",
 			"600 root\n600 root\n600 root\n600 root\n",
 		},
 		{"a login shell has the address", "bash -lc 'echo ${DATABASE_URL%%:*}'", scheme + "\n"},
@@ -276,10 +282,12 @@ func TestADatabaseThatComesLate(t *testing.T) {
 	out := on(
 		t,
 		machine,
-		"while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; grep '^oneclick-agent:' /var/log/cloud-init-output.log; oneclick-agent status; echo exit $?",
+		"while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; grep '^oneclick-agent:' "+
+			"/var/log/cloud-init-output.log; oneclick-agent status; echo exit $?",
 	)
 	hook := time.Now()
-	for _, want := range []string{"status: done", "first boot is pending: the database server " + DatabaseName + " refuses connections", "State:    pending", "exit 3"} {
+	for _, want := range []string{"status: done", "first boot is pending: the database server " + DatabaseName + " refuses " +
+		"connections", "State:    pending", "exit 3"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("before the database is there, %q is missing:\n%s", want, out)
 		}
@@ -296,11 +304,13 @@ func TestADatabaseThatComesLate(t *testing.T) {
 	out = on(
 		t,
 		machine,
-		"for i in $(seq 60); do grep -q /postgres /etc/late.env && break; sleep 1; done; oneclick-agent first-boot; cat /etc/late.env; journalctl -b -q -u cron.service -o cat | grep -c '^Started'",
+		"for i in $(seq 60); do grep -q /postgres /etc/late.env && break; sleep 1; done; oneclick-agent first-boot; cat /etc/late.env; "+
+			"journalctl -b -q -u cron.service -o cat | grep -c '^Started'",
 	)
 	if !strings.Contains(out, "/postgres?") || !strings.HasSuffix(out, "\n3\n") {
 		t.Errorf(
-			"after the credentials changed, the file, or how often the service was started (at boot, with the database, with the change), is wrong: %s",
+			"after the credentials changed, the file, or how often the service was started (at boot, with the database, with the change), "+
+				"is wrong: %s",
 			out,
 		)
 	}
@@ -381,7 +391,8 @@ var powerFiles = map[string]File{
 		0o755,
 	},
 	"/etc/systemd/system/sample.service": {
-		"[Unit]\nDescription=Sample\n[Service]\nExecStart=/bin/sh -c 'cat /etc/token.conf >/run/sample-token; exec sleep infinity'\n[Install]\nWantedBy=multi-user.target\n",
+		"[Unit]\nDescription=Sample\n[Service]\nExecStart=/bin/sh -c 'cat /etc/token.conf >/run/sample-token; exec sleep infinity'\n" +
+			"[Install]\nWantedBy=multi-user.target\n",
 		0o644,
 	},
 	"/etc/systemd/system/multi-user.target.wants/sample.service": {"../sample.service", fs.ModeSymlink},
@@ -458,7 +469,8 @@ func cutAt(t *testing.T, first *Lab, build Build, disk string, moment time.Durat
 	out := on(
 		t,
 		again,
-		"oneclick-agent status --wait --timeout 8m 2>&1; "+consistent+" || { oneclick-agent status; cat /var/lib/oneclick/journal.jsonl; ls -la /etc/*.conf; exit 1; }",
+		"oneclick-agent status --wait --timeout 8m 2>&1; "+consistent+" || { oneclick-agent status; cat "+
+			"/var/lib/oneclick/journal.jsonl; ls -la /etc/*.conf; exit 1; }",
 	)
 	if !strings.Contains(out, "\nconsistent\n") {
 		t.Errorf("cut %.1f s after the hook: %s", moment.Seconds(), out)
@@ -475,7 +487,8 @@ func checkClone(t *testing.T, l *Lab, build Build, disk string, finished *Machin
 	finished.CutPower()
 	clone := boot(t, l, build, disk, secondDroplet)
 	out := on(t, clone, "oneclick-agent status --wait --timeout 10m; echo exit $?; cat /run/oneclick/motd")
-	for _, want := range []string{"State:    clone", "exit 0", "a copy of Droplet 2756294, with the same secrets", "This Droplet is a copy of Droplet 2756294"} {
+	for _, want := range []string{"State:    clone", "exit 0", "a copy of Droplet 2756294, with the same secrets", "This Droplet is " +
+		"a copy of Droplet 2756294"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the copy's status lacks %q:\n%s", want, out)
 		}

@@ -68,7 +68,8 @@ func TestASnapshotOfAUsedDroplet(t *testing.T) {
 			t.Errorf("the new Droplet's %s is %q, and the build machine's was %q", name, value, before[name])
 		}
 	}
-	if got := on(t, droplet, "stat -c %a /root/.digitalocean_passwords; systemctl is-enabled apache2.service; ufw status | head -1"); got != "600\nenabled\nStatus: active\n" {
+	if got := on(t, droplet, "stat -c %a /root/.digitalocean_passwords; systemctl is-enabled apache2.service; ufw status | head "+
+		"-1"); got != "600\nenabled\nStatus: active\n" {
 		t.Errorf("on the new Droplet: %q", got)
 	}
 }

@@ -61,7 +61,8 @@ func begin(b *strings.Builder, title, alternative string, columns, rows int, mor
 	width, height = float64(columns)*column+2*side, bar+float64(rows)*row+bottom
 	fmt.Fprintf(
 		b,
-		`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">
+		`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%.0f" height="%.0f"
+ viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">
 <title>%s</title>
 <style>text{font:%.0fpx ui-monospace,monospace;fill:%s;white-space:pre}.b{font-weight:700}.f{opacity:.62}%s</style>
 <rect x=".5" y=".5" width="%.0f" height="%.0f" rx="%d" fill="%s" stroke="%s"/>

@@ -41,7 +41,8 @@ first_boot:
     within: 5m
 first_login:
   questions:
-    - {name: domain, ask: Domain name, type: domain, optional: true, help: "The name of your site; without one it is reached by its address."}
+    - {name: domain, ask: Domain name, type: domain, optional: true,
+       help: "The name of your site; without one it is reached by its address."}
     - {name: email, ask: Admin email, type: email, help: WordPress sends notices there.}
     - {name: admin_password, ask: Admin password, type: password, min: 12, generate: true}
     - {name: edition, ask: Edition, type: choice, options: [blog, shop, magazine]}

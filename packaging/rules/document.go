@@ -63,8 +63,8 @@ alone gives away, fails. A **likely** one warns: a value that looks like a secre
 ## What is passed over
 
 - A file that is, byte for byte, as its package made it. A package's settings that somebody changed are read like others.
-- Placeholders: ` + "`${VAR}`, `<your key>`, `{{ … }}`, `xxxx`, `changeme_example`" + `. Passwords that everybody tries first (admin, postgres,
-  changeme, tomcat) have a check of their own, ` + "`secrets.default_password`" + `.
+- Placeholders: ` + "`${VAR}`, `<your key>`, `{{ … }}`, `xxxx`, `changeme_example`" + `. Passwords that everybody tries first
+  (admin, postgres, changeme, tomcat) have a check of their own, ` + "`secrets.default_password`" + `.
 - Settings among programs and libraries (/usr but for /usr/local and /usr/src, node_modules, site-packages, vendor/bundle):
   there only keys, tokens and addresses count. In source code a password is quoted, and in documents and in the history of a
   repository it looks made by a generator.
@@ -72,7 +72,8 @@ alone gives away, fails. A **likely** one warns: a value that looks like a secre
 
 ## Settings
 
-The name's last word decides (` + "`DB_PASSWORD`, `redisPass`, `_PWD`, `spring.datasource.password`, `requirepass`, `SECRET_KEY_BASE`, `jwtSecret`" + `),
+The name's last word decides (` + "`DB_PASSWORD`, `redisPass`, `_PWD`, `spring.datasource.password`, `requirepass`" + `,
+` + "`SECRET_KEY_BASE`, `jwtSecret`" + `),
 with = : => > or, for flags and directives, a blank behind it; in .env, YAML, JSON, TOML, INI, XML, properties, PHP, SQL,
 Dockerfiles, units and shell scripts. A password may be random or thought out. Of what is only called key or token, only
 random values count. In a comment, too.
