@@ -14,6 +14,7 @@ import (
 
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/secret"
+	"oneclick-agent/agent/state"
 )
 
 // localServer is where an engine's own packages put its server.
@@ -160,8 +161,6 @@ const (
 	// maintenancePath holds the password of Debian's maintenance account, which the package made when the image was
 	// built: all Droplets of the image would share it.
 	maintenancePath = "/etc/mysql/debian.cnf"
-	// nextMaintenancePath keeps its next content until server and file agree.
-	nextMaintenancePath = "/var/lib/oneclick/debian.cnf"
 
 	maxMaintenance     = 64 << 10
 	maintenanceSection = "client"
@@ -180,7 +179,7 @@ func mySQLAdministrator(ctx context.Context, h *host.Host, c Connection) Connect
 	c.User, c.Password = user, secret.New(password)
 	if _, err := Login(ctx, h, c); errors.As(err, &failed) && failed.Layer == Password {
 		// Cut off between the server and the file: the new password is where it was kept first.
-		if _, password, err := readMaintenance(h, nextMaintenancePath); err == nil && password != "" {
+		if _, password, err := readMaintenance(h, state.NextMaintenance); err == nil && password != "" {
 			c.Password = secret.New(password)
 		}
 	}
@@ -235,7 +234,7 @@ func renewMaintenance(ctx context.Context, h *host.Host, m *mySQL) error {
 	if _, err := file.WriteTo(&text); err != nil {
 		return err
 	}
-	if _, err := h.Files.WriteFile(nextMaintenancePath, text.Bytes(), host.Mode(0o600)); err != nil {
+	if _, err := h.Files.WriteFile(state.NextMaintenance, text.Bytes(), host.Mode(0o600)); err != nil {
 		return err
 	}
 	if _, err := m.db.ExecContext(ctx, "ALTER USER ?@'localhost' IDENTIFIED BY ?", user, password); err != nil {
@@ -244,5 +243,5 @@ func renewMaintenance(ctx context.Context, h *host.Host, m *mySQL) error {
 	if _, err := h.Files.WriteFile(maintenancePath, text.Bytes(), host.Attributes{}); err != nil {
 		return err
 	}
-	return h.Files.Remove(nextMaintenancePath)
+	return h.Files.Remove(state.NextMaintenance)
 }

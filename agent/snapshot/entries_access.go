@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"io/fs"
-	"oneclick-agent/agent/pattern"
 	"path"
 	"slices"
 	"strings"
+
+	"oneclick-agent/agent/pattern"
+	"oneclick-agent/agent/state"
 )
 
 // sshKeyEntries are what lets people in, or out to other machines.
@@ -315,7 +317,7 @@ func findSSHLock(_ context.Context, i *Image) (subjects []Subject, _ error) {
 
 // opensLock is the script of first boot that edits the file with the lock, "" for none.
 func (i *Image) opensLock(lock sshdSetting) string {
-	for _, script := range append(i.perInstanceScripts(), "/etc/oneclick/app.yaml") {
+	for _, script := range append(i.perInstanceScripts(), state.Manifest) {
 		if text := i.text(script); strings.Contains(text, path.Base(lock.file)) || strings.Contains(text, "ForceCommand") {
 			return script
 		}

@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"oneclick-agent/agent/state"
 )
 
 func enrolmentEntries() []Entry {
@@ -270,7 +272,7 @@ func passwordSetting(i *Image, file string) bool {
 
 // regenerates reports whether first boot makes a file anew: the manifest or a per-instance script names it.
 func (i *Image) regenerates(file string) bool {
-	for _, script := range append(i.perInstanceScripts(), "/etc/oneclick/app.yaml") {
+	for _, script := range append(i.perInstanceScripts(), state.Manifest) {
 		if strings.Contains(i.text(script), file) {
 			return true
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/state"
 )
 
 const perInstance = "/var/lib/cloud/scripts/per-instance"
@@ -17,10 +18,10 @@ const perInstance = "/var/lib/cloud/scripts/per-instance"
 func firstBootEntries() []Entry {
 	return []Entry{
 		{
-			ID: "first_boot.ran", Severity: Critical, Mode: ReportOnly, Touches: []string{"/var/lib/oneclick"},
+			ID: "first_boot.ran", Severity: Critical, Mode: ReportOnly, Touches: []string{state.Directory},
 			Reason: "first boot has run on this machine: what it wrote holds this machine's secrets",
 			Remedy: "build the image anew, without first boot on the build machine; when nothing of it is left, remove " +
-				"/etc/oneclick/first-boot-ran",
+				state.RanOnImage,
 			Find: func(_ context.Context, i *Image) ([]Subject, error) {
 				if i.ranHere == "" {
 					return nil, nil
@@ -35,9 +36,9 @@ func firstBootEntries() []Entry {
 			Action:   Remove,
 			Reason:   "what the agent knows of this machine; Droplets of the image would take themselves for copies of it",
 			Touches: []string{
-				"/var/lib/oneclick/*",
-				"/etc/oneclick/answers.yaml",
-				"/etc/oneclick/database.env",
+				state.Directory + "/*",
+				state.GivenAnswers,
+				state.DatabaseEnvironment,
 				"/etc/profile.d/oneclick-database.sh",
 				"/etc/systemd/system/*.d/50-oneclick-database.conf",
 			},
@@ -48,7 +49,7 @@ func firstBootEntries() []Entry {
 			Mode:     ReportOnly,
 			Reason:   "the manifest has a mistake, so that first boot would do nothing",
 			Remedy:   "oneclick-agent lint",
-			Touches:  []string{"/etc/oneclick/app.yaml"},
+			Touches:  []string{state.Manifest},
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				for _, p := range i.Problems {
 					subjects = append(

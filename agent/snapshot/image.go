@@ -13,6 +13,7 @@ import (
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/state"
 )
 
 const (
@@ -101,8 +102,7 @@ func Look(h *host.Host) (*Image, error) {
 	}
 	image.packages.image = image
 	for _, trace := range []string{
-		ranMark, "/var/lib/oneclick/journal.jsonl", "/var/lib/oneclick/secrets.json",
-		"/etc/oneclick/database.env",
+		state.RanOnImage, state.Journal, state.Secrets, state.DatabaseEnvironment,
 	} {
 		if h.Files.Exists(trace) && image.ranHere == "" {
 			image.ranHere = trace
@@ -297,7 +297,7 @@ func (i *Image) changed() {
 
 // protected are the paths that an image is made for. No cleaning removes or empties them.
 var protected = []string{
-	"/var/lib/cloud/scripts", "/etc/oneclick/app.yaml", "/etc/update-motd.d", "/var/lib/digitalocean/application.info",
+	"/var/lib/cloud/scripts", state.Manifest, "/etc/update-motd.d", "/var/lib/digitalocean/application.info",
 	"/etc/ufw", "/etc/firewalld", "/etc/sysconfig/iptables", "/etc/iptables", "/etc/nftables.conf",
 	"/var/spool/cron/crontabs", "/var/spool/cron/root", "/etc/crontab",
 	"/usr/bin/oneclick-agent",

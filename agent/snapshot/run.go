@@ -15,6 +15,7 @@ import (
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/render"
+	"oneclick-agent/agent/state"
 )
 
 // Options say what a run is to do.
@@ -32,7 +33,7 @@ var errSkipped = errors.New("the secret scan was left out")
 // Run cleans and checks, or does what the options say instead. An error means that it was interrupted; it can be
 // started again at any time.
 func Run(ctx context.Context, i *Image, o Options) (Report, error) {
-	if i.Files.Locked(firstBootLock) {
+	if i.Files.Locked(state.Lock) {
 		return Report{}, errors.New("cannot judge the image: first boot is at work on it; follow it with: oneclick-agent status --wait")
 	}
 	if i.Live() && !o.CheckOnly && !o.DryRun {
@@ -80,7 +81,7 @@ func Run(ctx context.Context, i *Image, o Options) (Report, error) {
 // markFirstBoot keeps the knowledge that first boot ran here, which the state that is about to be removed has: what it
 // wrote elsewhere is still there when this is run again.
 func (i *Image) markFirstBoot(o Options) error {
-	if o.CheckOnly || o.DryRun || i.ranHere == "" || i.ranHere == ranMark {
+	if o.CheckOnly || o.DryRun || i.ranHere == "" || i.ranHere == state.RanOnImage {
 		return nil
 	}
 	text := fmt.Sprintf(
@@ -89,23 +90,16 @@ func (i *Image) markFirstBoot(o Options) error {
 		i.ranHere,
 		i.Now().UTC().Format(time.DateOnly),
 	)
-	_, err := i.Files.WriteFile(ranMark, []byte(text), host.Mode(0o644))
+	_, err := i.Files.WriteFile(state.RanOnImage, []byte(text), host.Mode(0o644))
 	return err
 }
 
-const (
-	// ranMark says that first boot ran on the build machine.
-	ranMark       = "/etc/oneclick/first-boot-ran"
-	firstBootLock = "/var/lib/oneclick/lock"
-	ownLock       = "/run/oneclick/pre-snapshot.lock"
-)
-
 // lock keeps a second run out. It is in memory, where no snapshot has it.
 func (i *Image) lock() (io.Closer, error) {
-	if err := i.Files.MakeDirectory(path.Dir(ownLock), host.Mode(0o755)); err != nil {
+	if err := i.Files.MakeDirectory(path.Dir(state.SnapshotLock), host.Mode(0o755)); err != nil {
 		return nil, err
 	}
-	lock, err := i.Files.Lock(ownLock)
+	lock, err := i.Files.Lock(state.SnapshotLock)
 	if errors.Is(err, host.ErrLocked) {
 		return nil, errors.New("cannot clean the image: another pre-snapshot is at work on it")
 	}

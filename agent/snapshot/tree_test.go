@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/state"
 )
 
 // tree is a directory tree to be made an image of.
@@ -200,7 +201,7 @@ func TestNoLeftoverOfTheFieldSurvives(t *testing.T) {
 	if worst, _ := again.verdict("first_boot.ran"); len(again.Cleaned) > 0 || again.Summary.Fail != 1 || worst != Fail {
 		t.Errorf("a second run cleans %v, fails %d, and says of first boot: %s", again.Cleaned, again.Summary.Fail, worst)
 	}
-	os.Remove(tr.path(ranMark))
+	os.Remove(tr.path(state.RanOnImage))
 	if last := tr.run(Options{}); last.Summary.Fail > 0 {
 		t.Errorf("once the mark is removed, %d fail", last.Summary.Fail)
 	}

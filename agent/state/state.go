@@ -27,6 +27,8 @@ const (
 	DatabaseCA = Configuration + "/database-ca.crt"
 	// DatabaseEnvironment is DATABASE_URL and its parts, for units and root's shells.
 	DatabaseEnvironment = Configuration + "/database.env"
+	// RanOnImage is there once pre-snapshot saw that first boot had run on the machine that the image is made from.
+	RanOnImage = Configuration + "/first-boot-ran"
 )
 
 // What the agent keeps. All of it is private to root.
@@ -59,6 +61,8 @@ const (
 	// Captured holds what a command printed as long as the secret that is captured from it is not stored: one file for
 	// each, by the secret's name.
 	Captured = Directory + "/captured"
+	// NextMaintenance is the next content of Debian's file for MariaDB's maintenance account, until server and file agree.
+	NextMaintenance = Directory + "/debian.cnf"
 )
 
 // What is made anew at each boot. Everybody can read it.
@@ -71,6 +75,8 @@ const (
 	// WizardLock is held by the terminal at which the questions of first login are asked; who that is answers at WizardSocket.
 	WizardLock   = Runtime + "/first-login.lock"
 	WizardSocket = Runtime + "/first-login.sock"
+	// SnapshotLock is held by pre-snapshot. It is in memory, where no snapshot has it.
+	SnapshotLock = Runtime + "/pre-snapshot.lock"
 )
 
 // maxFile is the largest file of JSON, in bytes.
