@@ -91,6 +91,7 @@ var ours = map[string][]string{
 		"agent/render",
 		"agent/rpmdb",
 		"agent/scan",
+		"agent/state",
 	},
 	"cmd/oneclick-agent": {
 		"agent/database",
