@@ -255,6 +255,8 @@ func stepWords(step status.Step) string { return problem.OneLine(cmp.Or(step.Tit
 func duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
 	switch minutes, rest := int(d.Minutes()), int(d.Seconds())%60; {
+	case minutes >= 120:
+		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
 	case minutes == 0:
 		return fmt.Sprintf("%d s", rest)
 	case rest == 0:

@@ -172,12 +172,12 @@ func checkCell(t *testing.T, program, root string, c cell) {
 	if got := s.code(); got != code {
 		t.Errorf("the exit code is %d, want %d; the terminal shows\n%q", got, code, s.text())
 	}
-	var kept struct{ Values map[string]string }
+	var kept struct{ Content struct{ Values map[string]string } }
 	data, err := os.ReadFile(filepath.Join(root, "var/lib/oneclick/answers.json"))
 	if err == nil {
 		err = json.Unmarshal(data, &kept)
 	}
-	if err != nil || kept.Values["name"] != "ada" {
+	if err != nil || kept.Content.Values["name"] != "ada" {
 		t.Errorf("the answer is not kept: %s, %v", data, err)
 	}
 	applied, err := os.ReadFile(filepath.Join(root, "etc/login.conf"))
