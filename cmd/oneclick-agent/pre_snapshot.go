@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,29 +18,40 @@ import (
 	"oneclick-agent/agent/state"
 )
 
-func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
-	var o snapshot.Options
-	a.flags.BoolVar(&o.CheckOnly, "check", false, "only check; change nothing")
-	a.flags.BoolVar(&o.DryRun, "dry-run", false, "say what cleaning would do; change nothing")
-	a.flags.BoolVar(&o.NoErase, "no-erase", false, "leave free space as it is")
-	list := a.flags.Bool("list", false, "print the catalogue of cleanings and checks")
-	markdown := a.flags.Bool("markdown", false, "with --list: as the page of the documentation")
-	strict := a.flags.Bool("strict", false, "exit with 1 on warnings and on what is unknown, too")
-	skip := a.flags.Bool("skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
-	thisMachine := a.flags.String("this-machine", "", "clean a machine that is no Droplet; its `NAME` must be given")
-	var reports []string
-	a.flags.Func(
+// preSnapshotFlags are what a vendor may say to pre-snapshot.
+type preSnapshotFlags struct {
+	snapshot.Options
+	list, markdown, strict, skipSecrets, final bool
+	thisMachine                                string
+	reports                                    []string
+}
+
+func (o *preSnapshotFlags) define(flags *flag.FlagSet) {
+	flags.BoolVar(&o.CheckOnly, "check", false, "only check; change nothing")
+	flags.BoolVar(&o.DryRun, "dry-run", false, "say what cleaning would do; change nothing")
+	flags.BoolVar(&o.NoErase, "no-erase", false, "leave free space as it is")
+	flags.BoolVar(&o.list, "list", false, "print the catalogue of cleanings and checks")
+	flags.BoolVar(&o.markdown, "markdown", false, "with --list: as the page of the documentation")
+	flags.BoolVar(&o.strict, "strict", false, "exit with 1 on warnings and on what is unknown, too")
+	flags.BoolVar(&o.skipSecrets, "skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
+	flags.StringVar(&o.thisMachine, "this-machine", "", "clean a machine that is no Droplet; its `NAME` must be given")
+	flags.BoolVar(&o.final, "final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
+	flags.Func(
 		"report",
 		"write the report to `FILE`: a page where it ends with .html, SARIF where it ends with .sarif",
 		func(file string) error {
 			if extension := filepath.Ext(file); extension != ".html" && extension != ".sarif" {
 				return fmt.Errorf("%s must end with .html or .sarif", file)
 			}
-			reports = append(reports, file)
+			o.reports = append(o.reports, file)
 			return nil
 		},
 	)
-	final := a.flags.Bool("final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
+}
+
+func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
+	var o preSnapshotFlags
+	o.define(a.flags)
 	if code, ok := a.parseFlags(arguments); !ok {
 		return code
 	}
@@ -47,16 +59,8 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 		fmt.Fprintln(a.stderr, "oneclick-agent: --check and --dry-run are two different things; say one of them")
 		return exitInput
 	}
-	if *list {
-		if a.json {
-			return a.writeJSON(snapshot.Describe())
-		}
-		if *markdown {
-			snapshot.WritePage(a.stdout)
-		} else {
-			snapshot.WriteList(a.stdout)
-		}
-		return exitDone
+	if o.list {
+		return a.tellCatalogue(o.markdown)
 	}
 	h, err := a.open()
 	if err != nil {
@@ -66,31 +70,43 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	if h.Live() && os.Geteuid() != 0 {
 		return a.fail(errInput{errors.New("cannot look at the whole machine as another user than root; run this with sudo")})
 	}
-	if h.Live() && !o.CheckOnly && !o.DryRun && !*final {
-		if err := isMeant(h, *thisMachine); err != nil {
+	if h.Live() && !o.CheckOnly && !o.DryRun && !o.final {
+		if err := isMeant(h, o.thisMachine); err != nil {
 			return a.fail(errInput{err})
 		}
 	}
 	a.logProgress(h)
-	image, err := a.lookAtImage(h, o.CheckOnly || *final)
+	image, err := a.lookAtImage(h, o.CheckOnly || o.final)
 	if err != nil {
 		return a.fail(err)
 	}
-	if *final {
+	if o.final {
 		if err := snapshot.FinalSweep(ctx, image); err != nil {
 			return a.fail(err)
 		}
 		return exitDone
 	}
-	image.SkipSecrets = *skip
-	report, err := snapshot.Run(ctx, image, o)
+	image.SkipSecrets = o.skipSecrets
+	report, err := snapshot.Run(ctx, image, o.Options)
 	if err != nil {
 		return a.fail(err)
 	}
-	if err := writeReports(image, &report, reports); err != nil {
+	if err := writeReports(image, &report, o.reports); err != nil {
 		return a.fail(err)
 	}
-	return a.tellReport(ctx, image, &report, o, *strict)
+	return a.tellReport(ctx, image, &report, o.Options, o.strict)
+}
+
+func (a *agent) tellCatalogue(markdown bool) int {
+	switch {
+	case a.json:
+		return a.writeJSON(snapshot.Describe())
+	case markdown:
+		snapshot.WritePage(a.stdout)
+	default:
+		snapshot.WriteList(a.stdout)
+	}
+	return exitDone
 }
 
 // isMeant refuses to clean a machine that is no Droplet, unless its name is given: typed on a laptop, pre-snapshot would
