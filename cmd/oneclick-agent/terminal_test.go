@@ -172,7 +172,9 @@ func checkCell(t *testing.T, program, root string, c cell) {
 	if got := s.code(); got != code {
 		t.Errorf("the exit code is %d, want %d; the terminal shows\n%q", got, code, s.text())
 	}
-	var kept struct{ Content struct{ Values map[string]string } }
+	var kept struct {
+		Content struct{ Values map[string]string }
+	}
 	data, err := os.ReadFile(filepath.Join(root, "var/lib/oneclick/answers.json"))
 	if err == nil {
 		err = json.Unmarshal(data, &kept)
