@@ -63,7 +63,8 @@ func engineOn(t *testing.T, items ...plan.Item) *Engine {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "run/cloud-init/instance-data.json"), []byte(`{"v1": {"instance_id": "7"}}`), 0o644); err != nil {
+	instance := filepath.Join(dir, "run/cloud-init/instance-data.json")
+	if err := os.WriteFile(instance, []byte(`{"v1": {"instance_id": "7"}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	h, err := host.Open(dir)
