@@ -24,7 +24,9 @@ func (t Template) IsZero() bool { return t.Text == "" }
 func (t Template) String() string { return t.Text }
 
 // IsPattern reports whether the text names all paths that match it, as in a shell. What is filled in never does.
-func (t Template) IsPattern() bool { return strings.ContainsAny(t.Text, patternCharacters) && !t.isDynamic() }
+func (t Template) IsPattern() bool {
+	return strings.ContainsAny(t.Text, patternCharacters) && !t.isDynamic()
+}
 
 func (t Template) isDynamic() bool { return strings.Contains(t.Text, "{{") }
 
