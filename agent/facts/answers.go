@@ -29,13 +29,17 @@ type Answers struct {
 	Values map[string]string `json:"values"`
 	// Generated are the questions whose passwords were generated, and not typed.
 	Generated []string `json:"generated,omitempty"`
+	// Given says why the answers that were given in advance are not applied, "" where there is nothing to say. No secret
+	// is in it.
+	Given string `json:"given,omitempty"`
 	// Applied are the values that the steps of first login were last carried out with, nil before that.
 	Applied map[string]string `json:"applied,omitempty"`
 }
 
 func (a Answers) areApplied() bool { return maps.Equal(a.Values, a.Applied) }
 
-func readAnswers(files *host.Root) (Answers, error) {
+// ReadAnswers are the answers as they are on disk, without the manifest.
+func ReadAnswers(files *host.Root) (Answers, error) {
 	var a Answers
 	_, _, err := state.ReadSealed(
 		files,
@@ -47,12 +51,6 @@ func readAnswers(files *host.Root) (Answers, error) {
 		a.Values = map[string]string{}
 	}
 	return a, err
-}
-
-// ReadChoice is what the customer chose, from a small file and without the manifest.
-func ReadChoice(files *host.Root) (Choice, error) {
-	a, err := readAnswers(files)
-	return a.Choice, err
 }
 
 // SaveAnswers makes the answers durable.
@@ -91,7 +89,7 @@ func (f *Facts) Answering(change func() error) error {
 	if err := f.Store.Reload(); err != nil {
 		return err
 	}
-	if f.Answers, err = readAnswers(f.Host.Files); err != nil {
+	if f.Answers, err = ReadAnswers(f.Host.Files); err != nil {
 		return err
 	}
 	return change()
@@ -99,8 +97,8 @@ func (f *Facts) Answering(change func() error) error {
 
 // AnswersWait reports, from small files and without the manifest, whether answers are there that were not applied yet.
 func AnswersWait(files *host.Root) bool {
-	a, err := readAnswers(files)
-	return err != nil || !files.Missing(state.Apply) || a.Applied != nil && a.Choice == Ready && !a.areApplied() ||
+	a, err := ReadAnswers(files)
+	return err != nil || !files.Missing(state.Apply) || !files.Missing(state.Preset) || a.Applied != nil && a.Choice == Ready && !a.areApplied() ||
 		a.Choice == "" && a.Applied == nil && files.Exists(state.GivenAnswers)
 }
 
@@ -124,7 +122,7 @@ func (f *Facts) SetAnswer(q manifest.Question, value string) error {
 		return nil
 	}
 	return f.Answering(func() error { // another terminal may have answered since
-		f.Answers.Values[q.Name] = value
+		f.Answers.Values[q.Name], f.Answers.Given = value, ""
 		return f.SaveAnswers()
 	})
 }

@@ -85,7 +85,7 @@ func (f *Facts) Refresh() (err error) {
 	if before := f.known.Applied; before != nil {
 		f.Redact.Add("database password", secret.New(before.Password))
 	}
-	if f.Answers, err = readAnswers(f.Host.Files); err != nil {
+	if f.Answers, err = ReadAnswers(f.Host.Files); err != nil {
 		return err
 	}
 	f.Managed, f.Keystore, f.Awaited = nil, nil, ""

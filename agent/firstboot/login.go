@@ -136,7 +136,7 @@ func Decide(f *facts.Facts, choice facts.Choice) error {
 			return err
 		}
 	}
-	f.Answers.Choice = choice
+	f.Answers.Choice, f.Answers.Given = choice, ""
 	if err := f.SaveAnswers(); err != nil {
 		return err
 	}
@@ -150,9 +150,18 @@ func Decide(f *facts.Facts, choice facts.Choice) error {
 	return nil
 }
 
+// NoteGiven keeps why the answers that were given in advance are not applied, for everybody who asks how things stand.
+func NoteGiven(f *facts.Facts, reason string) error {
+	defer showMessage(f)
+	return f.Answering(func() error {
+		f.Answers.Given = reason
+		return f.SaveAnswers()
+	})
+}
+
 // LoginOpen reports, from small files and without the manifest, whether first login may still have something to ask.
 func LoginOpen(files *host.Root) bool {
 	record, err := journal.Read(files, state.LoginJournal)
-	choice, choiceErr := facts.ReadChoice(files)
-	return err == nil && choiceErr == nil && !record.Phase.Complete() && choice != facts.Never
+	answers, answersErr := facts.ReadAnswers(files)
+	return err == nil && answersErr == nil && !record.Phase.Complete() && answers.Choice != facts.Never
 }

@@ -158,6 +158,9 @@ func begin(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Pha
 	if err == nil {
 		err = f.Remember()
 	}
+	if err == nil && f.Manifest.FirstLogin != nil {
+		err = state.Mark(f.Host.Files, state.Preset)
+	}
 	phase, err := finish(ctx, e, err)
 	if ctx.Err() == nil {
 		scheduleRetry(ctx, f, phase == journal.Pending)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"oneclick-agent/agent/facts"
@@ -23,21 +24,21 @@ const (
 	maxEnvironment  = 256 << 10
 )
 
-// Read reads a file of answers and keeps those that are right. All problems are returned at once, and then nothing is
-// kept. Complete reports whether every question that applies has its answer; with all set, one that has none is a
-// problem.
-func Read(ctx context.Context, s *facts.Facts, file string, all bool) (complete bool, err error) {
+// Read reads a file of answers, and what /etc/environment answers beside it, and keeps what is right. All problems are
+// returned at once, and then nothing is kept. Open names the questions that apply and have no answer; with all set, each
+// of them is a problem, and so is a file that is not there.
+func Read(ctx context.Context, s *facts.Facts, file string, all bool) (open []string, err error) {
 	data, err := s.Host.Files.ReadFile(file, manifest.MaxAnswers+1)
-	if err != nil {
-		return false, err
+	if err != nil && (all || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, err
 	}
 	given, problems := manifest.ParseAnswers(data, file)
 	if len(given) == 0 && len(problems) > 0 { // it cannot be read, so what it does not answer is not known
-		return false, problems.Err()
+		return nil, problems.Err()
 	}
 	r := &reading{setup: s, file: file, byName: map[string]manifest.GivenAnswer{}, problems: problems}
-	for _, answer := range given {
-		r.byName[answer.Name] = answer
+	for _, answer := range append(environment(s), given...) {
+		r.byName[answer.Name] = answer // the file's last, because somebody wrote it for just this
 	}
 	r.unknown(given)
 	before := s.Answers
@@ -57,15 +58,15 @@ func Read(ctx context.Context, s *facts.Facts, file string, all bool) (complete 
 	}
 	if r.problems.Sort(); len(r.problems) > 0 {
 		s.Answers = before
-		return false, r.problems.Err()
+		return nil, r.problems.Err()
 	}
-	if r.open > 0 {
+	if len(r.open) > 0 {
 		for _, name := range r.defaults {
 			delete(s.Answers.Values, name)
 			delete(hidden, name)
 		}
 	}
-	return r.open == 0, r.keep(hidden)
+	return r.open, r.keep(hidden)
 }
 
 // reading is one file of answers, being read.
@@ -74,7 +75,7 @@ type reading struct {
 	file     string
 	byName   map[string]manifest.GivenAnswer
 	problems problem.List
-	open     int // questions without an answer
+	open     []string // questions without an answer
 	// defaults are the questions answered by default; while others are open, a person may still think otherwise.
 	defaults []string
 }
@@ -123,7 +124,7 @@ func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (st
 			value, err := secret.Random()
 			return value, err == nil
 		}
-		r.open++
+		r.open = append(r.open, q.Name)
 		if all {
 			r.report(problem.Position{File: r.file}, "", fmt.Sprintf("%s is not answered", q.Name), fmt.Sprintf("add a line for it: %q", q.Ask))
 		}
@@ -136,11 +137,7 @@ func (r *reading) answer(ctx context.Context, q manifest.Question, all bool) (st
 		value, err := secret.Random()
 		return value, err == nil
 	}
-	options, err := Options(ctx, r.setup, q)
-	if err != nil {
-		q.Type = "text"
-	}
-	value, err := Validate(q, given.Value, options)
+	value, err := validated(ctx, r.setup, q, given.Value)
 	if err != nil {
 		r.report(given.Position, given.Name, err.Error(), "")
 		return "", false
@@ -154,11 +151,16 @@ func (r *reading) byDefault(ctx context.Context, q manifest.Question) (string, e
 	if err != nil || value == "" {
 		return "", err
 	}
-	options, err := Options(ctx, r.setup, q)
+	return validated(ctx, r.setup, q, value)
+}
+
+// validated is an answer that nobody typed, as it is kept. Where the choices cannot be listed, any text is one.
+func validated(ctx context.Context, s *facts.Facts, q manifest.Question, entered string) (string, error) {
+	options, err := Options(ctx, s, q)
 	if err != nil {
 		q.Type = "text"
 	}
-	return Validate(q, value, options)
+	return Validate(q, entered, options)
 }
 
 // keep makes everything durable that was read.
@@ -196,32 +198,45 @@ func TakeCA(h *host.Host, file string) error {
 }
 
 // FromEnvironment answers the questions that name a variable of /etc/environment, where that is set and valid.
-func FromEnvironment(s *facts.Facts) error {
-	data, err := s.Host.Files.ReadFile(environmentPath, maxEnvironment)
-	if err != nil {
-		return nil // there is nothing to take
-	}
-	values := map[string]string{}
-	for line := range strings.Lines(string(data)) {
-		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-		if value = strings.TrimSpace(value); ok && len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
-			value = value[1 : len(value)-1]
-		}
-		values[strings.TrimSpace(name)] = value
-	}
-	for _, q := range s.Manifest.FirstLogin.Questions {
-		value := values[q.FromEnv]
-		if q.FromEnv == "" || value == "" {
-			continue
-		}
-		if _, answered := s.Answer(q); answered {
-			continue
-		}
-		if valid, err := Validate(q, value, q.Options); err == nil {
+func FromEnvironment(ctx context.Context, s *facts.Facts) error {
+	for _, given := range environment(s) {
+		i := slices.IndexFunc(s.Manifest.FirstLogin.Questions, func(q manifest.Question) bool { return q.Name == given.Name })
+		q := s.Manifest.FirstLogin.Questions[i]
+		if valid, err := validated(ctx, s, q, given.Value); err == nil {
 			if err := s.SetAnswer(q, valid); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// environment are the answers that /etc/environment has to questions that have none yet. It is no shell's file: what
+// stands behind the name is the value, one pair of quotes aside (pam_env(8)).
+func environment(s *facts.Facts) (answers []manifest.GivenAnswer) {
+	data, err := s.Host.Files.ReadFile(environmentPath, maxEnvironment)
+	if err != nil {
+		return nil // there is nothing to take
+	}
+	values := map[string]manifest.GivenAnswer{}
+	number := 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+		if value = strings.TrimSpace(value); ok && len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+			value = value[1 : len(value)-1]
+		}
+		values[strings.TrimSpace(name)] = manifest.GivenAnswer{
+			Value: value, Position: problem.Position{File: environmentPath, Line: number, Column: 1},
+		}
+	}
+	for _, q := range s.Manifest.FirstLogin.Questions {
+		given := values[q.FromEnv]
+		if _, answered := s.Answer(q); q.FromEnv == "" || given.Value == "" || answered {
+			continue
+		}
+		given.Name = q.Name
+		answers = append(answers, given)
+	}
+	return answers
 }

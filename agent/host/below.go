@@ -109,7 +109,6 @@ func (r *Root) SetAttributesBelow(ctx context.Context, path string, files, direc
 
 // HasBelow reports whether everything below the directory at path has these attributes.
 func (r *Root) HasBelow(ctx context.Context, path string, files, directories Attributes) (bool, error) {
-	errDiffers := errors.New("differs")
 	err := r.at(path, way{follow: true}, func(p *place) error {
 		return p.below(ctx, 0, func(entry *place, isDirectory bool) error {
 			want := files

@@ -260,6 +260,13 @@ func TestATreeIsCopied(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(source, "a/file"), []byte("content"), 0o640))
 	must(t, os.Chown(filepath.Join(source, "a/file"), 12, 34))
 	must(t, os.Symlink("/etc/shadow", filepath.Join(source, "link")))
+	isCopied := func(want bool) {
+		t.Helper()
+		if has, err := h.Files.HasCopy(t.Context(), "/usr/share/app", "/srv/copy", Attributes{}, Attributes{}); has != want || err != nil {
+			t.Errorf("it is copied: %v, %v", has, err)
+		}
+	}
+	isCopied(false)
 	for range 2 {
 		must(t, h.Files.CopyTree(t.Context(), "/usr/share/app", "/srv/copy", Attributes{}, Attributes{}))
 		h.Files.Before = func(o Operation) error { return errors.New("the second copy wanted to " + o.Name + " " + o.Object) }
@@ -272,6 +279,21 @@ func TestATreeIsCopied(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "srv/copy/a/file"))
 	if err != nil || info.Mode() != 0o640 || ownerOf(info) != (Owner{12, 34}) {
 		t.Errorf("%v, %v, %v", info.Mode(), ownerOf(info), err)
+	}
+	isCopied(true)
+	for _, spoil := range []func(string) error{
+		func(c string) error { return os.WriteFile(c+"/a/file", []byte("CONTENT"), 0o640) },
+		func(c string) error { return os.Chmod(c+"/a/file", 0o600) },
+		func(c string) error { return os.Chmod(c+"/a/empty", 0o700) },
+		func(c string) error { return os.Remove(c + "/a/empty") },
+		func(c string) error { return errors.Join(os.Remove(c+"/link"), os.Symlink("/etc/passwd", c+"/link")) },
+		func(c string) error { return os.WriteFile(c+"/only-here", nil, 0o600) },
+	} {
+		must(t, spoil(filepath.Join(dir, "srv/copy")))
+		_, err := os.Lstat(filepath.Join(dir, "srv/copy/only-here"))
+		isCopied(err == nil)
+		must(t, h.Files.CopyTree(t.Context(), "/usr/share/app", "/srv/copy", Attributes{}, Attributes{}))
+		isCopied(true)
 	}
 	if err := h.Files.CopyTree(t.Context(), "/usr/share/app", "/usr/share/app/a/in", Attributes{}, Attributes{}); err == nil ||
 		!strings.HasSuffix(err.Error(), ": the copy would lie inside of what is copied") {

@@ -3,6 +3,7 @@ package lint
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 
@@ -45,7 +46,7 @@ func named(h *host.Host, m *manifest.Manifest, directory string) (problems probl
 				continue
 			}
 			file, at := facts.Beside(directory, source.Name), s.Path+"."+source.Key
-			text, err := h.Files.ReadFile(file, facts.MaxSource)
+			text, err := read(h, file, source.Tree)
 			switch {
 			case errors.Is(err, fs.ErrNotExist) && mayBeMade(file, earlier):
 			case err != nil:
@@ -57,6 +58,18 @@ func named(h *host.Host, m *manifest.Manifest, directory string) (problems probl
 		earlier = append(earlier, effects)
 	}
 	return problems
+}
+
+// read reads a file that a step names, or makes sure that a directory is there.
+func read(h *host.Host, file string, directory bool) ([]byte, error) {
+	if !directory {
+		return h.Files.ReadFile(file, facts.MaxSource)
+	}
+	info, err := h.Files.Stat(file)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("cannot copy the directory %s: it is a file; write a file: step", file)
+	}
+	return nil, err
 }
 
 // mayBeMade reports whether one of the steps may make a file.

@@ -136,6 +136,12 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"an unknown function", "motd: '{{ sheel .url }}'\n", `app.yaml:3:7: motd: cannot read this template: function "sheel" not defined`},
 		{"an unanchored pattern", "first_boot:\n- {edit: /a, line: {match: x, set: " +
 			"y}}\n", `app.yaml:4:28: first_boot[0].line.match: must be anchored, so that it cannot match in the middle of another line`},
+		{"a part that no subject has", "secrets: {a: {format: ca, subject: {organisation: X}}}\n",
+			`app.yaml:3:51: secrets.a.subject.organisation: is no part of a subject: "organisation"`},
+		{"a country in full", "secrets: {a: {format: ca, subject: {country: Germany}}}\n",
+			`app.yaml:3:46: secrets.a.subject.country: must be the two letters of a country: "Germany"`},
+		{"bits of a key that has none", "secrets: {a: {format: ca, bits: 4096}}\n", `app.yaml:3:33: secrets.a.bits: belongs to an RSA key`},
+		{"a client without a name", "secrets: {a: {format: certificate, usage: client}}\n", `app.yaml:3:14: secrets.a: a certificate needs a name`},
 		{"a question named like a secret", "secrets: {admin: {}}\nfirst_login: {questions: [{name: admin, ask: A, type: password}]}\n",
 			`app.yaml:4:34: first_login.questions[0].name: there is a secret of the name "admin" too, and both stand in ` +
 				`/root/.digitalocean_passwords by it`},

@@ -76,8 +76,8 @@ type Source struct {
 	Name string
 	// Key is the step's key that names it, "" for a file of the system.
 	Key string
-	// Template tells whether its text is a template.
-	Template bool
+	// Template tells whether its text is a template, Tree whether it is a directory.
+	Template, Tree bool
 }
 
 // readsAccounts adds the account files to what a step reads, where it names an owner.

@@ -1,11 +1,15 @@
 package manifest
 
-// Directory makes a directory.
+// Directory makes a directory, or gives those that are there their owner and mode.
 type Directory struct {
-	Path      Template `yaml:"directory" kind:"directory" for:"name" doc:"Makes this directory."`
-	Owner     string   `yaml:"owner" doc:"user:group; what the directory has, or root:root, where nothing is said."`
-	Mode      *Mode    `yaml:"mode" doc:"Permissions, in octal; a new directory gets 0755."`
-	Recursive bool     `yaml:"recursive" doc:"Gives everything below the same owner; links are not followed."`
+	Path Template `yaml:"directory" kind:"directory" for:"name" doc:"Makes this directory; with a pattern such as /srv/*, all directories that it matches get owner and mode."`
+	Copy string   `yaml:"copy" doc:"Directory of the image whose whole tree is copied; what is only in the copy stays."`
+
+	Owner         string `yaml:"owner" doc:"user:group; what the directory has, or root:root, where nothing is said. It is of all that is copied, too."`
+	Mode          *Mode  `yaml:"mode" doc:"Permissions of the directory itself, in octal; a new one gets 0755."`
+	Recursive     bool   `yaml:"recursive" doc:"Gives everything below the owner, file_mode and directory_mode; links are not followed."`
+	FileMode      *Mode  `yaml:"file_mode" doc:"Permissions of the files below, in octal, with recursive or copy; what they have, or what the source has, where nothing is said."`
+	DirectoryMode *Mode  `yaml:"directory_mode" doc:"The same of the directories below."`
 }
 
 // Subject is the path.
@@ -13,16 +17,52 @@ func (d *Directory) Subject(p Preview) string { return p.Show(d.Path) }
 
 // Summary says what is made.
 func (d *Directory) Summary(p Preview) string {
-	return "make the directory " + p.Show(d.Path) + " " + ownership(d.Owner, d.Mode, "0755")
+	summary := "make the directory " + p.Show(d.Path)
+	switch {
+	case d.Path.IsPattern():
+		summary = "set up the directories that match " + p.Show(d.Path)
+	case d.Copy != "":
+		summary = "copy the directory " + d.Copy + " to " + p.Show(d.Path)
+	}
+	summary += " " + ownership(d.Owner, d.Mode, "0755")
+	if d.FileMode != nil {
+		summary += ", files below " + d.FileMode.String()
+	}
+	if d.DirectoryMode != nil {
+		summary += ", directories below " + d.DirectoryMode.String()
+	}
+	return summary
 }
 
 // Effects are the directory and everything below it.
 func (d *Directory) Effects() Effects {
-	return Effects{Writes: []Template{d.Path}}.readsAccounts(d.Owner)
+	e := Effects{Writes: []Template{d.Path}}
+	if d.Copy != "" {
+		e.Reads = append(e.Reads, Source{Name: d.Copy, Key: "copy", Tree: true})
+	}
+	return e.readsAccounts(d.Owner)
 }
 
-// Validate checks the path.
+// Validate checks the path, and that what is said of things below the directory is done to them.
 func (d *Directory) Validate(v *Validation) {
-	v.Path("directory", d.Path)
+	v.PathOrPattern("directory", d.Path)
 	v.Owner(d.Owner)
+	v.Beside("copy", d.Copy)
+	if d.Path.IsPattern() {
+		if d.Copy != "" {
+			v.Report("copy", "name the one directory", "needs one place to copy to, and %s is a pattern", d.Path)
+		}
+		if d.Owner == "" && d.Mode == nil && d.FileMode == nil && d.DirectoryMode == nil {
+			v.Report("", "add owner: or mode:", "a pattern only finds directories that are there, and nothing is said to do with them")
+		}
+	}
+	below := d.Recursive || d.Copy != ""
+	for key, mode := range map[string]*Mode{"file_mode": d.FileMode, "directory_mode": d.DirectoryMode} {
+		if mode != nil && !below {
+			v.Report(key, "add recursive: true", "is about what is below the directory, which this step leaves alone")
+		}
+	}
+	if d.Recursive && d.Owner == "" && d.FileMode == nil && d.DirectoryMode == nil {
+		v.Report("recursive", "add owner:, file_mode: or directory_mode:", "says nothing to do with what is below the directory")
+	}
 }

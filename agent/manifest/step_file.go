@@ -36,10 +36,10 @@ func (f *File) Summary(p Preview) string {
 func (f *File) Effects() Effects {
 	e := Effects{Writes: []Template{f.Path}}
 	if f.Template != "" {
-		e.Reads = append(e.Reads, Source{f.Template, "template", true})
+		e.Reads = append(e.Reads, Source{Name: f.Template, Key: "template", Template: true})
 	}
 	if f.Copy != "" {
-		e.Reads = append(e.Reads, Source{f.Copy, "copy", false})
+		e.Reads = append(e.Reads, Source{Name: f.Copy, Key: "copy"})
 	}
 	return e.readsAccounts(f.Owner)
 }

@@ -22,6 +22,7 @@ func (l *Link) Effects() Effects { return Effects{Writes: []Template{l.Path}} }
 // Validate wants to know where it points.
 func (l *Link) Validate(v *Validation) {
 	v.Path("link", l.Path)
+	v.NoPattern("to", l.To)
 	if l.To.IsZero() && !v.Misspelled("to") {
 		v.Report("", "add to: PATH", "a link needs what it points to")
 	}

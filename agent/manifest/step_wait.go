@@ -54,6 +54,7 @@ func (w *Wait) Validate(v *Validation) {
 	if ways != 1 {
 		v.Report("wait", "one of http, tcp, unix, unit, command, dns, container", "needs exactly one condition, and has %d", ways)
 	}
+	v.NoPattern("wait.unix", w.Until.Unix)
 	if !w.Until.Is.IsZero() && w.Until.DNS.IsZero() {
 		v.Report("wait.is", "", "belongs to dns")
 	}

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"strings"
+
 	"oneclick-agent/agent/problem"
 )
 
@@ -20,6 +22,16 @@ func (t Template) IsZero() bool { return t.Text == "" }
 
 // String is the template's own text, not filled in.
 func (t Template) String() string { return t.Text }
+
+// IsPattern reports whether the text names all paths that match it, as in a shell. What is filled in never does.
+func (t Template) IsPattern() bool {
+	return strings.ContainsAny(t.Text, patternCharacters) && !t.isDynamic()
+}
+
+func (t Template) isDynamic() bool { return strings.Contains(t.Text, "{{") }
+
+// patternCharacters make a pattern of a path.
+const patternCharacters = "*?["
 
 // Source is the template in a file that the step names by the value at this place; its positions are lines of the file.
 func (s *Step) Source(file, at, text string) Template {

@@ -9,6 +9,7 @@ package manifest
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"oneclick-agent/agent/problem"
@@ -83,17 +84,22 @@ type App struct {
 type Secret struct {
 	Format string `yaml:"format" enum:"alphanumeric,hex,base64,password,uuid,ed25519,rsa,ca,certificate" doc:"What is made."`
 
-	Length   int        `yaml:"length" of:"alphanumeric password" doc:"Characters."`
-	Bytes    int        `yaml:"bytes" of:"hex base64" doc:"Random bytes before encoding; 32 where nothing is said."`
-	Upper    int        `yaml:"upper" of:"password" doc:"At least this many capital letters."`
-	Digits   int        `yaml:"digits" of:"password" doc:"This many digits."`
-	Symbols  int        `yaml:"symbols" of:"password" doc:"This many symbols."`
-	Set      string     `yaml:"symbol_set" of:"password" doc:"The symbols to choose from."`
-	Bits     int        `yaml:"bits" of:"rsa" doc:"Key size in bits; 3072 where nothing is said."`
-	Name     Template   `yaml:"name" for:"material" of:"ca certificate" doc:"Common name of the certificate."`
-	SignedBy string     `yaml:"signed_by" of:"certificate" doc:"The secret of format ca that signs it."`
-	Hosts    []Template `yaml:"hosts" for:"material" of:"certificate" doc:"Host names and addresses it is valid for."`
-	Valid    Duration   `yaml:"valid" of:"ca certificate jwt-hs256" doc:"How long it is valid."`
+	Length   int      `yaml:"length" of:"alphanumeric password" doc:"Characters."`
+	Bytes    int      `yaml:"bytes" of:"hex base64" doc:"Random bytes before encoding; 32 where nothing is said."`
+	Upper    int      `yaml:"upper" of:"password" doc:"At least this many capital letters."`
+	Digits   int      `yaml:"digits" of:"password" doc:"This many digits."`
+	Symbols  int      `yaml:"symbols" of:"password" doc:"This many symbols."`
+	Set      string   `yaml:"symbol_set" of:"password" doc:"The symbols to choose from."`
+	Bits     int      `yaml:"bits" of:"rsa ca certificate" doc:"Size of an RSA key, in bits; 3072 where nothing is said."`
+	Name     Template `yaml:"name" for:"material" of:"ca certificate" doc:"Common name of the certificate."`
+	SignedBy string   `yaml:"signed_by" of:"certificate" doc:"The secret of format ca that signs it."`
+	Usage    Words    `yaml:"usage" enum:"server,client" of:"certificate" doc:"What it proves the holder to be; server where nothing is said."`
+	Key      string   `yaml:"key" enum:"ec,rsa" of:"ca certificate" doc:"Kind of the key: ec (P-256), which is taken where nothing is said, or rsa."`
+
+	Subject map[string]Template `yaml:"subject" for:"material" of:"ca certificate" doc:"organization, organizational_unit, country, province, locality."`
+
+	Hosts []Template `yaml:"hosts" for:"material" of:"certificate" doc:"Host names and addresses it is valid for."`
+	Valid Duration   `yaml:"valid" of:"ca certificate jwt-hs256" doc:"How long it is valid."`
 
 	Derive string `yaml:"derive" enum:"bcrypt,argon2id,sha256,sha512-crypt,htpasswd,jwt-hs256" doc:"How it comes from another secret."`
 
@@ -103,6 +109,14 @@ type Secret struct {
 	Captured bool             `yaml:"captured" doc:"Filled by the capture of a run step."`
 
 	holder
+}
+
+// SubjectParts are the parts that a certificate's subject may have beside its common name.
+var SubjectParts = []string{"organization", "organizational_unit", "country", "province", "locality"}
+
+// Proves reports whether a certificate is for this usage.
+func (s *Secret) Proves(usage string) bool {
+	return slices.Contains(s.Usage, usage) || len(s.Usage) == 0 && usage == "server"
 }
 
 // Kind is the secret's format or derivation, or "captured".

@@ -55,12 +55,15 @@ func (m *Manifest) validateSecret(d *decoder, name string) {
 	case "password":
 		validatePolicy(d, s, at)
 	case "rsa":
-		if s.Bits != 0 && (s.Bits < 2048 || s.Bits > 8192) {
-			d.report(at+".bits", "", "must be 2048 to 8192")
-		}
+		validateBits(d, s, at)
+	case "ca":
+		validateIdentity(d, s, at)
 	case "certificate":
-		if len(s.Hosts) == 0 {
-			d.report(at, "add hosts: [localhost]", "a certificate needs hosts")
+		validateIdentity(d, s, at)
+		if len(s.Hosts) == 0 && s.Proves("server") {
+			d.report(at, "add hosts: [localhost]", "a certificate of a server needs hosts")
+		} else if len(s.Hosts) == 0 && s.Name.IsZero() {
+			d.report(at, "add name: NAME", "a certificate needs a name")
 		}
 		if s.SignedBy != "" && m.secretExists(d, s.SignedBy, at+".signed_by") && m.Secrets[s.SignedBy].Kind() != "ca" {
 			d.report(at+".signed_by", "", "the secret %q is not of format ca", s.SignedBy)
@@ -76,6 +79,29 @@ func (m *Manifest) validateSecret(d *decoder, name string) {
 		}
 	case "captured":
 		m.validateCaptured(d, name, at)
+	}
+}
+
+func validateBits(d *decoder, s *Secret, at string) {
+	if s.Bits != 0 && (s.Bits < 2048 || s.Bits > 8192) {
+		d.report(at+".bits", "", "must be 2048 to 8192")
+	}
+}
+
+// validateIdentity checks what a certificate says of its holder, and the holder's key.
+func validateIdentity(d *decoder, s *Secret, at string) {
+	validateBits(d, s, at)
+	if s.Bits != 0 && s.Key != "rsa" {
+		d.report(at+".bits", "add key: rsa", "belongs to an RSA key")
+	}
+	for _, part := range sortedKeys(s.Subject) {
+		if !slices.Contains(SubjectParts, part) {
+			d.report(join(at+".subject", part), problem.DidYouMean(part, SubjectParts), "is no part of a subject: %q", part)
+		}
+	}
+	country, said := s.Subject["country"]
+	if text := country.Text; said && !country.isDynamic() && len(text) != 2 {
+		d.report(at+".subject.country", "such as US", "must be the two letters of a country: %q", text)
 	}
 }
 

@@ -47,8 +47,41 @@ func (v *Validation) Misspelled(keys ...string) bool {
 	return slices.ContainsFunc(keys, func(key string) bool { return v.decoder.misspelled[v.place(key)] })
 }
 
-// Path wants a path of the image.
-func (v *Validation) Path(key string, text Template) { v.decoder.path(text.Text, v.place(key)) }
+// Path wants one path of the image.
+func (v *Validation) Path(key string, text Template) {
+	v.decoder.path(text.Text, v.place(key))
+	v.NoPattern(key, text)
+}
+
+// NoPattern wants a text in which nothing stands for other names: a pattern would find nothing here, and say nothing.
+func (v *Validation) NoPattern(key string, text Template) {
+	if strings.ContainsAny(action().ReplaceAllString(text.Text, ""), patternCharacters) {
+		v.Report(key, "only remove: and directory: take patterns; name each path in a step of its own", "cannot be a pattern: %q", text.Text)
+	}
+}
+
+// action is an action of a template.
+var action = pattern.New(`(?s)\{\{.*?\}\}`)
+
+// PathOrPattern wants a path of the image, or a pattern that says what it is about: a pattern that begins in the first
+// part of the path reaches the whole system, and what is filled in could be anything.
+func (v *Validation) PathOrPattern(key string, text Template) {
+	if text.isDynamic() {
+		v.NoPattern(key, text)
+		return
+	}
+	v.decoder.path(text.Text, v.place(key))
+	if !text.IsPattern() {
+		return
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(text.Text, "/"), "/")
+	switch {
+	case strings.ContainsAny(first, patternCharacters):
+		v.Report(key, "name a directory first, as in /opt/app/*.tmp", "would reach through the whole system: %q", text.Text)
+	case strings.Contains(text.Text, "**"):
+		v.Report(key, "write one * for each part of the path", "cannot be a pattern: ** has no meaning here: %q", text.Text)
+	}
+}
 
 // Beside wants a file beside the manifest, or an absolute path.
 func (v *Validation) Beside(key, text string) {

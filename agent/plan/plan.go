@@ -145,6 +145,9 @@ func (i Item) Touches(filling *facts.Filling) (touched Touched, alone bool, err 
 		if err != nil {
 			return Touched{}, true, err
 		}
+		if target.IsPattern() {
+			text = above(text)
+		}
 		// The last part may be a link that is replaced, or one that is followed: both places are touched.
 		touched.Writes = append(touched.Writes, path.Join(real(path.Dir(text)), path.Base(text)), real(text))
 	}
@@ -152,6 +155,14 @@ func (i Item) Touches(filling *facts.Filling) (touched Touched, alone bool, err 
 		touched.Reads = append(touched.Reads, real(f.Beside(source.Name)))
 	}
 	return touched, false, nil
+}
+
+// above is the directory that everything lies below which a pattern matches.
+func above(pattern string) string {
+	for target := (manifest.Template{Text: pattern}); target.IsPattern(); target.Text = path.Dir(target.Text) {
+		pattern = path.Dir(target.Text)
+	}
+	return pattern
 }
 
 // Disturbs reports whether two steps may not run side by side: one of them reads or writes what the other writes.

@@ -19,7 +19,7 @@ const (
 	clockSkew = 24 * time.Hour
 )
 
-func template(name string, valid, fallback time.Duration, now time.Time) (*x509.Certificate, error) {
+func template(text filled, valid, fallback time.Duration, now time.Time) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, err
@@ -28,19 +28,33 @@ func template(name string, valid, fallback time.Duration, now time.Time) (*x509.
 		valid = fallback
 	}
 	return &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name},
+		SerialNumber: serial, Subject: text.subjectName(),
 		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(valid), BasicConstraintsValid: true,
 	}, nil
 }
 
+// subjectName is the common name with what else the description says of the subject.
+func (f filled) subjectName() pkix.Name {
+	name := pkix.Name{CommonName: f.name}
+	for part, to := range map[string]*[]string{
+		"organization": &name.Organization, "organizational_unit": &name.OrganizationalUnit, "country": &name.Country,
+		"province": &name.Province, "locality": &name.Locality,
+	} {
+		if text := f.subject[part]; text != "" {
+			*to = []string{text}
+		}
+	}
+	return name
+}
+
 // authority makes a certificate authority of the Droplet's own.
 func authority(spec *manifest.Secret, text filled, now time.Time) (Fields, error) {
-	certificate, err := template(text.name, spec.Valid.Duration(), defaultAuthorityValid, now)
+	certificate, err := template(text, spec.Valid.Duration(), defaultAuthorityValid, now)
 	if err != nil {
 		return nil, err
 	}
 	certificate.IsCA, certificate.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
-	key, keyPEM, err := certificateKey()
+	key, keyPEM, err := certificateKey(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -51,17 +65,25 @@ func authority(spec *manifest.Secret, text filled, now time.Time) (Fields, error
 	return Fields{"cert": New(encodePEM("CERTIFICATE", der)), "key": New(keyPEM)}, nil
 }
 
-// certificate makes a server certificate for hosts, signed by ca or, where that is nil, by itself.
+// certificate makes a certificate for a server, a client, or both, signed by ca or, where that is nil, by itself.
 func certificate(spec *manifest.Secret, text filled, ca Fields, now time.Time) (Fields, error) {
-	name := text.name
-	if name == "" && len(text.hosts) > 0 {
-		name = text.hosts[0]
+	if text.name == "" && len(text.hosts) > 0 {
+		text.name = text.hosts[0]
 	}
-	leaf, err := template(name, spec.Valid.Duration(), defaultCertificateValid, now)
+	leaf, err := template(text, spec.Valid.Duration(), defaultCertificateValid, now)
 	if err != nil {
 		return nil, err
 	}
-	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	leaf.KeyUsage = x509.KeyUsageDigitalSignature
+	if spec.Key == "rsa" {
+		leaf.KeyUsage |= x509.KeyUsageKeyEncipherment // for servers that still exchange keys by RSA
+	}
+	if spec.Proves("server") {
+		leaf.ExtKeyUsage = append(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+	}
+	if spec.Proves("client") {
+		leaf.ExtKeyUsage = append(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
+	}
 	for _, host := range text.hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			leaf.IPAddresses = append(leaf.IPAddresses, ip)
@@ -69,7 +91,7 @@ func certificate(spec *manifest.Secret, text filled, ca Fields, now time.Time) (
 			leaf.DNSNames = append(leaf.DNSNames, host)
 		}
 	}
-	key, keyPEM, err := certificateKey()
+	key, keyPEM, err := certificateKey(spec)
 	if err != nil {
 		return nil, err
 	}

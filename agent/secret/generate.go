@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -153,8 +154,13 @@ func encodePEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-func certificateKey() (*ecdsa.PrivateKey, string, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// certificateKey makes the key of a certificate, and writes it as PEM.
+func certificateKey(spec *manifest.Secret) (key crypto.Signer, text string, err error) {
+	if spec.Key == "rsa" {
+		key, err = rsa.GenerateKey(rand.Reader, orDefault(spec.Bits, defaultRSABits))
+	} else {
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
 	if err != nil {
 		return nil, "", err
 	}

@@ -83,6 +83,12 @@ secrets:
 
 func ensured(t *testing.T) (*Store, *manifest.Manifest, string) {
 	t.Helper()
+	return ensuredFrom(t, everyFormat)
+}
+
+// ensuredFrom is a store with the secrets of a manifest, on a tree of its own.
+func ensuredFrom(t *testing.T, text string) (*Store, *manifest.Manifest, string) {
+	t.Helper()
 	root := t.TempDir()
 	for _, directory := range []string{"root", "var/lib/oneclick"} {
 		os.MkdirAll(filepath.Join(root, directory), 0o755)
@@ -92,7 +98,7 @@ func ensured(t *testing.T) (*Store, *manifest.Manifest, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { files.Close() })
-	m, problems := manifest.Parse([]byte(everyFormat), "app.yaml", nil)
+	m, problems := manifest.Parse([]byte(text), "app.yaml", nil)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

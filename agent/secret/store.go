@@ -219,6 +219,12 @@ func (s *Store) make(m *manifest.Manifest, name string, now time.Time, fill Fill
 		}
 		text.hosts = append(text.hosts, strings.TrimSpace(one))
 	}
+	text.subject = map[string]string{}
+	for part, template := range spec.Subject {
+		if text.subject[part], err = fill(template); err != nil {
+			return nil, err
+		}
+	}
 	text.claims = map[string]any{}
 	for key, value := range spec.Claims {
 		if text.claims[key], err = value.Fill(fill); err != nil {
@@ -244,6 +250,7 @@ func (s *Store) make(m *manifest.Manifest, name string, now time.Time, fill Fill
 type filled struct {
 	name, user string
 	hosts      []string
+	subject    map[string]string
 	claims     map[string]any
 }
 

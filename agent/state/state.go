@@ -52,6 +52,8 @@ const (
 	Due = Directory + "/due"
 	// Apply is there while answers are to be applied.
 	Apply = Directory + "/apply"
+	// Preset is there until the answers that were given in advance were looked at.
+	Preset = Directory + "/preset"
 	// Changing is there while a change of a complete setup is under way.
 	Changing = Directory + "/changing"
 	// Gate holds one file for each unit that was held back and may start.

@@ -3,6 +3,7 @@
 package status
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -158,7 +159,7 @@ func (s *Status) complete(record journal.State) {
 
 // addLogin adds how first login stands to the status of a complete first boot.
 func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
-	choice, err := facts.ReadChoice(h.Files) // it changes while the status is followed
+	answers, err := facts.ReadAnswers(h.Files) // it changes while the status is followed
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 	if err != nil {
 		return err
 	}
-	if record.Phase == journal.Fresh && choice == facts.Never {
+	if record.Phase == journal.Fresh && answers.Choice == facts.Never {
 		s.Next = "the questions of first login were refused; offer them again with: " + loginCommand + " --reset"
 		return nil
 	}
@@ -192,7 +193,8 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 		s.Waits = ForBoot
 		return nil
 	default:
-		s.State, s.Message, s.Next = Pending, "questions of first login are not answered yet", "log in as root, or: "+loginCommand
+		s.State, s.Message = Pending, cmp.Or(answers.Given, "questions of first login are not answered yet")
+		s.Next = "log in as root, or: " + loginCommand
 	}
 	s.Waits = ForPerson
 	return nil

@@ -94,7 +94,7 @@ func TestEachKindIsMadeFromItsDescriptionWithItsTemplatesFilledIn(t *testing.T) 
 		"first_boot[5]":        `/srv/b text {map[] []} <nil> "" private false 1`,
 		"first_boot[6]":        "/srv/d app:app <nil> true",
 		"first_boot[7]":        "&{Path:/srv/k To:App created:false}",
-		"first_boot[8]":        "&{Path:/srv/App.old}",
+		"first_boot[8]":        "&{Path:/srv/App.old Pattern:false removed:0}",
 		"first_boot[9]":        "run /bin/x App [/bin/x App] app /srv map[KEY:" + key + `] "` + key + `" [/bin/y] [{token <nil> .token false}]`,
 		"first_boot[10]":       "&{Unit:app.service Do:[enable start] Gated:true}",
 		"first_boot[11]":       "&{HTTP: TCP: Unix: Unit: DNS:example.com Is:192.0.2.1 Container: Command:[] Docker:}",

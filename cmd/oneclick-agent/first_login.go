@@ -138,7 +138,7 @@ func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) in
 		fmt.Fprintln(a.stdout, firstlogin.Words(stands))
 		return a.loginCode(f, statusCode(stands))
 	}
-	if err := firstlogin.FromEnvironment(setup); err != nil {
+	if err := firstlogin.FromEnvironment(ctx, setup); err != nil {
 		return a.loginEnd(f, err)
 	}
 	session.Idle = f.idle
