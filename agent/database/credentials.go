@@ -77,6 +77,24 @@ func ReadCredentials(files *host.Root) (*File, error) {
 	return ParseCredentials(data)
 }
 
+// Passwords are those that stand in the credentials file, whatever else is wrong with it.
+func Passwords(files *host.Root) (passwords []secret.Secret, err error) {
+	data, err := files.ReadFile(CredentialsPath, maxCredentials)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	values, _, err := keyValues(data)
+	for key, value := range values {
+		if strings.Contains(strings.ToLower(key), "password") {
+			passwords = append(passwords, secret.New(value))
+		}
+	}
+	return passwords, err
+}
+
 // guard stands in front of each value while package ini reads it, so that a value which begins with a quote or a
 // backtick is not unquoted by its rules.
 const guard = "\x01"

@@ -272,3 +272,37 @@ func TestASecretWhereNoneMayStandIsRefusedWhenItIsFilledIn(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who looks at a broken Droplet has its secrets taken out without the manifest, and is told when some are not known.
+func TestTheSecretsOfADropletAreKnownWithoutItsManifest(t *testing.T) {
+	t.Parallel()
+	dir := settled(t)
+	const broken = "db_protocol=who knows\nDB_PASSWORD='opensesame again'\nredis_password=another-one\n"
+	put(t, dir, "root/.digitalocean_dbaas_credentials", broken)
+	h, err := host.Open(dir)
+	must(t, err)
+	t.Cleanup(func() { h.Close() })
+	listed, err := os.ReadFile(filepath.Join(dir, "root/.digitalocean_passwords"))
+	must(t, err)
+	key := strings.Split(string(listed), `"`)[1]
+	put(t, dir, "root/.digitalocean_passwords", string(listed)+"MINE='of somebody else'\nexport OLD=unquoted-value\n")
+	text := "hush-hush-hush, " + key + ", opensesame again, another-one, of somebody else, unquoted-value, plain"
+	redact, err := facts.Secrets(h.Files)
+	must(t, err)
+	const want = "[secret answers.word], [secret key], [secret database password], [secret database password], [secret MINE], " +
+		"[secret export OLD], plain"
+	if got := redact.Redact(text); got != want {
+		t.Errorf("it shows %s", got)
+	}
+
+	put(t, dir, "var/lib/oneclick/secrets.json", "{")
+	put(t, dir, "var/lib/oneclick/secrets.json.copy", "{")
+	redact, err = facts.Secrets(h.Files)
+	if err == nil || !strings.HasPrefix(err.Error(), "cannot read /var/lib/oneclick/secrets.json: it is damaged; ") {
+		t.Errorf("a damaged store is told as %v", err)
+	}
+	without := strings.NewReplacer("[secret answers.word]", "[secret WORD]", "[secret key]", "[secret KEY]").Replace(want)
+	if got := redact.Redact(text); got != without {
+		t.Errorf("without the store it shows %s", got)
+	}
+}

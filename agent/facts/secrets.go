@@ -2,12 +2,14 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 
+	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
@@ -28,6 +30,30 @@ func (f *Facts) readRecords() error {
 		maps.Copy(f.Steps, record.StepStates())
 	}
 	return nil
+}
+
+// Hide keeps a value that is not in the store out of every text that leaves the program.
+func (f *Facts) Hide(name, value string) { f.Redact.Add(name, secret.New(value)) }
+
+// Secrets makes a redactor of every secret that is on a Droplet, without the manifest, for who looks at one that may be
+// broken. Where not all of them can be told, that is an error, and the redactor knows the others.
+func Secrets(files *host.Root) (*secret.Redactor, error) {
+	redact := &secret.Redactor{}
+	passwords, passwordsErr := database.Passwords(files)
+	for _, password := range passwords {
+		redact.Add("database password", password)
+	}
+	known, knownErr := readKnownDatabase(files)
+	if known.Applied != nil {
+		redact.Add("database password", secret.New(known.Applied.Password))
+	}
+	listedErr := redact.AddListed(files)
+	store, err := secret.Open(files) // last: its names are those that count
+	if err == nil {
+		redact.AddStore(store)
+		err = CheckStore(files, store)
+	}
+	return redact, errors.Join(err, listedErr, knownErr, passwordsErr)
 }
 
 // Outdated are the secrets whose description says something else with the facts of now than with those of before: a

@@ -2,11 +2,13 @@ package firstboot
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -22,6 +24,7 @@ import (
 	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/status"
+	"oneclick-agent/agent/support"
 )
 
 var attacks = flag.Int("templates", 400, "how many random templates try to bring a secret out")
@@ -251,7 +254,33 @@ func (a *attack) do(use func(*facts.Facts) (journal.Phase, error)) (phase journa
 		stands.WriteText(&a.told)
 		stands.WriteJSON(&a.told)
 	}
+	archive, err := support.Write(a.Context(), support.Case{Host: h, Manifest: state.Manifest}, "")
+	if err != nil {
+		a.Errorf("%s: %v", a.label, err)
+	}
+	archive.WriteJSON(&a.told)
+	a.told.Write(unpacked(a, filepath.Join(a.root, state.Support)))
 	return phase, true
+}
+
+// unpacked is everything in an archive that is only packed.
+func unpacked(t testing.TB, file string) []byte {
+	packed, err := os.Open(file)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer packed.Close()
+	zipped, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	text, err := io.ReadAll(zipped)
+	if err != nil {
+		t.Error(err)
+	}
+	return text
 }
 
 // look searches what others may read, what the program told, and what it keeps for people.

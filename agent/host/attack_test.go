@@ -228,6 +228,11 @@ func TestAnAttackerGetsNothingByExchangingLinks(t *testing.T) {
 			}
 			return err
 		},
+		"writing for root alone": func(_ context.Context, files *Root, base string) error {
+			name := []string{"/file", "/dir/file", "/dir/sub/file"}[rand.IntN(3)]
+			_, err := files.WriteFile(base+name, []byte(fmt.Sprint(canary, rand.Int())), Attributes{Mode: new(fs.FileMode(0o600)), Owner: &Owner{}})
+			return err
+		},
 		"making directories": func(_ context.Context, files *Root, base string) error {
 			return files.MakeDirectory(base+"/dir/sub/new", Attributes{Mode: new(fs.FileMode(0o777)), Owner: theirs.Owner})
 		},

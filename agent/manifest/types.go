@@ -30,6 +30,7 @@ type Manifest struct {
 	file      string
 	positions map[string]problem.Position
 	graph     map[string]secretNeeds
+	units     []string
 	holder
 }
 
@@ -40,6 +41,9 @@ func (m *Manifest) Position(path string) problem.Position {
 	}
 	return problem.Position{File: m.file}
 }
+
+// Units are the systemd units that the manifest names, each once, as they are written: a name may hold a template.
+func (m *Manifest) Units() []string { return m.units }
 
 // Engine is the one database engine that SQL is quoted for, or "".
 func (m *Manifest) Engine() string {

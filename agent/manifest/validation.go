@@ -154,6 +154,9 @@ func (d *decoder) units(units []string, at string) {
 }
 
 func (d *decoder) unit(unit, at string) {
+	if !slices.Contains(d.manifest.units, unit) {
+		d.manifest.units = append(d.manifest.units, unit)
+	}
 	if unitPattern().MatchString(unit) || strings.Contains(unit, "{{") {
 		return
 	}

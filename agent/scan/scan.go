@@ -20,6 +20,7 @@ type Finding struct {
 	Certainty Certainty
 	Inside    string // what in the file has it, where the file holds others: backup.sql, or layer.tar: etc/app.env
 	Offset    int64  // of the secret, in bytes
+	Length    int    // of the secret, in bytes
 	Line      int    // counted from 1; 0 in what is not text
 	Sample    string
 }

@@ -94,7 +94,8 @@ func (w *window) report(rule *Rule, certainty Certainty, from, to int) {
 		return
 	}
 	w.look.seen[key] = true
-	finding := Finding{Rule: rule, Certainty: certainty, Inside: w.inside, Offset: w.offset + int64(from), Sample: redact(rule, secret)}
+	finding := Finding{Rule: rule, Certainty: certainty, Inside: w.inside, Offset: w.offset + int64(from),
+		Length: len(secret), Sample: redact(rule, secret)}
 	if w.text {
 		finding.Line = w.line + bytes.Count(w.data[:from], []byte{'\n'})
 	}

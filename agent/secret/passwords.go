@@ -60,6 +60,25 @@ func (s *Store) writePasswords(m *manifest.Manifest) error {
 	return err
 }
 
+// AddListed makes the redactor know every value that PasswordsPath lists, those that others put there included.
+func (r *Redactor) AddListed(files *host.Root) error {
+	have, err := files.ReadFile(PasswordsPath, maxPasswords)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries(string(have)) {
+		name, value := entry.name, entry.value
+		if name == "" {
+			name, value, _ = strings.Cut(strings.TrimSpace(entry.text), "=")
+		}
+		r.Add(name, New(unquoted(value)))
+	}
+	return nil
+}
+
 // entry is one variable of a file for sh, with all its lines, or one line of something else, which has no name.
 type entry struct{ name, value, text string }
 

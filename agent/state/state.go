@@ -60,6 +60,8 @@ const (
 	Gate = Directory + "/gate"
 	// Output keeps what commands printed, without secrets.
 	Output = Directory + "/output"
+	// Support is the archive for a support person, unless another place was named.
+	Support = Directory + "/support.tar.gz"
 	// Captured holds what a command printed as long as the secret that is captured from it is not stored: one file for
 	// each, by the secret's name.
 	Captured = Directory + "/captured"

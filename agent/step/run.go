@@ -41,6 +41,7 @@ func newRun(spec *manifest.Run, f *facts.Filling) (Step, error) {
 		r.Command.Stdin = []byte(text)
 	}
 	store := f.Facts().Store
+	r.Printed = f.Facts().Hide
 	r.Captured = func(values map[string]string) error {
 		err := store.Capture(values)
 		f.Facts().Redact.AddStore(store)
@@ -95,6 +96,9 @@ type Run struct {
 	Capture []Capture
 	// Captured stores the captured secrets, by name, durably and in one write.
 	Captured func(values map[string]string) error
+	// Printed is told a secret that the command printed, before anything of its output is kept or shown: a command that fails
+	// may have printed one that is not stored.
+	Printed func(name, value string)
 }
 
 // Capture finds one secret in what the command prints: the first group of Pattern, or the value at JSON.
@@ -218,7 +222,13 @@ func private() host.Attributes {
 
 // capture reads what the command printed and, where it ended well, stores the secrets in it.
 func (r *Run) capture(raw *os.File, failure error) (printed []byte, err error) {
-	if printed, err = io.ReadAll(io.NewSectionReader(raw, 0, maxCaptured)); failure != nil {
+	printed, err = io.ReadAll(io.NewSectionReader(raw, 0, maxCaptured))
+	for _, capture := range r.Capture {
+		if value, err := capture.find(printed); err == nil {
+			r.Printed(capture.Secret, value)
+		}
+	}
+	if failure != nil {
 		return printed, failure
 	}
 	if err == nil {

@@ -21,6 +21,17 @@ import (
 type vault struct {
 	values map[string]string
 	fails  error
+	hidden [][2]string
+}
+
+func (v *vault) hide(name, value string) { v.hidden = append(v.hidden, [2]string{name, value}) }
+
+// redact takes out what was hidden, as the redactor does with longer values.
+func (v *vault) redact(text string) string {
+	for _, one := range v.hidden {
+		text = strings.ReplaceAll(text, one[1], "[secret "+one[0]+"]")
+	}
+	return text
 }
 
 func (v *vault) keep(values map[string]string) error {
@@ -151,7 +162,7 @@ func TestACommandThatFailsIsAnErrorAndItsComplaintIsKept(t *testing.T) {
 
 func capturing(script string, v *vault) *Run {
 	r := shell(script)
-	r.Captured = v.keep
+	r.Captured, r.Printed = v.keep, v.hide
 	r.Capture = []Capture{{Secret: "token", Pattern: regexp.MustCompile(`token: (\S+)`)},
 		{Secret: "id", Pattern: regexp.MustCompile(`id: (\d+)`)}}
 	return r
@@ -165,6 +176,24 @@ func TestACommandsSecretsAreCapturedOnce(t *testing.T) {
 	applied(t, h, &once{Run: r})
 	if fmt.Sprint(v.values) != "map[id:7 token:abc]" || content(t, dir, "tmp/runs") != "run\n" {
 		t.Errorf("%v", v.values)
+	}
+}
+
+// A command may print a secret and fail then: nothing is stored, and what is kept for people does not show it.
+func TestWhatAFailingCommandPrintedOfASecretIsNotKept(t *testing.T) {
+	t.Parallel()
+	h, dir := withShell(t)
+	v := &vault{}
+	h.Redact = v.redact
+	err := capturing("echo token: abcdef; echo token was abcdef >&2; exit 3", v).Apply(t.Context(), h)
+	says(t, err, "/bin/busybox exited with status 3")
+	if got := content(t, dir, "var/lib/oneclick/output/run_sh"); got != "token: [secret token]\ntoken was [secret token]\n" {
+		t.Errorf("the output is kept as %q", got)
+	}
+	says(t, capturing("echo token: ghijkl", v).Apply(t.Context(), h),
+		"cannot capture the secret id from /bin/busybox: its output does not match the pattern")
+	if got := content(t, dir, "var/lib/oneclick/output/run_sh"); got != "token: [secret token]\n" || v.values != nil {
+		t.Errorf("the output is kept as %q, and the store has %v", got, v.values)
 	}
 }
 

@@ -81,6 +81,7 @@ func commands() []command {
 		{"secrets", "list the secrets, show one, or bring lost ones back", (*agent).secrets, true},
 		{"rotate", "new values for secrets, and again every step that uses them", (*agent).rotate, false},
 		{"pre-snapshot", "clean the image, and check it; the last thing run before a snapshot", (*agent).preSnapshot, false},
+		{"support", "write one archive for a support person, every secret taken out", (*agent).support, false},
 		{"publish", "submit a snapshot to the Marketplace's Vendor Portal", (*agent).publish, false},
 		{"motd", "print the message of the day", (*agent).motd, true},
 		{"schema", "print the manifest's JSON Schema", (*agent).schema, true},

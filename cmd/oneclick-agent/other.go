@@ -23,8 +23,12 @@ func (a *agent) version(_ context.Context, arguments []string) int {
 	if a.json {
 		return a.writeJSON(map[string]string{"version": buildVersion, "commit": buildCommit, "go": runtime.Version()})
 	}
-	fmt.Fprintf(a.stdout, "oneclick-agent %s, commit %s, %s\n", buildVersion, buildCommit, runtime.Version())
+	fmt.Fprintln(a.stdout, versionLine())
 	return exitDone
+}
+
+func versionLine() string {
+	return fmt.Sprintf("oneclick-agent %s, commit %s, %s", buildVersion, buildCommit, runtime.Version())
 }
 
 // motd always exits with 0: a failing script would freeze the whole system's message of the day.
