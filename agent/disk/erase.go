@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -50,21 +51,26 @@ type Erased struct {
 // so that a thin disk stays thin. The few blocks that xfs keeps for itself in each allocation group, and gives to no
 // file, are only reached where the disk takes discards. progress is told how many bytes of how many were gone through.
 func EraseFree(ctx context.Context, files *host.Root, mount host.Mount, progress func(done, total int64)) (Erased, error) {
-	e := &eraser{ctx: ctx, directory: filepath.Join(files.Dir(), mount.Point), progress: progress}
+	e := &eraser{ctx: ctx, progress: progress}
 	fail := func(err error) (Erased, error) {
 		return e.Erased, fmt.Errorf("cannot erase the free space of %s: %w", mount.Point, err)
 	}
 	if err := files.Announce("erase", mount.Point); err != nil {
 		return fail(err)
 	}
+	var err error
+	if e.directory, err = files.OpenMount(mount); err != nil {
+		return fail(err)
+	}
+	defer e.directory.Close()
 	var stat unix.Statfs_t
-	if err := unix.Statfs(e.directory, &stat); err != nil {
+	if err := unix.Fstatfs(int(e.directory.Fd()), &stat); err != nil {
 		return fail(err)
 	}
 	e.Free = int64(stat.Bfree) * stat.Bsize
 	e.disk = openDisk(mount.Device)
 	defer e.disk.Close()
-	err := e.discard(files, mount)
+	err = e.discard(files, mount)
 	if err == nil && !e.Trimmed {
 		err = e.overwriteFree(mount)
 	}
@@ -101,7 +107,7 @@ func (e *eraser) overwriteFree(mount host.Mount) error {
 type eraser struct {
 	Erased
 	ctx       context.Context
-	directory string
+	directory *os.File // that the file system is mounted at
 	file      *os.File
 	disk      *os.File // nil where blocks cannot be read past the file system
 	size      int64    // of the file so far
@@ -112,16 +118,17 @@ type eraser struct {
 
 // unnamed makes the file that free blocks are collected in.
 func (e *eraser) unnamed() (*os.File, error) {
-	fd, err := unix.Open(e.directory, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	top := int(e.directory.Fd())
+	fd, err := unix.Openat(top, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err == nil {
-		return os.NewFile(uintptr(fd), e.directory), nil
+		return os.NewFile(uintptr(fd), "free space"), nil
 	}
 	// vfat has no unnamed files, but a removed one that is still open is the same.
-	file, err := os.CreateTemp(e.directory, ".oneclick-erase-")
-	if err != nil {
-		return nil, host.Cause(err)
+	name := ".oneclick-erase-" + rand.Text()
+	if fd, err = unix.Openat(top, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600); err != nil {
+		return nil, err
 	}
-	return file, host.Cause(os.Remove(file.Name()))
+	return os.NewFile(uintptr(fd), "free space"), unix.Unlinkat(top, name, 0)
 }
 
 // fill takes all free blocks but reserve bytes, and goes through those that it took.
@@ -301,19 +308,14 @@ func (e *eraser) advance(n int64) {
 
 // forget has the file system's journal forget what it recorded.
 func (e *eraser) forget(mount host.Mount) error {
-	directory, err := os.Open(e.directory)
-	if err != nil {
-		return host.Cause(err)
-	}
-	defer directory.Close()
-	if err := unix.Syncfs(int(directory.Fd())); err != nil {
+	if err := unix.Syncfs(int(e.directory.Fd())); err != nil {
 		return err
 	}
 	switch mount.Type {
 	case "ext4":
-		e.Journal = checkpoint(directory)
+		e.Journal = checkpoint(e.directory)
 	case "xfs":
-		e.Journal = e.turnLog(directory)
+		e.Journal = e.turnLog()
 	default:
 		e.Journal = mount.Type == "ext2" || mount.Type == "vfat" // they have none
 	}
@@ -323,7 +325,7 @@ func (e *eraser) forget(mount host.Mount) error {
 // Checkpoint has the journals of the mounts forget the names of deleted files, where they can.
 func Checkpoint(files *host.Root, mounts []host.Mount) {
 	for _, mount := range mounts {
-		if directory, err := os.Open(filepath.Join(files.Dir(), mount.Point)); err == nil {
+		if directory, err := files.OpenMount(mount); err == nil {
 			if mount.Type == "ext4" {
 				checkpoint(directory)
 			}

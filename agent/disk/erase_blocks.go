@@ -73,11 +73,7 @@ func (e *eraser) discard(files *host.Root, mount host.Mount) error {
 	if files.Announce("discard", mount.Point) != nil || e.disk == nil {
 		return nil
 	}
-	directory, err := os.Open(e.directory)
-	if err != nil {
-		return host.Cause(err)
-	}
-	defer directory.Close()
+	var err error
 	if e.file, err = e.unnamed(); err != nil {
 		return err
 	}
@@ -105,7 +101,7 @@ func (e *eraser) discard(files *host.Root, mount host.Mount) error {
 			}
 		}
 	}
-	if err := unix.Syncfs(int(directory.Fd())); err != nil || !trim(directory) {
+	if err := unix.Syncfs(int(e.directory.Fd())); err != nil || !trim(e.directory) {
 		return err
 	}
 	e.Trimmed = len(freed) > canaryBlocks/4 && !slices.ContainsFunc(freed, func(at int64) bool {
@@ -139,7 +135,7 @@ const (
 // call for that. Files without a name are made, each with some extended attributes, because xfs writes the whole value
 // of an attribute to the log. That the log went round is seen on the disk: the log is written from its beginning to its
 // end and then from its beginning again, so it went round when a block in every part of it has changed.
-func (e *eraser) turnLog(directory *os.File) bool {
+func (e *eraser) turnLog() bool {
 	start, length := e.findLog()
 	before := e.sample(start, length)
 	if before == nil {
@@ -152,7 +148,7 @@ func (e *eraser) turnLog(directory *os.File) bool {
 				return false
 			}
 		}
-		if unix.Syncfs(int(directory.Fd())) != nil {
+		if unix.Syncfs(int(e.directory.Fd())) != nil {
 			return false
 		}
 		if turned { // the last batch covered the part that the log began in
@@ -163,7 +159,7 @@ func (e *eraser) turnLog(directory *os.File) bool {
 }
 
 func (e *eraser) logAttributes() bool {
-	fd, err := unix.Open(e.directory, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	fd, err := unix.Openat(int(e.directory.Fd()), ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return false
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -53,11 +52,12 @@ func SwapFiles(h *host.Host) (files []string) {
 
 // IsSwap reports whether mkswap(8) made the file a swap area, hibernated or not.
 func IsSwap(files *host.Root, path string) bool {
-	head, err := files.ReadHead(path, swapHeader)
-	return err == nil && len(head) == swapHeader &&
-		slices.ContainsFunc([]string{"SWAPSPACE2", "S1SUSPEND\x00", "S2SUSPEND\x00"}, func(signature string) bool {
-			return strings.HasSuffix(string(head), signature)
-		})
+	file, err := files.OpenRead(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return swapData(file) > 0
 }
 
 // SwapOff takes a swap file of this machine out of use. It returns ErrNoSwap where it is in none.
@@ -77,22 +77,28 @@ func SwapOff(path string) error {
 }
 
 // swapData is where the data of a swap file begins: behind the header, if it has one.
-func swapData(files *host.Root, path string) int64 {
-	if IsSwap(files, path) {
-		return swapHeader
+func swapData(file *os.File) int64 {
+	head := make([]byte, swapHeader)
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return 0
+	}
+	for _, signature := range []string{"SWAPSPACE2", "S1SUSPEND\x00", "S2SUSPEND\x00"} {
+		if strings.HasSuffix(string(head), signature) {
+			return swapHeader
+		}
 	}
 	return 0
 }
 
 // SwapHoldsData reports whether a swap file has anything but zeros behind its header.
 func SwapHoldsData(files *host.Root, path string) (bool, error) {
-	file, err := files.OpenAsIs(path, os.O_RDONLY)
+	file, err := files.OpenRead(path)
 	if err != nil {
 		return false, err
 	}
 	defer file.Close()
 	buffer := make([]byte, 1<<20)
-	for at := swapData(files, path); ; {
+	for at := swapData(file); ; {
 		from, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
 		if err != nil {
 			return false, nil // only a hole is left
@@ -113,13 +119,13 @@ func SwapHoldsData(files *host.Root, path string) (bool, error) {
 
 // ZeroSwap overwrites what is behind a swap file's header. It refuses a file that is mounted there or has another name.
 func ZeroSwap(files *host.Root, path string) error {
-	file, err := openOnly(files, "zero", path)
+	file, err := files.OpenOwn(path, "zero")
 	if err != nil {
 		return fmt.Errorf("cannot overwrite the swap file %s: %w", path, host.Cause(err))
 	}
 	defer file.Close()
 	info, err := file.Stat()
-	for at := swapData(files, path); err == nil && at < info.Size(); {
+	for at := swapData(file); err == nil && at < info.Size(); {
 		var n int
 		n, err = file.WriteAt(zeros[:min(int64(len(zeros)), info.Size()-at)], at)
 		at += int64(n)

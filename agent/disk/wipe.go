@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +16,7 @@ import (
 // Empty makes a regular file empty and keeps it, with its owner, mode and label. With wipe, its content is overwritten
 // first, so that it is not left in free space. It is durable after SyncAll.
 func Empty(files *host.Root, path string, wipe bool) error {
-	file, err := openOnly(files, "truncate", path)
+	file, err := files.OpenOwn(path, "truncate")
 	if err == nil {
 		defer file.Close()
 		if wipe {
@@ -29,46 +28,6 @@ func Empty(files *host.Root, path string, wipe bool) error {
 	}
 	if err != nil {
 		return fmt.Errorf("cannot empty %s: %w", path, host.Cause(err))
-	}
-	return nil
-}
-
-// openOnly opens a regular file of the tree to be changed in place: one that is not mounted there, and that has no
-// other name, under which somebody may need what is in it.
-func openOnly(files *host.Root, change, path string) (*os.File, error) {
-	target, err := files.Resolve(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := files.Announce(change, target); err != nil {
-		return nil, err
-	}
-	file, err := files.OpenAsIs(target, os.O_RDWR)
-	if err != nil {
-		return nil, err
-	}
-	if err := mayChange(files, file); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-func mayChange(files *host.Root, file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is not a regular file")
-	}
-	if own, err := files.IsOwn(file, ""); err != nil {
-		return fmt.Errorf("it cannot be told whether it is mounted there: %w", err)
-	} else if !own {
-		return errors.New("it is mounted there, and is not part of the image; unmount it first")
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Nlink > 1 {
-		return errors.New("the same file has another name, which would lose its content too; remove one of them")
 	}
 	return nil
 }
@@ -111,7 +70,7 @@ func Discard(files *host.Root, path string, wipe bool) error {
 		return files.RemoveTree(path, nil)
 	}
 	return files.RemoveTree(path, func(file *os.File) {
-		if mayChange(files, file) == nil { // what cannot be overwritten is removed all the same
+		if files.MayChange(file) == nil { // what cannot be overwritten is removed all the same
 			overwrite(file)
 		}
 	})

@@ -230,10 +230,13 @@ func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Eve
 		return event, err
 	}
 	h := e.Facts.Host
-	event.Key = filling.Key()
+	event.Key, event.Content = filling.Key(), contentOf(h, built)
 	if met, err := built.Check(ctx, h); err != nil || met == step.Met {
-		event.Content = contentOf(h, built)
 		return event, err
+	}
+	if before, ok := e.isMadeByHand(item, built, event.Content); ok {
+		event.Content = before
+		return event, &step.Degraded{Err: errors.New("left as it is: somebody made it since this step failed; remove it to have it made")}
 	}
 	if err := e.Journal.Append(journal.Event{Event: journal.Begun, Step: item.ID, Digest: item.Digest}, false); err != nil {
 		return event, err
@@ -259,6 +262,15 @@ func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Eve
 	}
 	event.Content = contentOf(h, built)
 	return event, err
+}
+
+// isMadeByHand reports whether the whole file that a step failed to write holds something else by now than it did then.
+// before is what that was.
+func (e *Engine) isMadeByHand(item plan.Item, built step.Step, content string) (before string, ok bool) {
+	record := e.Journal.State()
+	failed, _ := record.Step(item.ID)
+	_, whole := built.(*step.File)
+	return failed.Content, whole && failed.Stands() == journal.StepDegraded && content != "" && content != failed.Content
 }
 
 // contentOf identifies what the file holds that a step wrote, "" where it wrote none.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/render"
 	"oneclick-agent/agent/state"
@@ -65,6 +66,9 @@ func (f *Facts) SaveAnswers() error {
 func (f *Facts) RememberAnswers() error {
 	applied := maps.Clone(f.Answers.Values)
 	return f.Answering(func() error {
+		if err := f.Store.ForgetApplied(); err != nil {
+			return err
+		}
 		if f.Answers.Applied != nil && maps.Equal(f.Answers.Applied, applied) {
 			return nil
 		}
@@ -105,7 +109,11 @@ func AnswersWait(files *host.Root) bool {
 // Answer is the answer to a question so far.
 func (f *Facts) Answer(q manifest.Question) (string, bool) {
 	if q.Hidden() {
-		value, ok := f.Store.Answer(q.Name)
+		find := f.Store.Answer
+		if f.asApplied {
+			find = f.Store.AppliedAnswer
+		}
+		value, ok := find(q.Name)
 		return value.Reveal(), ok
 	}
 	value, ok := f.Answers.Values[q.Name]
@@ -115,7 +123,7 @@ func (f *Facts) Answer(q manifest.Question) (string, bool) {
 // SetAnswer keeps a valid answer, durably.
 func (f *Facts) SetAnswer(q manifest.Question, value string) error {
 	if q.Hidden() {
-		if err := f.Store.SetAnswer(q.Name, value, f.Answers.Applied != nil); err != nil {
+		if err := f.Store.SetAnswer(q.Name, value, f.login.Complete()); err != nil {
 			return err
 		}
 		f.Redact.AddStore(f.Store)
@@ -141,17 +149,33 @@ func (f *Facts) SetGenerated(q manifest.Question, generated bool) error {
 	return f.SaveAnswers()
 }
 
-// ForgetAnswers takes the answers away, for the questions to be asked anew.
-func (f *Facts) ForgetAnswers() error {
+// ForgetAnswers takes the answers away, for the questions to be asked anew. With applied, they are kept beside as those that
+// the steps were carried out with.
+func (f *Facts) ForgetAnswers(applied bool) error {
 	if f.Manifest.FirstLogin != nil {
 		for _, q := range f.Manifest.FirstLogin.Questions {
-			if err := f.Store.ForgetAnswer(q.Name); err != nil {
+			if err := f.Store.ForgetAnswer(q.Name, applied); err != nil {
 				return err
 			}
 		}
 	}
-	f.Answers = Answers{Values: map[string]string{}, Applied: f.Answers.Applied}
+	kept := f.Answers.Applied
+	if applied {
+		kept = f.Answers.Values
+	}
+	f.Answers = Answers{Values: map[string]string{}, Applied: kept}
 	return f.SaveAnswers()
+}
+
+// AsApplied are these facts with the answers that the steps of first login were last carried out with. They are other ones
+// where the questions are asked anew.
+func (f *Facts) AsApplied() *Facts {
+	if f.login != journal.Fresh || f.Answers.Applied == nil {
+		return f
+	}
+	applied := *f
+	applied.Answers.Values, applied.asApplied = f.Answers.Applied, true
+	return &applied
 }
 
 // ForgetUnasked takes away the answers to questions that do not apply any more, because another answer changed.
@@ -165,7 +189,7 @@ func (f *Facts) ForgetUnasked(ctx context.Context) error {
 		}
 		delete(f.Answers.Values, q.Name)
 		if q.Hidden() {
-			if err := f.Store.ForgetAnswer(q.Name); err != nil {
+			if err := f.Store.ForgetAnswer(q.Name, false); err != nil {
 				return err
 			}
 		}

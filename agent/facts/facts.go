@@ -37,8 +37,11 @@ type Facts struct {
 	Managed, Keystore *database.Connection
 	Awaited           string
 	Unusable          error
-	// made names the secrets that were made, by the records of this Droplet.
-	made []string
+	// made names the secrets that were made, by the records of this Droplet. login is how the steps of first login stand.
+	made  []string
+	login journal.Phase
+	// asApplied tells that these are facts with the answers that first login was last carried out with.
+	asApplied bool
 	// known is what earlier runs found out about the database.
 	known knownDatabase
 	// then stands for the database where these are the facts of before.
@@ -145,7 +148,7 @@ func (f *Facts) Before() (before *Facts, changed bool, err error) {
 			then.then = &connection
 		}
 	}
-	if f.Answers.Applied != nil && !f.Answers.areApplied() {
+	if f.login.Complete() && f.Answers.Applied != nil && !f.Answers.areApplied() {
 		then.Answers.Values, changed = f.Answers.Applied, true
 	}
 	return &then, changed, nil

@@ -27,6 +27,7 @@ func (f *Facts) readRecords() error {
 			return err
 		}
 		f.made = append(f.made, record.Made...)
+		f.login = record.Phase // of the last one
 		maps.Copy(f.Steps, record.StepStates())
 	}
 	return nil
@@ -92,11 +93,7 @@ func (f *Facts) lost() (names []string) {
 // answers begins the names under which the store has hidden answers.
 const answers = "answers."
 
-func (f *Facts) isHiddenAnswer(name string) bool {
-	return f.Manifest.FirstLogin != nil && slices.ContainsFunc(f.Manifest.FirstLogin.Questions, func(q manifest.Question) bool {
-		return q.Hidden() && answers+q.Name == name
-	})
-}
+func (f *Facts) isHiddenAnswer(name string) bool { return slices.Contains(f.HiddenAnswers(), name) }
 
 func (f *Facts) checkLost() error {
 	lost := f.lost()
@@ -178,6 +175,19 @@ func (f *Facts) forgetCaptured() error {
 		}
 	}
 	return nil
+}
+
+// HiddenAnswers are the names under which the records have the answers that nobody may see.
+func (f *Facts) HiddenAnswers() (names []string) {
+	if f.Manifest.FirstLogin == nil {
+		return nil
+	}
+	for _, q := range f.Manifest.FirstLogin.Questions {
+		if q.Hidden() {
+			names = append(names, answers+q.Name)
+		}
+	}
+	return names
 }
 
 // RecordAnswers notes the hidden answers as made, once they are applied.

@@ -36,7 +36,9 @@ func follow(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Ph
 		if event.Message, err = change(ctx, f, before, j, record); err != nil {
 			return troubled(ctx, f, j, err)
 		}
-		if all := Rotatable(f); event.Event == journal.Renewed && record.ClonedFrom != "" && len(all) > 0 && subset(all, f.Store.Changing()) {
+		event.Names = f.Store.Changing()
+		all, replaced := Rotatable(f), append(record.Replaced, event.Names...)
+		if event.Event == journal.Renewed && record.ClonedFrom != "" && len(all) > 0 && subset(all, replaced) {
 			event.Event = journal.Rotated
 		}
 		f.Host.Report(event.Message)
@@ -70,26 +72,28 @@ func change(ctx context.Context, f, before *facts.Facts, j *journal.Journal, rec
 		return "", err
 	}
 	work := &upkeep.Upkeep{Before: before, Now: f, Boot: j}
-	if login, err := journal.Read(f.Host.Files, state.LoginJournal); err != nil {
+	login, err := journal.Read(f.Host.Files, state.LoginJournal)
+	if err != nil {
 		return "", err
-	} else if login.Phase.Complete() {
+	}
+	if len(login.Steps) > 0 || login.Phase.Complete() {
 		if work.Login, err = journal.Open(f.Host, state.LoginJournal); err != nil {
 			return "", err
 		}
 		defer work.Login.Close()
 	}
 	if outdated := f.Outdated(ctx, before); len(outdated) > 0 {
-		if err := f.Store.Replace(f.Manifest, f.Dependents(outdated), answered(f), f.Host.Now(), f.FillSecret(ctx)); err != nil {
+		if err := replace(ctx, f, f.AsApplied(), outdated); err != nil {
 			return "", err
 		}
-		f.Redact.AddStore(f.Store)
-		before.Store = f.Store.Before()
 	}
+	before.Store = f.Store.Before()
+	work.LoginBefore, work.LoginNow = before.AsApplied(), f.AsApplied()
 	report, err := work.Run(ctx)
 	if err != nil {
 		return "", err
 	}
-	if work.Login != nil {
+	if login.Phase.Complete() {
 		if err := f.RememberAnswers(); err != nil {
 			return "", err
 		}
@@ -102,6 +106,21 @@ func change(ctx context.Context, f, before *facts.Facts, j *journal.Journal, rec
 		said = append(said, "left as they are: "+strings.Join(report.Left, ", "))
 	}
 	return strings.Join(said, "; "), nil
+}
+
+// replace gives secrets new values, and everything that is computed from them. They are filled in with what is known: where
+// the questions are asked anew, what is made from the answers before still stands.
+func replace(ctx context.Context, f, known *facts.Facts, names []string) error {
+	login, err := journal.Read(f.Host.Files, state.LoginJournal)
+	if err != nil {
+		return err
+	}
+	answered := login.Phase != journal.Fresh || known != f
+	if err := f.Store.Replace(f.Manifest, f.Dependents(names), answered, f.Host.Now(), known.FillSecret(ctx)); err != nil {
+		return err
+	}
+	f.Redact.AddStore(f.Store)
+	return nil
 }
 
 // causes say what changed.
@@ -220,17 +239,10 @@ func rotate(ctx context.Context, f *facts.Facts, j *journal.Journal, names []str
 	if err := state.Mark(f.Host.Files, state.Changing); err != nil {
 		return journal.Failed, err
 	}
-	if err := f.Store.Replace(f.Manifest, f.Dependents(names), answered(f), f.Host.Now(), f.FillSecret(ctx)); err != nil {
+	if err := replace(ctx, f, f.AsApplied(), names); err != nil {
 		return journal.Failed, err
 	}
-	f.Redact.AddStore(f.Store)
 	return follow(ctx, f, j)
-}
-
-// answered reports whether first login is over, so that secrets made from its answers exist.
-func answered(f *facts.Facts) bool {
-	record, err := journal.Read(f.Host.Files, state.LoginJournal)
-	return err == nil && record.Phase.Complete()
 }
 
 // Rotatable are the secrets that a rotation of all takes.

@@ -79,6 +79,12 @@ func apply(ctx context.Context, f *facts.Facts, j *journal.Journal, terminalOnly
 	}
 	showMessage(f)
 	e := &engine.Engine{Facts: f, Journal: j, Answered: true, TerminalOnly: terminalOnly}
+	settles := len(f.Store.Changing()) == 0 // else a rotation was cut off, which the next run of first boot ends
+	if outdated := f.Outdated(ctx, f.AsApplied()); len(outdated) > 0 {
+		if err := replace(ctx, f, f, outdated); err != nil {
+			return finish(ctx, e, err)
+		}
+	}
 	if _, err := f.Ensure(ctx, j, true); err != nil {
 		return finish(ctx, e, err)
 	}
@@ -90,6 +96,11 @@ func apply(ctx context.Context, f *facts.Facts, j *journal.Journal, terminalOnly
 	}
 	if err := errors.Join(f.RememberAnswers(), f.RecordAnswers(j)); err != nil {
 		return finish(ctx, e, err)
+	}
+	if settles {
+		if err := f.Store.Settle(f.Manifest); err != nil {
+			return finish(ctx, e, err)
+		}
 	}
 	phase, err := finish(ctx, e, nil)
 	return phase, errors.Join(err, loginOver(f))
@@ -106,19 +117,28 @@ func loginOver(f *facts.Facts) error {
 	return nil
 }
 
-// ForgetLogin begins first login anew: its answers and its record are taken away, and it is offered again.
+// ForgetLogin begins first login anew: its answers are taken away, and it is offered again. What its steps made stands
+// until they are carried out with other answers, and is kept up to date until then.
 func ForgetLogin(ctx context.Context, f *facts.Facts) error {
 	return exclusively(ctx, f, "first login", func(*journal.Journal) error {
 		if err := f.Host.Files.Remove(state.Apply); err != nil {
 			return err
 		}
-		if err := f.ForgetAnswers(); err != nil {
+		login, err := journal.Open(f.Host, state.LoginJournal)
+		if err != nil {
 			return err
 		}
-		if err := f.Host.Files.Remove(state.LoginJournal); err != nil {
+		defer login.Close()
+		begun := login.State().Phase != journal.Fresh
+		if begun {
+			if err := login.Append(journal.Event{Event: journal.Reopened, Names: f.HiddenAnswers()}, true); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(f.ForgetAnswers(begun), f.Refresh()); err != nil {
 			return err
 		}
-		err := step.LoginHook{}.Apply(ctx, f.Host)
+		err = step.LoginHook{}.Apply(ctx, f.Host)
 		showMessage(f)
 		return err
 	})

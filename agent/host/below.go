@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -56,36 +57,20 @@ func (d *directory) place(name string) *place {
 // each visits every entry.
 func (d *directory) each(visit func(*place) error) error {
 	for {
-		names, _ := d.file.Readdirnames(namesAtOnce)
+		names, err := d.file.Readdirnames(namesAtOnce)
 		for _, name := range names {
 			if err := visit(d.place(name)); err != nil {
 				return err
 			}
 		}
-		if len(names) == 0 {
+		if len(names) > 0 {
+			continue
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, fs.ErrNotExist) { // somebody removed the directory meanwhile
 			return nil
 		}
+		return plain(err)
 	}
-}
-
-// sameMount makes sure that the directory is no mount point: what is mounted there is not part of the tree. It is told by
-// the device, and for a bind mount by the number that the kernel gives each mount.
-func (d *directory) sameMount(above int) error {
-	here, err := statat(int(d.file.Fd()), "")
-	if err != nil {
-		return err
-	}
-	parent, err := statat(above, "")
-	if err != nil {
-		return err
-	}
-	// Where the kernel does not tell the number, the device has to do.
-	mount, _ := mountNumber(int(d.file.Fd()), "")
-	mountAbove, _ := mountNumber(above, "")
-	if here.Dev != parent.Dev || mount != mountAbove {
-		return fmt.Errorf("a file system is mounted at /%s; unmount it first", d.path)
-	}
-	return nil
 }
 
 // SetAttributesBelow gives everything below the directory at path these attributes, but not the directory itself: that

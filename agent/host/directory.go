@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -93,83 +92,4 @@ func (p *place) symlink(target string) error {
 			return err
 		}
 	}
-}
-
-// Remove takes away path and, where it is a directory, everything below it. Links are removed, not followed.
-// What is not there is no error. Where a file system is mounted at or below path, nothing is removed.
-func (r *Root) Remove(path string) error {
-	err := r.at(path, way{}, func(p *place) error {
-		if _, err := p.stat(); err != nil {
-			return err
-		}
-		if err := r.before("remove", p.String()); err != nil {
-			return err
-		}
-		if p.isTop() {
-			return errors.New("it is the root directory")
-		}
-		if err := p.isWhole(0); err != nil {
-			return err
-		}
-		if err := p.remove(0); err != nil {
-			return err
-		}
-		return p.syncDirectory()
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot remove %s: %w", path, explain(err))
-	}
-	return nil
-}
-
-// isWhole reports as an error what is mounted below a directory, before anything in it is removed.
-func (p *place) isWhole(depth int) error {
-	below, err := p.enter(depth)
-	if err != nil {
-		return nil // it is no directory
-	}
-	defer below.close()
-	if err := below.sameMount(p.dir); err != nil {
-		return err
-	}
-	return below.each(func(entry *place) error { return entry.isWhole(depth + 1) })
-}
-
-// emptyTries is how often a directory is emptied into which somebody keeps putting things.
-const emptyTries = 100
-
-// remove takes away one name, and what is below it.
-func (p *place) remove(depth int) error {
-	err := unix.Unlinkat(p.dir, p.name, 0)
-	if err == nil || errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) {
-		return err
-	}
-	notDirectory := err
-	for range emptyTries {
-		below, err := p.enter(depth)
-		if errors.Is(err, unix.ENOENT) {
-			return nil
-		} else if errors.Is(err, unix.ENOTDIR) {
-			return notDirectory
-		} else if err != nil {
-			return err
-		}
-		if err = below.sameMount(p.dir); err == nil {
-			err = below.each(func(entry *place) error { return entry.remove(depth + 1) })
-		}
-		below.close()
-		if err != nil {
-			return err
-		}
-		err = unix.Unlinkat(p.dir, p.name, unix.AT_REMOVEDIR)
-		if err == nil || errors.Is(err, unix.ENOENT) {
-			return nil
-		} else if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("/%s: %w", path.Join(p.above, p.name), err)
-		}
-	}
-	return fmt.Errorf("somebody keeps putting files into /%s; stop who does and run this again", p)
 }

@@ -14,6 +14,7 @@ type Mount struct {
 	Point    string // in the tree
 	Type     string // ext4, xfs, tmpfs, …
 	Source   string // as mount(8) shows it, with a path of this machine
+	Number   uint64 // the kernel's number of the mount
 	Device   string // the kernel's number of the file system's device, major:minor
 	Whole    bool   // false for a bind mount of a part of a file system
 	Writable bool
@@ -35,11 +36,12 @@ func (r *Root) Mounts() []Mount {
 			continue
 		}
 		point, inside := r.inTree(Unescape(left[4]))
-		if !inside {
+		number, err := strconv.ParseUint(left[0], 10, 64)
+		if !inside || err != nil {
 			continue
 		}
 		mounts = append(mounts, Mount{
-			Point: point, Type: right[0], Source: Unescape(right[1]), Device: left[2], Whole: left[3] == "/",
+			Point: point, Type: right[0], Source: Unescape(right[1]), Number: number, Device: left[2], Whole: left[3] == "/",
 			Writable: !hasOption(left[5], "ro") && !hasOption(right[2], "ro"),
 		})
 	}

@@ -182,15 +182,11 @@ func (h *Host) ListenUnix(socket string) (net.Listener, error) {
 // socketName is a name for a socket that is short enough for the kernel, which takes 107 bytes (unix(7)), however deep
 // the tree lies.
 func (h *Host) socketName(socket string) (name string, release func(), err error) {
-	resolved, err := h.Files.resolve(socket, true)
+	p, err := h.Files.locate(socket, way{follow: true})
 	if err != nil {
 		return "", nil, err
 	}
-	directory, err := h.Files.root.OpenFile(filepath.Dir(resolved), unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return "", nil, plain(err)
-	}
-	return fmt.Sprintf("/proc/self/fd/%d/%s", directory.Fd(), filepath.Base(resolved)), func() { directory.Close() }, nil
+	return fmt.Sprintf("/proc/self/fd/%d/%s", p.dir, p.name), p.close, nil
 }
 
 // Addresses are the addresses of this machine's network interfaces; none of a tree that is not this machine.

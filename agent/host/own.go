@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,22 +20,14 @@ import (
 // own are the numbers of the mounts that the tree consists of. They are asked for once: what is mounted later is none.
 func (r *Root) own() ([]uint64, error) {
 	r.ownOnce.Do(func() {
-		points := []string{"."}
-		for _, mount := range r.SnapshotMounts() {
-			points = append(points, cmp.Or(strings.TrimPrefix(mount.Point, "/"), "."))
+		var top uint64
+		if top, r.ownErr = mountNumber(r.top, ""); r.ownErr != nil {
+			r.ownErr = fmt.Errorf("cannot tell what is mounted at /: %w", r.ownErr)
+			return
 		}
-		for _, point := range points {
-			directory, err := r.root.Open(point)
-			if err != nil {
-				continue // it was unmounted meanwhile
-			}
-			number, err := mountNumber(int(directory.Fd()), "")
-			directory.Close()
-			if err != nil {
-				r.ownErr = fmt.Errorf("cannot tell what is mounted at %s: %w", path.Join("/", point), err)
-				return
-			}
-			r.ownMounts = append(r.ownMounts, number)
+		r.ownMounts = []uint64{top}
+		for _, mount := range r.SnapshotMounts() {
+			r.ownMounts = append(r.ownMounts, mount.Number)
 		}
 	})
 	return r.ownMounts, r.ownErr
@@ -56,7 +47,7 @@ func mountNumber(directory int, name string) (uint64, error) {
 	// Linux tells it with statx from 5.8 on. Before, a handle of the file has it, where its file system makes handles.
 	_, number, err := unix.NameToHandleAt(directory, name, unix.AT_EMPTY_PATH)
 	if err != nil {
-		return 0, fmt.Errorf("this kernel does not tell: %w", err)
+		return 0, fmt.Errorf("this kernel does not tell which mount a file is on, as Linux does from 5.8 on: %w", err)
 	}
 	return uint64(number), nil
 }
@@ -115,31 +106,86 @@ func (r *Root) ReadOwn(name string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// Announce tells Before of a change that the caller is about to make itself, with a file of OpenAsIs or OpenDirectory.
+// Announce tells Before of a change that the caller is about to make itself, with a file of OpenOwn or OpenMount.
 func (r *Root) Announce(name, object string) error { return r.before(name, object) }
 
-// OpenAsIs opens what is at path, whatever it is, without following a link in its place and without waiting.
-func (r *Root) OpenAsIs(path string, flags int) (*os.File, error) {
-	name, err := r.resolve(path, false)
-	if err == nil {
-		var file *os.File
-		if file, err = r.root.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err == nil {
-			return file, nil
+// OpenOwn opens a regular file of the tree to be changed in place, and announces the change. It must not be mounted
+// there, and have no other name, under which somebody may need what is in it.
+func (r *Root) OpenOwn(path, change string) (file *os.File, err error) {
+	err = r.at(path, way{follow: true}, func(p *place) error {
+		stat, err := p.stat()
+		if err != nil {
+			return err
 		}
+		if err := regular(&stat); err != nil {
+			return err
+		}
+		if err := r.before(change, "/"+p.String()); err != nil {
+			return err
+		}
+		if file, err = p.file(unix.O_RDWR, 0); err != nil {
+			return err
+		}
+		if err := r.MayChange(file); err != nil {
+			file.Close()
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, explain(err)
 	}
-	return nil, fmt.Errorf("cannot open %s: %w", path, plain(err))
+	return file, nil
 }
 
-// OpenDirectory opens a directory, links followed inside the tree.
-func (r *Root) OpenDirectory(path string) (*os.File, error) {
-	name, err := r.resolve(path, true)
-	if err == nil {
-		var directory *os.File // opened as nothing else: a FIFO in its place would wait for a writer
-		if directory, err = r.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0); err == nil {
-			return directory, nil
-		}
+// MayChange says as an error why an open file must not be changed in place.
+func (r *Root) MayChange(file *os.File) error {
+	stat, err := statat(int(file.Fd()), "")
+	if err != nil {
+		return err
 	}
-	return nil, fmt.Errorf("cannot open %s: %w", path, plain(err))
+	if err := regular(&stat); err != nil {
+		return err
+	}
+	if own, err := r.IsOwn(file, ""); err != nil {
+		return fmt.Errorf("it cannot be told whether it is mounted there: %w", err)
+	} else if !own {
+		return errors.New("it is mounted there, and is not part of the image; unmount it first")
+	}
+	if stat.Nlink > 1 {
+		return errors.New("the same file has another name, which would lose its content too; remove one of them")
+	}
+	return nil
+}
+
+// OpenMount opens the directory that a file system of the tree is mounted at. It is an error when something else is
+// there by now.
+func (r *Root) OpenMount(mount Mount) (*os.File, error) {
+	directory, err := r.OpenDirectory(mount.Point)
+	if err != nil {
+		return nil, err
+	}
+	number, err := mountNumber(int(directory.Fd()), "")
+	if err == nil && number != mount.Number {
+		err = errors.New("something else is mounted there by now")
+	}
+	if err != nil {
+		directory.Close()
+		return nil, fmt.Errorf("cannot open %s: %w", mount.Point, err)
+	}
+	return directory, nil
+}
+
+// OpenDirectory opens a directory for reading.
+func (r *Root) OpenDirectory(path string) (directory *os.File, err error) {
+	err = r.at(path, way{follow: true}, func(p *place) error {
+		directory, err = p.file(unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
+	return directory, nil
 }
 
 // Cause is what the system said of a failure, without the wrapping of package os, and with what to do about it.

@@ -24,7 +24,6 @@ type Operation struct{ Name, Object string }
 type Root struct {
 	dir       string
 	top       int // descriptor (O_PATH) of the tree's top
-	root      *os.Root
 	ownOnce   sync.Once
 	ownMounts []uint64
 	ownErr    error
@@ -42,23 +41,15 @@ func OpenRoot(dir string) (*Root, error) {
 	if resolved, err := filepath.EvalSymlinks(absolute); err == nil {
 		absolute = resolved
 	}
-	root, err := os.OpenRoot(absolute)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the root directory %s: %w", dir, plain(err))
-	}
 	top, err := openat(unix.AT_FDCWD, absolute, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
-		root.Close()
 		return nil, fmt.Errorf("cannot open the root directory %s: %w", dir, err)
 	}
-	return &Root{dir: absolute, top: top, root: root}, nil
+	return &Root{dir: absolute, top: top}, nil
 }
 
 // Close lets go of the tree.
-func (r *Root) Close() error {
-	unix.Close(r.top)
-	return r.root.Close()
-}
+func (r *Root) Close() error { return unix.Close(r.top) }
 
 // IsMachine reports whether the tree is the running machine's own "/".
 func (r *Root) IsMachine() bool { return r.dir == "/" }
@@ -73,11 +64,9 @@ func (r *Root) before(name, object string) error {
 	return r.Before(Operation{name, object})
 }
 
-// resolve turns a path of the tree into one relative to its top that leads through no symbolic link. With
-// follow, a link at its end is followed too. What does not exist yet is taken as it stands.
-func (r *Root) resolve(name string, follow bool) (string, error) {
-	return r.leadsTo(name, way{follow: follow})
-}
+// resolve turns a path of the tree into one relative to its top that leads through no symbolic link. What does not exist
+// yet is taken as it stands.
+func (r *Root) resolve(name string) (string, error) { return r.leadsTo(name, way{follow: true}) }
 
 func (r *Root) leadsTo(name string, how way) (string, error) {
 	w, err := r.walk(name, how)

@@ -9,6 +9,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -73,15 +74,14 @@ const walkers = 4
 
 // Walk carries out a walk from top on.
 func (r *Root) Walk(ctx context.Context, top string, w *Walk) error {
-	name, err := r.resolve(top, true)
+	name, err := r.resolve(top)
+	if err == nil {
+		w.own, err = r.own()
+	}
 	if err != nil {
 		return fmt.Errorf("cannot walk %s: %w", top, err)
 	}
-	w.root, w.more.L = r, &w.mu
-	if w.own, err = r.own(); err != nil {
-		return fmt.Errorf("cannot walk %s: %w", top, err)
-	}
-	w.todo = []string{path.Join("/", name)}
+	w.root, w.more.L, w.todo = r, &w.mu, []string{path.Join("/", name)}
 	stop := context.AfterFunc(ctx, func() { w.stop(ctx.Err()) })
 	defer stop()
 	var workers sync.WaitGroup
@@ -130,9 +130,42 @@ func (w *Walk) work() {
 	}
 }
 
+// openReal opens a directory to which no link leads. One that somebody put on the way since the directory was seen is
+// not followed, whoever made it.
+func (r *Root) openReal(directory string) (*os.File, error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	how := unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	fd, err := again(func() (int, error) { return unix.Openat2(r.top, "."+directory, &how) })
+	if err == nil {
+		return os.NewFile(uintptr(fd), directory), nil
+	}
+	if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENAMETOOLONG) {
+		return nil, err
+	}
+	// Before Linux 5.6, and where openat2(2) is forbidden, each part is opened by itself.
+	fd, err = openat(r.top, ".", unix.O_PATH|unix.O_DIRECTORY, 0)
+	for _, part := range strings.FieldsFunc(directory, func(c rune) bool { return c == '/' }) {
+		if err != nil {
+			break
+		}
+		above := fd
+		fd, err = openat(above, part, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		unix.Close(above)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	listed, err := openat(fd, ".", flags, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(listed), directory), nil
+}
+
 // list visits what is in one directory, and returns the directories to enter.
 func (w *Walk) list(directory string) (below []string, err error) {
-	file, err := w.root.root.OpenFile("."+directory, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	file, err := w.root.openReal(directory)
 	if err != nil {
 		w.failed(directory, err)
 		return nil, nil

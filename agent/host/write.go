@@ -212,12 +212,12 @@ func (r *Root) syncDirectory(directory string) error {
 
 // SyncAll makes everything durable that anybody wrote to the tree's file system so far.
 func (r *Root) SyncAll() error {
-	top, err := r.root.Open(".")
-	if err != nil {
-		return plain(err)
+	top, err := openat(r.top, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err == nil {
+		defer unix.Close(top)
+		err = unix.Syncfs(top)
 	}
-	defer top.Close()
-	if err := unix.Syncfs(int(top.Fd())); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot make the disk durable: %w", err)
 	}
 	return nil

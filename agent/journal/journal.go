@@ -33,8 +33,10 @@ const (
 	Postponed    Kind = "pending"   // the run waits for something outside; Next says when it is tried again
 	GaveUp       Kind = "failed"    // the run failed
 	Cloned       Kind = "clone"     // the finished state of another Droplet was taken over
-	Renewed      Kind = "renewed"   // a complete setup took up a change; Message says which
+	Renewed      Kind = "renewed"   // a complete setup took up a change; Message says which, Names the secrets with new values
 	Rotated      Kind = "rotated"   // every secret got a new value, so that a copy is one no longer
+	Reopened     Kind = "reopened"  // a setup is to be done anew; Names are the secrets that it was made from and that are gone
+	LeftAlone    Kind = "left"      // a change left a step as it is; Message says why
 	Troubled     Kind = "troubled"  // a change of a complete setup did not reach everything; Message says why
 	Made         Kind = "made"      // secrets were made or captured; Names says which
 	Begun        Kind = "begin"     // a step begins

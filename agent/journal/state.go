@@ -57,8 +57,10 @@ type State struct {
 	// Began and Ended are the first run's start and the last run's end.
 	Began, Ended time.Time
 	// Made names the secrets that were made or captured, and never may be made again unasked.
-	Made    []string
-	digests map[string]string
+	Made []string
+	// Replaced names the secrets that got new values since this Droplet became a copy of another one.
+	Replaced []string
+	digests  map[string]string
 }
 
 // Step is what became of one step.
@@ -73,13 +75,23 @@ type Step struct {
 	// Name is what later conditions call it. Key identifies everything that it was last made from, and Content the file
 	// that it wrote; "" where that is not known.
 	Name, Key, Content string
-	// before is how the step stood before a change of a complete setup tried it again.
+	// Left is why the last change that concerned it left it as it is, "" where it did not.
+	Left string
+	// before is how the step stood before a change of a complete setup tried it again, or before the setup was reopened.
 	before StepState
+}
+
+// Stands is how what the step made stands: where it waits to be done anew, as it was done before.
+func (s Step) Stands() StepState {
+	if s.State == StepWaiting && s.before != "" {
+		return s.before
+	}
+	return s.State
 }
 
 func (s State) clone() State {
 	s.Steps = slices.Clone(s.Steps)
-	s.Made = slices.Clone(s.Made)
+	s.Made, s.Replaced = slices.Clone(s.Made), slices.Clone(s.Replaced)
 	s.digests = maps.Clone(s.digests)
 	return s
 }
@@ -133,17 +145,25 @@ func (s *State) add(e Event) {
 		s.addStep(e, state)
 		return
 	}
+	if i := s.index(e.Step); e.Event == LeftAlone && i >= 0 {
+		s.Steps[i].Left = e.Message
+		return
+	}
 	switch e.Event {
 	case Started:
 		s.start(e)
 	case Cloned:
 		s.ClonedFrom, s.Droplet, s.Address, s.Began = s.Droplet, e.Droplet, e.Address, e.Time
+		s.Replaced = nil
 		s.settle(e)
 	case Renewed:
+		s.Replaced = slices.Compact(slices.Sorted(slices.Values(append(s.Replaced, e.Names...))))
 		s.settle(e)
 	case Rotated:
-		s.ClonedFrom = ""
+		s.ClonedFrom, s.Replaced = "", nil
 		s.settle(e)
+	case Reopened:
+		s.reopen(e)
 	case Troubled:
 		s.Ended, s.Trouble, s.Next = e.Time, e.Message, e.Next
 	case Made:
@@ -183,6 +203,16 @@ func (s *State) start(e Event) {
 	s.Phase, s.Droplet, s.Address, s.Next = Running, e.Droplet, e.Address, time.Time{}
 }
 
+// reopen has everything be done anew by the next run. What was done stands until then.
+func (s *State) reopen(e Event) {
+	for i := range s.Steps {
+		step := &s.Steps[i]
+		step.State, step.Message, step.before = StepWaiting, "", step.Stands()
+	}
+	s.Made = slices.DeleteFunc(s.Made, func(name string) bool { return slices.Contains(e.Names, name) })
+	s.Phase, s.Message, s.Next, s.Attempts, s.digests = Fresh, "", time.Time{}, 0, map[string]string{}
+}
+
 // settle ends a change of a complete setup. A step that failed in it and was not needed in the end stands as it stood.
 func (s *State) settle(e Event) {
 	for i := range s.Steps {
@@ -220,8 +250,11 @@ func (s *State) addStep(e Event, state StepState) {
 	if e.Name != "" {
 		step.Name = e.Name
 	}
-	if e.Event == Accomplished {
-		step.Key, step.Content = e.Key, e.Content
+	switch e.Event {
+	case Accomplished:
+		step.Key, step.Content, step.Left = e.Key, e.Content, ""
+	case GaveWay:
+		step.Content = e.Content // what was there instead
 	}
 	if e.Event == Begun {
 		step.Began = e.Time

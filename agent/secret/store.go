@@ -19,6 +19,8 @@ const (
 	remedy = "bring the plain values back with: oneclick-agent secrets restore"
 	// answerPrefix begins the names under which the answers are kept that nobody may see.
 	answerPrefix = "answers."
+	// appliedPrefix begins the names of those that the setup was made from, while the questions are asked anew.
+	appliedPrefix = "applied answers."
 )
 
 // Store holds the secrets of one Droplet, on disk and private to root, sealed by a checksum and kept twice.
@@ -106,7 +108,9 @@ func (s *Store) change(make func() error) error {
 }
 
 // Names lists the secrets that are there, sorted.
-func (s *Store) Names() []string { return slices.Sorted(maps.Keys(s.secrets)) }
+func (s *Store) Names() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.secrets)), func(name string) bool { return strings.HasPrefix(name, appliedPrefix) })
+}
 
 // Get returns a secret.
 func (s *Store) Get(name string) (Fields, bool) {
@@ -124,7 +128,7 @@ func (s *Store) Has(name string) bool {
 func (s *Store) Data(asked func(name string)) map[string]any {
 	data := map[string]any{}
 	for name, fields := range s.secrets {
-		if strings.HasPrefix(name, answerPrefix) {
+		if strings.HasPrefix(name, answerPrefix) || strings.HasPrefix(name, appliedPrefix) {
 			continue
 		}
 		show := func(field string) any {
@@ -326,13 +330,36 @@ func (s *Store) SetAnswer(question, value string, keep bool) error {
 	})
 }
 
-// ForgetAnswer takes an answer away; one that is not there is no error.
-func (s *Store) ForgetAnswer(question string) error {
+// AppliedAnswer returns the answer that ForgetAnswer kept.
+func (s *Store) AppliedAnswer(question string) (Secret, bool) {
+	fields, ok := s.secrets[appliedPrefix+question]
+	return fields[""], ok
+}
+
+// ForgetAnswer takes an answer away; one that is not there is no error. With applied, it is kept as the one that the setup
+// was made from.
+func (s *Store) ForgetAnswer(question string, applied bool) error {
 	return s.change(func() error {
-		if name := answerPrefix + question; s.Has(name) {
-			delete(s.secrets, name)
-			return s.save()
+		name := answerPrefix + question
+		if !s.Has(name) {
+			return nil
 		}
-		return nil
+		if applied {
+			s.secrets[appliedPrefix+question] = s.secrets[name]
+		}
+		delete(s.secrets, name)
+		return s.save()
+	})
+}
+
+// ForgetApplied forgets the answers that ForgetAnswer kept, because the setup was made from others.
+func (s *Store) ForgetApplied() error {
+	return s.change(func() error {
+		all := len(s.secrets)
+		maps.DeleteFunc(s.secrets, func(name string, _ Fields) bool { return strings.HasPrefix(name, appliedPrefix) })
+		if len(s.secrets) == all {
+			return nil
+		}
+		return s.save()
 	})
 }

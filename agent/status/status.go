@@ -205,7 +205,7 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 func (s *Status) addSteps(record journal.State, items []plan.Item, now time.Time, locked bool) {
 	recorded := slices.Clone(record.Steps)
 	add := func(r journal.Step, title string, within time.Duration) {
-		step := Step{ID: r.ID, Title: title, State: r.State, Seconds: r.Seconds, Message: r.Message}
+		step := Step{ID: r.ID, Title: title, State: r.State, Seconds: r.Seconds, Message: cmp.Or(r.Message, r.Left)}
 		switch {
 		case r.State == journal.StepRunning && !locked:
 			step.State, step.Seconds, step.Message = journal.StepWaiting, 0, "it was interrupted"

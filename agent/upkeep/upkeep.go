@@ -28,8 +28,11 @@ type Report struct {
 // Upkeep is one change of a complete setup.
 type Upkeep struct {
 	Before, Now *facts.Facts
-	// Boot and Login are the records that steps are noted in; Login is nil as long as first login is not complete.
+	// Boot and Login are the records that steps are noted in; Login is nil as long as nothing of first login was done.
 	Boot, Login *journal.Journal
+	// LoginBefore and LoginNow are the facts for the steps of first login, with the answers that these were made from. Where
+	// first login is not complete, only what was done of it is done again.
+	LoginBefore, LoginNow *facts.Facts
 }
 
 // Run carries the change out. It can be run again after an interruption, with the same facts of before.
@@ -98,26 +101,31 @@ type piece struct {
 
 // pieces are all steps of the manifest that first boot, and first login where it is complete, carried out.
 func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
-	add := func(login bool, record journal.State, then, now []plan.Item) error {
+	add := func(j *journal.Journal, before, after *facts.Facts, then, now []plan.Item) error {
+		record := j.State()
 		for _, item := range now {
 			if item.Path == "" {
 				continue
 			}
-			p := &piece{login: login, item: item}
-			if p.is, err = build(ctx, u.Now, item); err != nil {
-				return fmt.Errorf("%s: %w", item.ID, err)
-			}
 			i := slices.IndexFunc(then, func(old plan.Item) bool { return old.Path == item.Path })
-			if p.was, err = build(ctx, u.Before, then[i]); err != nil {
-				p.was = version{} // the facts of before do not suffice, so it cannot have been done with them
-			}
-			succeed(p.is.step, p.was.step)
 			done, recorded := record.Step(item.ID)
 			if !recorded {
 				done, _ = record.Step(then[i].ID)
 			}
+			stands := done.Stands()
+			if !record.Phase.Complete() && stands != journal.StepDone {
+				continue // its turn is still to come
+			}
+			p := &piece{login: j == u.Login, item: item}
+			if p.is, err = build(ctx, after, item); err != nil {
+				return fmt.Errorf("%s: %w", item.ID, err)
+			}
+			if p.was, err = build(ctx, before, then[i]); err != nil {
+				p.was = version{} // the facts of before do not suffice, so it cannot have been done with them
+			}
+			succeed(p.is.step, p.was.step)
 			p.created, p.content = done.Created, done.Content
-			if done.State != journal.StepDone && done.State != journal.StepSkipped {
+			if stands != journal.StepDone && stands != journal.StepSkipped {
 				p.was = version{} // it did not apply, or failed, and may succeed now
 			} else if done.Key != "" && p.was.applies {
 				p.was.key = done.Key // what it was really made from, where a change before this one was cut off
@@ -126,11 +134,11 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 		}
 		return nil
 	}
-	if err := add(false, u.Boot.State(), plan.Boot(u.Before), plan.Boot(u.Now)); err != nil {
+	if err := add(u.Boot, u.Before, u.Now, plan.Boot(u.Before), plan.Boot(u.Now)); err != nil {
 		return nil, err
 	}
 	if u.Login == nil {
 		return pieces, nil
 	}
-	return pieces, add(true, u.Login.State(), plan.Login(u.Before), plan.Login(u.Now))
+	return pieces, add(u.Login, u.LoginBefore, u.LoginNow, plan.Login(u.LoginBefore), plan.Login(u.LoginNow))
 }

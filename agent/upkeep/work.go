@@ -10,6 +10,7 @@ import (
 	"oneclick-agent/agent/engine"
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/step"
 )
@@ -32,32 +33,43 @@ func (w *work) decide(ctx context.Context, report *Report) error {
 		if p.was.applies == p.is.applies && p.was.key == p.is.key && !follows {
 			continue
 		}
-		if p.item.Terminal {
-			w.leave(report, p, "it needs a person at a terminal; run: oneclick-agent first-login --reset")
-			continue
+		again, left, err := w.judge(ctx, report, p)
+		if err == nil && left != "" {
+			err = w.leave(report, p, left)
 		}
-		if p.was.applies && (!p.is.applies || moved(p)) {
-			if err := w.undo(ctx, report, p); err != nil {
-				return err
-			}
-		}
-		if !p.is.applies {
-			continue
-		}
-		if p.was.applies && w.isNotRepeated(ctx, p) {
-			w.leave(report, p, "its creates or unless says that it was done")
-			continue
-		}
-		if mine, err := w.stands(ctx, p); err != nil {
+		if err != nil {
 			return err
-		} else if !mine {
-			w.leave(report, p, "somebody changed it since it was made")
-			continue
 		}
-		p.redo, p.affected = true, true
-		written = append(written, plan.Touched{Writes: p.is.touched.Writes})
+		if again {
+			p.redo, p.affected = true, true
+			written = append(written, plan.Touched{Writes: p.is.touched.Writes})
+		}
 	}
 	return nil
+}
+
+// judge finds out whether a step whose inputs changed is done again. Left says why it is left as it is, "" where it just
+// does not apply any more.
+func (w *work) judge(ctx context.Context, report *Report, p *piece) (again bool, left string, err error) {
+	if p.item.Terminal {
+		return false, "it needs a person at a terminal; run: oneclick-agent first-login --reset", nil
+	}
+	if p.was.applies && (!p.is.applies || moved(p)) {
+		if err := w.undo(ctx, report, p); err != nil {
+			return false, "", err
+		}
+	}
+	switch {
+	case !p.is.applies:
+		return false, "", nil
+	case p.was.applies && w.isNotRepeated(ctx, p):
+		return false, "its creates or unless says that it was done", nil
+	}
+	mine, err := w.stands(ctx, p)
+	if err == nil && !mine {
+		left = "somebody changed it since it was made"
+	}
+	return mine, left, err
 }
 
 // isNotRepeated reports whether a command would not run again, by its own word.
@@ -71,9 +83,20 @@ func (w *work) isNotRepeated(ctx context.Context, p *piece) bool {
 }
 
 // leave names a step that is left as it is.
-func (w *work) leave(report *Report, p *piece, reason string) {
+func (w *work) leave(report *Report, p *piece, reason string) error {
 	report.Left = append(report.Left, p.item.ID+": "+reason)
 	w.Now.Host.Report("warning: left " + p.item.ID + " as it is: " + reason)
+	return w.journal(p.login).Append(journal.Event{Event: journal.LeftAlone, Step: p.item.ID, Message: "left as it is: " + reason}, false)
+}
+
+func (w *work) isAnswered() bool { return w.Login != nil && w.Login.State().Phase.Complete() }
+
+// journal is the record of first boot, or that of first login.
+func (w *work) journal(login bool) *journal.Journal {
+	if login {
+		return w.Login
+	}
+	return w.Boot
 }
 
 // moved reports whether a step writes to another place now.
@@ -160,8 +183,7 @@ const stays = "it does not apply any more, and what it did cannot be taken back"
 func (w *work) undo(ctx context.Context, report *Report, p *piece) error {
 	h := w.Now.Host
 	if p.item.Acts() {
-		w.leave(report, p, stays)
-		return nil
+		return w.leave(report, p, stays)
 	}
 	if _, rewrites := p.was.step.(step.Rewriter); rewrites {
 		return w.undoWriting(report, p)
@@ -171,8 +193,7 @@ func (w *work) undo(ctx context.Context, report *Report, p *piece) error {
 	}
 	link, ok := p.was.step.(*step.Link)
 	if state, err := p.was.step.Check(ctx, h); !ok || !p.created || err != nil || state != step.Met {
-		w.leave(report, p, stays)
-		return nil
+		return w.leave(report, p, stays)
 	}
 	return w.takeAway(report, p, link.Path)
 }
@@ -199,8 +220,7 @@ func (w *work) undoWriting(report *Report, p *piece) error {
 		if whole := w.wholeWriter(target); whole != nil && whole.was.key != whole.is.key {
 			return nil // the file is written anew as a whole
 		}
-		w.leave(report, p, stays)
-		return nil
+		return w.leave(report, p, stays)
 	}
 	now := w.writers(target, func(p *piece) version { return p.is }, nil)
 	if len(now) == 0 {
@@ -251,9 +271,9 @@ func (w *work) isWritten(path string) bool {
 
 // carryOut does the steps of first boot, or those of first login, again.
 func (w *work) carryOut(ctx context.Context, login bool, report *Report) error {
-	e := &engine.Engine{Facts: w.Now, Journal: w.Boot, Answered: w.Login != nil, Again: true}
+	e := &engine.Engine{Facts: w.Now, Journal: w.journal(login), Answered: w.isAnswered(), Again: true}
 	if login {
-		e.Journal = w.Login
+		e.Facts = w.LoginNow
 	}
 	for _, p := range w.pieces {
 		if p.redo && p.login == login {
