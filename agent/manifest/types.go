@@ -98,9 +98,9 @@ type Secret struct {
 	Name     Template `yaml:"name" for:"material" of:"ca certificate" doc:"Common name of the certificate."`
 	SignedBy string   `yaml:"signed_by" of:"certificate" doc:"The secret of format ca that signs it."`
 	Usage    Words    `yaml:"usage" enum:"server,client" of:"certificate" doc:"What it proves the holder to be; server where nothing is said."`
-	Key      string   `yaml:"key" enum:"ec,rsa" of:"ca certificate" doc:"Kind of the key: ec (P-256), which is taken where nothing is said, or rsa."`
+	Key      string   `yaml:"key" enum:"ec,rsa" of:"ca certificate" doc:"Kind of the key; ec (P-256) where nothing is said."`
 
-	Subject map[string]Template `yaml:"subject" for:"material" of:"ca certificate" doc:"organization, organizational_unit, country, province, locality."`
+	Subject map[string]Template `yaml:"subject" for:"material" of:"ca certificate" doc:"organization, organizational_unit, country, province, locality"`
 
 	Hosts []Template `yaml:"hosts" for:"material" of:"certificate" doc:"Host names and addresses it is valid for."`
 	Valid Duration   `yaml:"valid" of:"ca certificate jwt-hs256" doc:"How long it is valid."`
