@@ -9,6 +9,7 @@ import (
 
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/state"
@@ -80,6 +81,11 @@ func settled(t testing.TB) (dir string) {
 	must(t, err)
 	must(t, f.Remember())
 	must(t, f.RememberAnswers())
+	login, err := journal.Open(f.Host, state.LoginJournal)
+	must(t, err)
+	must(t, login.Append(journal.Event{Event: journal.Started}, false))
+	must(t, login.Append(journal.Event{Event: journal.Completed}, true))
+	must(t, login.Close())
 	return dir
 }
 

@@ -100,7 +100,7 @@ type Secret struct {
 	Usage    Words    `yaml:"usage" enum:"server,client" of:"certificate" doc:"What it proves the holder to be; server where nothing is said."`
 	Key      string   `yaml:"key" enum:"ec,rsa" of:"ca certificate" doc:"Kind of the key; ec (P-256) where nothing is said."`
 
-	Subject map[string]Template `yaml:"subject" for:"material" of:"ca certificate" doc:"organization, organizational_unit, country, province, locality"`
+	Subject map[string]Template `yaml:"subject" for:"material" of:"ca certificate" doc:"Further parts of the subject, as organization."`
 
 	Hosts []Template `yaml:"hosts" for:"material" of:"certificate" doc:"Host names and addresses it is valid for."`
 	Valid Duration   `yaml:"valid" of:"ca certificate jwt-hs256" doc:"How long it is valid."`
