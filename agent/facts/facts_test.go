@@ -230,8 +230,9 @@ func TestAPreviewShowsNoSecret(t *testing.T) {
 		"{{ .database.host }}:{{ .database.port }} {{ .answers.name }}": "db.example.com:25060 somebody",
 		"{{ .answers.word }}":                                           "[answer word]",
 		"one\n  two":                                                    "one two",
-		"{{ div 1 0 }}":                                                 "{{ div 1 0 }}",
-		"{{":                                                            "{{",
+		"{{ div 1 0 }}":                                                 "...",
+		"{{ if eq .answers.word 1 }}a{{ else }}b{{ end }} {{ div .droplet.cpus 0 }} {{ .app.name }}": "ab [droplet cpus] [app name]",
+		"{{": "{{",
 	} {
 		if got := p.Show(manifest.Template{Text: text}); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)

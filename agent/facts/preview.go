@@ -1,11 +1,13 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 
 	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/render"
 )
 
@@ -15,7 +17,7 @@ type preview struct {
 	data map[string]any
 }
 
-// Preview shows templates with what is known, and with names in the place of secrets and of answers that are not there.
+// Preview shows templates with what is known, and with names in the place of secrets and of what is not known yet.
 func (f *Facts) Preview() manifest.Preview {
 	data := f.data(func(string) {})
 	secrets := map[string]any{}
@@ -38,11 +40,16 @@ func (f *Facts) Preview() manifest.Preview {
 	for _, kind := range []string{"database", "keystore"} {
 		database := data[kind].(map[string]any)
 		database["password"], database["url"] = "[secret "+kind+" password]", "[secret "+kind+" url]"
+		if database["host"] == "" {
+			for _, field := range []string{"host", "port", "user", "name"} {
+				database[field] = "[" + kind + " " + field + "]"
+			}
+		}
 	}
 	if f.Manifest.FirstLogin != nil {
 		answers := data["answers"].(map[string]any)
 		for _, q := range f.Manifest.FirstLogin.Questions {
-			if _, answered := f.Answer(q); !answered && q.Type != "confirm" && q.Type != "number" || q.Hidden() {
+			if _, answered := f.Answer(q); !answered && q.Type != "confirm" || q.Hidden() {
 				answers[q.Name] = "[answer " + q.Name + "]"
 			}
 		}
@@ -50,15 +57,39 @@ func (f *Facts) Preview() manifest.Preview {
 	return preview{f, data}
 }
 
-// Show fills the template in, on one line; one that cannot be filled in yet is shown as it was written.
+// Show fills the template in, on one line. Where that cannot be done yet, the names of what is not known stand in it.
 func (p preview) Show(t manifest.Template) string {
 	text := t.Text
 	if parsed, err := render.Parse(t.Text, p.Manifest.Engine()); err == nil {
-		if filled, err := parsed.Execute(context.Background(), p.data, render.MaxActions); err == nil {
-			text = filled
+		if text, err = parsed.Execute(context.Background(), p.data, render.MaxActions); err != nil {
+			text = actions().ReplaceAllStringFunc(t.Text, p.nameOf)
 		}
 	}
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// actions are the parts of a template that are filled in.
+var actions = pattern.New(`(?s)\{\{.*?\}\}`)
+
+// nameOf is what an action of a template asks for, in words. What only decides between texts has none.
+func (p preview) nameOf(action string) string {
+	parsed, err := render.Parse(action, p.Manifest.Engine())
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, reference := range parsed.References() {
+		path := slices.Clone(reference.Path)
+		path[0] = strings.TrimSuffix(path[0], "s") // .answers.name is the answer to one question
+		names = append(names, "["+strings.Join(path, " ")+"]")
+	}
+	return cmp.Or(strings.Join(names, " "), "...")
+}
+
+// There is whose what stands at a path now is, and with which mode.
+func (p preview) There(t manifest.Template) (owner string, mode manifest.Mode, there bool) {
+	owner, have, err := p.Host.Files.Owned(p.Show(t))
+	return owner, manifest.Mode(have), err == nil
 }
 
 // HoldsSecret reports whether a secret may stand in one of the templates.

@@ -2,11 +2,13 @@ package firstlogin
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/state"
 )
 
@@ -80,4 +82,13 @@ func take(ctx context.Context, f *facts.Facts, file string, all bool) (open []st
 		return firstboot.Decide(f, facts.Ready)
 	})
 	return open, err
+}
+
+// Answered reports whether every question that applies has its answer.
+func Answered(ctx context.Context, f *facts.Facts) bool {
+	return !slices.ContainsFunc(f.Manifest.FirstLogin.Questions, func(q manifest.Question) bool {
+		applies, err := f.Asked(ctx, q)
+		_, answered := f.Answer(q)
+		return err != nil || applies && !answered
+	})
 }

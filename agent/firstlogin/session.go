@@ -178,7 +178,11 @@ func capital(text string) string { return string(text[0]-'a'+'A') + text[1:] }
 func (s *Session) apply(ctx context.Context) (over bool, err error) {
 	s.applying.Store(true)
 	h := s.Setup.Host
-	s.began("Your answers are being applied. It goes on by itself, even when this connection ends.", (&Wizard{Setup: s.Setup}).answered())
+	answered, doing := (&Wizard{Setup: s.Setup}).answered(), "Your answers are being applied."
+	if len(answered) == 0 {
+		doing = "The setup is being finished."
+	}
+	s.began(doing+" It goes on by itself, even when this connection ends.", answered)
 	for {
 		if err := s.runUnit(ctx); err != nil {
 			return false, s.leave(err)

@@ -46,6 +46,10 @@ func (w *Wizard) summary() Prompt {
 	if w.Failed != "" {
 		p.Problem, p.Options[0].Label = "The setup FAILED: "+w.Failed, "Try again with them"
 	}
+	if len(p.Table) == 0 { // nothing was asked, so this is only shown after a failure
+		p.Title, p.CanGoBack = "The steps of first login can be done again.", false
+		p.Options = []Option{{Value: "apply", Label: "Try again"}, p.Options[2]}
+	}
 	for _, q := range w.questions() {
 		if q.Hidden() {
 			p.Help = "Passwords are not shown here. To see one: " + showCommand(q)

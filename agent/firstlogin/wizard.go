@@ -37,6 +37,9 @@ func (w *Wizard) Ask(ctx context.Context, offer bool) (apply bool, err error) {
 		if err := w.askFrom(ctx, at); err != nil {
 			return false, err
 		}
+		if len(w.questions()) == 0 && w.Failed == "" {
+			return true, firstboot.Decide(w.Setup, facts.Ready) // there is nothing to look over
+		}
 		switch answer, err := w.ask(ctx, w.summary()); {
 		case errors.Is(err, ErrBack):
 			at = max(0, len(w.questions())-1)
@@ -75,7 +78,11 @@ func (w *Wizard) ask(ctx context.Context, p Prompt) (string, error) {
 func (w *Wizard) offer(ctx context.Context) (goOn bool, err error) {
 	questions := w.questions()
 	title := fmt.Sprintf("%s has %d questions for you before it is ready.", w.Setup.Manifest.App.Name, len(questions))
-	if len(questions) == 1 {
+	now := "Set it up now"
+	switch len(questions) {
+	case 0:
+		title, now = w.Setup.Manifest.App.Name+" asks nothing, but has steps left before it is ready.", "Do them now"
+	case 1:
 		title = fmt.Sprintf("%s has one question for you before it is ready.", w.Setup.Manifest.App.Name)
 	}
 	if at := w.firstOpen(); at > 0 && at < len(questions) {
@@ -86,7 +93,7 @@ func (w *Wizard) offer(ctx context.Context) (goOn bool, err error) {
 	answer, err := w.ask(ctx, Prompt{Title: title, Kind: Choose, Value: "now", Answered: w.answered(), Options: []Option{
 		{
 			Value: "now",
-			Label: "Set it up now",
+			Label: now,
 		}, {Value: "later", Label: "Later: ask again at the next login"}, {Value: "never", Label: "Never ask again"},
 	}, Help: "You can begin at any time with: oneclick-agent first-login"})
 	switch {

@@ -36,6 +36,19 @@ func (r *Root) Has(path string, want Attributes) bool {
 	return has
 }
 
+// Owned is whose what is at path is, as user:group by their names in the tree, and its mode. Links are followed.
+func (r *Root) Owned(path string) (owner string, mode fs.FileMode, err error) {
+	err = r.at(path, way{follow: true}, func(p *place) error {
+		stat, err := p.stat()
+		if err == nil {
+			mode = modeOf(&stat) & modeBits
+			owner = r.nameOf("/etc/passwd", int(stat.Uid)) + ":" + r.nameOf("/etc/group", int(stat.Gid))
+		}
+		return err
+	})
+	return owner, mode, err
+}
+
 // attributesMatch compares what is there with what is wanted. A symbolic link has no mode.
 func (r *Root) attributesMatch(stat *unix.Stat_t, want Attributes) bool {
 	return r.modeMatches(stat, want) && r.ownerMatches(stat, want)

@@ -118,6 +118,9 @@ func (h *Host) groupID(name string) (int, error) {
 // links are followed whoever made them.
 func (r *Root) nameOf(file string, id int) string {
 	number := strconv.Itoa(id)
+	if id == 0 {
+		return "root"
+	}
 	p, err := r.locate(file, asFound)
 	if err != nil {
 		return number

@@ -48,6 +48,8 @@ type Preview interface {
 	Show(Template) string
 	// HoldsSecret reports whether a secret may stand in one of the templates.
 	HoldsSecret(...Template) bool
+	// There is whose what stands at a path now is, as user:group, with which mode; false where nothing does.
+	There(path Template) (owner string, mode Mode, there bool)
 	// Source is the template in a file beside the manifest, which the value at this place names.
 	Source(name, at string) (Template, error)
 }
@@ -88,12 +90,21 @@ func (e Effects) readsAccounts(owner string) Effects {
 	return e
 }
 
-// ownership is owner and mode as a plan shows them.
-func ownership(owner string, mode *Mode, otherwise string) string {
-	if mode != nil {
-		otherwise = mode.String()
+// ownership is owner and mode as a plan shows them: what the manifest says, else what is there, else what something new
+// gets. A file that a secret comes into is closed to everybody.
+func ownership(p Preview, target Template, owner string, mode *Mode, fresh Mode, private bool) string {
+	const everybody = 0o007
+	have, haveMode, there := p.There(target)
+	switch {
+	case !there:
+		have, haveMode = "root:root", fresh
+	case private:
+		haveMode &^= everybody
 	}
-	return cmp.Or(owner, "root:root") + " " + otherwise
+	if mode != nil {
+		haveMode = *mode
+	}
+	return cmp.Or(owner, have) + " " + haveMode.String()
 }
 
 // longestSubject is how much of a command or of a list of keys a step's name repeats, in characters.

@@ -18,13 +18,19 @@ func (d *Directory) Subject(p Preview) string { return p.Show(d.Path) }
 // Summary says what is made.
 func (d *Directory) Summary(p Preview) string {
 	summary := "make the directory " + p.Show(d.Path)
-	switch {
-	case d.Path.IsPattern():
-		summary = "set up the directories that match " + p.Show(d.Path)
-	case d.Copy != "":
+	if d.Copy != "" {
 		summary = "copy the directory " + d.Copy + " to " + p.Show(d.Path)
 	}
-	summary += " " + ownership(d.Owner, d.Mode, "0755")
+	summary += " " + ownership(p, d.Path, d.Owner, d.Mode, 0o755, false)
+	if d.Path.IsPattern() {
+		summary = "set up the directories that match " + p.Show(d.Path)
+		if d.Owner != "" {
+			summary += " " + d.Owner
+		}
+		if d.Mode != nil {
+			summary += " " + d.Mode.String()
+		}
+	}
 	if d.FileMode != nil {
 		summary += ", files below " + d.FileMode.String()
 	}

@@ -33,7 +33,13 @@ func (e *Edit) FormatOf() string { return cmp.Or(e.Format, edit.FormatOf(e.Path.
 func (e *Edit) Subject(p Preview) string { return p.Show(e.Path) + " " + shorten(e.what()) }
 
 // Summary says what is changed.
-func (e *Edit) Summary(p Preview) string { return "edit " + p.Show(e.Path) + ": " + e.what() }
+func (e *Edit) Summary(p Preview) string {
+	summary := "edit " + p.Show(e.Path)
+	if e.Owner != "" || e.Mode != nil {
+		summary += " " + ownership(p, e.Path, e.Owner, e.Mode, 0o644, false)
+	}
+	return summary + ": " + e.what()
+}
 
 func (e *Edit) what() string {
 	switch {

@@ -17,19 +17,19 @@ func (f *File) Subject(p Preview) string { return p.Show(f.Path) }
 
 // Summary says what is written, and with which owner and mode.
 func (f *File) Summary(p Preview) string {
-	source, mode := "content", "0644"
+	source, mode, private := "content", Mode(0o644), false
 	switch {
 	case f.Template != "":
 		source = "template " + f.Template
 		if text, err := p.Source(f.Template, f.Path.Path); err == nil && p.HoldsSecret(text) {
-			mode = "0600"
+			mode, private = 0o600, true
 		}
 	case f.Copy != "":
 		source = "copy of " + f.Copy
 	case f.Content != nil && p.HoldsSecret(*f.Content):
-		mode = "0600"
+		mode, private = 0o600, true
 	}
-	return fmt.Sprintf("write %s %s (%s)", p.Show(f.Path), ownership(f.Owner, f.Mode, mode), source)
+	return fmt.Sprintf("write %s %s (%s)", p.Show(f.Path), ownership(p, f.Path, f.Owner, f.Mode, mode, private), source)
 }
 
 // Effects are the file, and what its content comes from.

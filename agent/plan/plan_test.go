@@ -66,6 +66,7 @@ first_boot:
   - {directory: /srv/d}
   - {link: /srv/l, to: /etc/one}
   - {remove: /link/old}
+  - {remove: "/link/*/old*"}
   - {run: [/bin/x]}
   - {service: a.service, do: [start]}
   - {file: /srv/c, content: x, when: '{{ eq .app.name "App" }}'}
@@ -82,6 +83,7 @@ edit /srv/current block writes [/srv/current /data/real] reads [] false <nil>
 directory /srv/d writes [/srv/d /srv/d] reads [] false <nil>
 link /srv/l writes [/srv/l /srv/l] reads [] false <nil>
 remove /link/old writes [/data/old /data/old] reads [] false <nil>
+remove /link/*/old* writes [/link /data] reads [] false <nil>
 run /bin/x writes [] reads [] true <nil>
 service a.service start writes [] reads [] true <nil>
 file /srv/c writes [] reads [] true <nil>
@@ -215,5 +217,56 @@ func TestADatabaseThatIsRequiredIsWaitedForBeforeAnythingElse(t *testing.T) {
 	}
 	if want := "   1  wait for /root/.digitalocean_dbaas_credentials\n   2  run /bin/x\n"; out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestAPlanShowsOwnersAndModesThatThingsWillHave(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: the owners of files are looked at")
+	}
+	f := gather(t, `
+version: 1
+app: {name: App}
+secrets: {key: {}}
+database: {engine: mysql, managed: required}
+first_boot:
+  - {file: /srv/new, content: x}
+  - {file: /srv/there, content: x}
+  - {file: /srv/closed, content: "{{ .secrets.key }}"}
+  - {file: /srv/said, content: x, mode: "0640", owner: root:app}
+  - {directory: /srv/directory}
+  - {directory: "/srv/*", mode: "0700"}
+  - {directory: /srv/copied, copy: /srv/directory, file_mode: "0600"}
+  - {remove: "/srv/*.tmp"}
+  - {edit: /srv/edited, format: dotenv, mode: "0600", set: {A: "1"}}
+  - {wait: {tcp: "{{ .database.host }}:{{ .database.port }}"}}
+`, map[string]string{"srv/there": "", "srv/closed": "", "srv/edited": "", "srv/said": "", "srv/directory/x": "", "etc/passwd": "app:x:33:44::/:/bin/sh\n", "etc/group": "apps:x:44:\n"})
+	for name, mode := range map[string]os.FileMode{
+		"/srv/there": 0o664, "/srv/closed": 0o664, "/srv/edited": 0o664, "/srv/said": 0o664, "/srv/directory": 0o750,
+	} {
+		if err := f.Host.Files.SetAttributes(name, host.Attributes{Mode: &mode, Owner: &host.Owner{UID: 33, GID: 44}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out strings.Builder
+	if err := Write(&out, f.Filling(t.Context()), false); err != nil {
+		t.Fatal(err)
+	}
+	const want = `      make secrets: key
+   1  wait for /root/.digitalocean_dbaas_credentials
+   2  write /srv/new root:root 0644 (content)
+   3  write /srv/there app:apps 0664 (content)
+   4  write /srv/closed app:apps 0660 (content)
+   5  write /srv/said root:app 0640 (content)
+   6  make the directory /srv/directory app:apps 0750
+   7  set up the directories that match /srv/* 0700
+   8  copy the directory /srv/directory to /srv/copied root:root 0755, files below 0600
+   9  remove all that matches /srv/*.tmp
+  10  edit /srv/edited app:apps 0600: A
+  11  wait for [database host]:[database port]
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

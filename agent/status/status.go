@@ -84,6 +84,18 @@ const (
 	statusCommand = "oneclick-agent status"
 )
 
+// What is left of a first login that nobody began: with questions, and without.
+const (
+	unanswered = "questions of first login are not answered yet"
+	unfinished = "the rest of the setup is done at the first login"
+)
+
+// openSentences are the sentences for these.
+var openSentences = map[string]string{
+	unanswered: "A few questions are left. Answer them with: " + loginCommand,
+	unfinished: "The setup is not finished yet. Finish it with: " + loginCommand,
+}
+
 // Read reads how things stand. It changes nothing and asks nothing outside the machine. The facts tell which steps are
 // still to come; they may be nil, so that the status of a broken image is shown all the same.
 func Read(h *host.Host, f *facts.Facts) (Status, error) {
@@ -193,7 +205,11 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 		s.Waits = ForBoot
 		return nil
 	default:
-		s.State, s.Message = Pending, cmp.Or(answers.Given, "questions of first login are not answered yet")
+		open := unanswered
+		if len(f.Manifest.FirstLogin.Questions) == 0 {
+			open = unfinished
+		}
+		s.State, s.Message = Pending, cmp.Or(answers.Given, open)
 		s.Next = "log in as root, or: " + loginCommand
 	}
 	s.Waits = ForPerson
@@ -251,8 +267,8 @@ func (s Status) Sentences() []string {
 	case Pending:
 		switch s.Waits {
 		case ForPerson:
-			if s.Message == "questions of first login are not answered yet" {
-				return []string{"A few questions are left. Answer them with: " + loginCommand}
+			if sentence, ok := openSentences[s.Message]; ok {
+				return []string{sentence}
 			}
 			return []string{"Setup is waiting: " + s.Message, "Go on with: " + loginCommand}
 		case ForBoot:

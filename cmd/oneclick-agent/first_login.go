@@ -14,6 +14,7 @@ import (
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/firstlogin"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/status"
 )
@@ -23,6 +24,7 @@ type loginFlags struct {
 	answers                    string
 	later, never, reset, plain bool
 	fromBashrc, apply, watch   bool
+	dryRun                     bool
 	idle                       time.Duration
 }
 
@@ -32,6 +34,7 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	a.flags.BoolVar(&f.later, "later", false, "ask at the next login")
 	a.flags.BoolVar(&f.never, "never", false, "never ask again")
 	a.flags.BoolVar(&f.reset, "reset", false, "forget the answers and ask again")
+	a.flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done with the answers, and change nothing")
 	a.flags.DurationVar(&f.idle, "idle", firstlogin.IdleAfter, "save and leave when no key is pressed for so long; 0 never leaves")
 	a.flags.BoolVar(&f.plain, "accessible", false, "ask line by line, for screen readers")
 	a.flags.BoolVar(&f.fromBashrc, "from-bashrc", false, "ask only where somebody has just logged in; for root's .bashrc")
@@ -40,7 +43,7 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	if code, ok := a.parseFlags(arguments); !ok {
 		return code
 	}
-	asks := f.answers == "" && !f.later && !f.never && !f.reset && !f.apply
+	asks := f.answers == "" && !f.later && !f.never && !f.reset && !f.apply && !f.dryRun
 	verdict := firstlogin.Start
 	if asks {
 		if verdict = firstlogin.MayStart(!f.fromBashrc && !f.watch); verdict == firstlogin.Silent || verdict == firstlogin.Hint && f.watch {
@@ -67,6 +70,11 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	case setup.Manifest.FirstLogin == nil:
 		fmt.Fprintln(a.stderr, "oneclick-agent: this image asks no questions at first login")
 		return exitDone
+	case f.dryRun:
+		if err := plan.WriteLogin(a.stdout, setup.Filling(ctx), firstlogin.Answered(ctx, setup)); err != nil {
+			return a.fail(err)
+		}
+		return exitDone
 	case f.answers != "":
 		return a.answersFromFile(ctx, h, setup, a.inTree(f.answers))
 	case f.later, f.never:
@@ -78,7 +86,11 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 		fmt.Fprintln(a.stdout, "first login begins anew at the next login, or with: oneclick-agent first-login")
 		return exitDone
 	case verdict == firstlogin.Hint:
-		fmt.Fprintln(a.stderr, "A few questions are left to set this Droplet up: oneclick-agent first-login")
+		left := "A few questions are left to set this Droplet up"
+		if len(setup.Manifest.FirstLogin.Questions) == 0 {
+			left = "A few steps are left to set this Droplet up"
+		}
+		fmt.Fprintln(a.stderr, left+": oneclick-agent first-login")
 		return exitDone
 	}
 	return a.wizard(ctx, setup, f)
