@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/creack/pty"
 )
 
 const (
@@ -55,7 +53,7 @@ func main() {
 	report("first boot of 50 files and edits", agent, "a shell script with sed", shell)
 	report("a finished instance's run", noop, "/bin/true", nothing)
 	messages(program)
-	firstFrame(program)
+	logins(program)
 	snapshots(program)
 }
 
@@ -74,44 +72,6 @@ func messages(program string) {
 	}
 	report("the MOTD hook", hook, "/bin/true", nothing)
 	report("oneclick-agent motd", command, "/bin/true", nothing)
-}
-
-// firstFrame measures how long the wizard takes to show its first question on a terminal that answers nothing.
-func firstFrame(program string) {
-	root, err := os.MkdirTemp("", "bench")
-	check(err)
-	defer os.RemoveAll(root)
-	for name, content := range map[string]string{
-		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n", "root/.bashrc": "",
-		"run/cloud-init/instance-data.json": `{"v1": {"instance_id": "1"}}`,
-		"etc/oneclick/app.yaml": "version: 1\napp: {name: Sample}\nfirst_boot: [{file: /etc/x, content: x}]\nfirst_login: {questions: " +
-			"[{name: title, ask: Site title}]}\n",
-	} {
-		check(os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
-		check(os.WriteFile(filepath.Join(root, name), []byte(content), 0o644))
-	}
-	check(exec.Command(program, "first-boot", "--root", root).Run())
-	var frames, nothing []time.Duration
-	for range runs {
-		nothing = append(nothing, clock(func() { check(exec.Command("/bin/true").Run()) }))
-		wizard := exec.Command(program, "first-login", "--root", root)
-		wizard.Env = []string{"TERM=xterm-256color", "LANG=C.UTF-8", "PATH=/usr/bin"}
-		began := time.Now()
-		terminal, err := pty.StartWithSize(wizard, &pty.Winsize{Cols: 80, Rows: 24})
-		check(err)
-		var seen []byte
-		buffer := make([]byte, 4096)
-		for !strings.Contains(string(seen), "Site title") {
-			n, err := terminal.Read(buffer)
-			check(err)
-			seen = append(seen, buffer[:n]...)
-		}
-		frames = append(frames, time.Since(began))
-		wizard.Process.Kill()
-		wizard.Wait()
-		terminal.Close()
-	}
-	report("the wizard's first frame, silent terminal", frames, "/bin/true", nothing)
 }
 
 func report(what string, a []time.Duration, against string, b []time.Duration) {
