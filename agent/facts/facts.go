@@ -48,11 +48,12 @@ type Facts struct {
 	then *database.Connection
 }
 
-// Gather finds out what is true. It changes nothing. A secret that was made and is lost is an error.
-func Gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string) (*Facts, error) {
+// Gather finds out what is true. It changes nothing. A secret that was made and is lost is an error, but for those that are
+// to be made anew.
+func Gather(ctx context.Context, h *host.Host, m *manifest.Manifest, file, metadata string, anew ...string) (*Facts, error) {
 	f, err := gather(ctx, h, m, file, metadata)
 	if err == nil {
-		err = f.checkLost()
+		err = f.checkLost(anew...)
 	}
 	if err != nil {
 		return nil, err

@@ -95,8 +95,15 @@ const answers = "answers."
 
 func (f *Facts) isHiddenAnswer(name string) bool { return slices.Contains(f.HiddenAnswers(), name) }
 
-func (f *Facts) checkLost() error {
-	lost := f.lost()
+// IsLost reports whether a secret was made and is not in the store any more.
+func (f *Facts) IsLost(name string) bool { return slices.Contains(f.lost(), name) }
+
+// checkLost is an error where something is lost but these, which are to be made anew, and what is computed from others.
+func (f *Facts) checkLost(anew ...string) error {
+	lost := slices.DeleteFunc(f.lost(), func(name string) bool {
+		spec := f.Manifest.Secrets[name]
+		return slices.Contains(anew, name) || len(anew) > 0 && spec != nil && spec.Derive != ""
+	})
 	if len(lost) == 0 {
 		return nil
 	}

@@ -160,11 +160,12 @@ func troubled(ctx context.Context, f *facts.Facts, j *journal.Journal, cause err
 	return phase, errors.New(event.Message)
 }
 
-// CheckRotation finds all that is wrong with the names of secrets to rotate.
-func CheckRotation(f *facts.Facts, names []string) error {
+// CheckRotation finds all that is wrong with the names of secrets to rotate. With lost, they are such whose values are
+// nowhere any more.
+func CheckRotation(f *facts.Facts, names []string, lost bool) error {
 	var problems problem.List
 	for _, name := range names {
-		if message, hint := cannotRotate(f, name); message != "" {
+		if message, hint := cannotRotate(f, name, lost); message != "" {
 			problems = append(problems, problem.Problem{Position: problem.Position{File: name}, Message: message, Hint: hint})
 		}
 	}
@@ -172,7 +173,7 @@ func CheckRotation(f *facts.Facts, names []string) error {
 }
 
 // cannotRotate says why a secret's value cannot be replaced here and now.
-func cannotRotate(f *facts.Facts, name string) (message, hint string) {
+func cannotRotate(f *facts.Facts, name string, lost bool) (message, hint string) {
 	secret, ok := f.Manifest.Secrets[name]
 	spec := f.Manifest.Database
 	switch {
@@ -182,7 +183,9 @@ func cannotRotate(f *facts.Facts, name string) (message, hint string) {
 		return "was given out by a command of the image", "only the app itself can change it"
 	case secret.Derive != "":
 		return "is computed from " + secret.From, "rotate " + secret.From
-	case !f.Store.Has(name):
+	case lost && !f.IsLost(name):
+		return "is not lost", "rotate it without --lost"
+	case !lost && !f.Store.Has(name):
 		return "is not made yet", "finish the setup first; see: oneclick-agent status"
 	case spec == nil:
 	case (f.Unusable != nil || f.Awaited != "") && isAccount(f, name):

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
@@ -151,11 +150,7 @@ func randomChanging(r *rand.Rand, number int, login bool) changing {
 func TestAChangeLeavesWhatAFreshSetupWouldMake(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
-	seed := *firstSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("go test ./agent/firstboot -run %s -args -seed %d -seeds %d", t.Name(), seed, *seeds)
+	seed := beginning(t, fmt.Sprintf("-seeds %d", *seeds))
 	workers := make(chan struct{}, 4)
 	for n := range *seeds {
 		workers <- struct{}{}

@@ -46,11 +46,7 @@ first_login:
 func TestNoDamageOfTheStateMakesASecretTwice(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
-	seed := *firstSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("go test ./agent/firstboot -run %s -args -seed %d -damages %d", t.Name(), seed, *damages)
+	seed := beginning(t, fmt.Sprintf("-damages %d", *damages))
 	bases := []string{setUp(t, false), setUp(t, true)}
 	var group sync.WaitGroup
 	workers := make(chan struct{}, 4)
@@ -136,7 +132,7 @@ func tryDamage(t *testing.T, base string, random *rand.Rand, label string) {
 			return ApplyAnswers(t.Context(), f)
 		},
 		func(f *facts.Facts) (journal.Phase, error) {
-			if !rotated || CheckRotation(f, []string{"two"}) != nil {
+			if !rotated || CheckRotation(f, []string{"two"}, false) != nil {
 				return journal.Done, nil
 			}
 			return Rotate(t.Context(), f, []string{"two"})

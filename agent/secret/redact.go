@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -19,8 +20,10 @@ import (
 )
 
 const (
-	// leastRedacted is the shortest value looked for, in bytes: shorter ones would be found everywhere.
+	// leastRedacted is the shortest value looked for wherever it stands, in bytes: shorter ones would be found everywhere.
 	leastRedacted = 6
+	// leastWord is the shortest value looked for as a word of its own, in bytes.
+	leastWord = 3
 	// window is the shortest part of a longer value that shows too much of it, in bytes.
 	window = 12
 	// partsOfOne is about how many parts there are for each byte of a value.
@@ -35,11 +38,16 @@ const (
 // touches belongs together, so a longer part is found by its parts, and the time that this takes depends on the
 // length of the text alone.
 //
+// A value of three to five bytes, as somebody else may have chosen for a database, is replaced where it stands as a word or
+// a field of its own: not next to a letter, a digit or an underscore. One of one or two bytes is left: without it, no text
+// could be read any more, and it is no secret.
+//
 // Its methods may be called by several goroutines.
 type Redactor struct {
 	mu sync.Mutex
 	// values are what is known, by name; those that are new are not in the table yet.
 	values, fresh []named
+	short         []named // the forms of short values
 	public        []string
 	table         map[string]string // a part, and the name of the secret that it is of
 	lengths       [window + 1]bool  // the lengths that parts in the table have
@@ -54,7 +62,14 @@ func (r *Redactor) Add(name string, value Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	one := named{name, value.Reveal()}
-	if len(one.value) >= leastRedacted && !slices.Contains(r.values, one) {
+	switch {
+	case len(one.value) < leastWord || slices.Contains(r.values, one):
+	case len(one.value) < leastRedacted:
+		r.values = append(r.values, one)
+		for _, form := range wordForms(one.value) {
+			r.short = append(r.short, named{name, form})
+		}
+	default:
 		r.values, r.fresh = append(r.values, one), append(r.fresh, one)
 	}
 }
@@ -85,15 +100,15 @@ func (r *Redactor) addPublic(text string) {
 
 // Redact replaces everything that shows a secret by the secret's name.
 func (r *Redactor) Redact(text string) string {
-	if len(text) < leastRedacted {
-		return text
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.values) == 0 {
 		return text
 	}
 	r.prepare()
+	if len(r.table) == 0 {
+		return r.redactWords(text)
+	}
 	padded := append([]byte(text), make([]byte, 8)...) // so that eight bytes can be read at each place
 	var out strings.Builder
 	written, end := 0, 0
@@ -107,17 +122,57 @@ func (r *Redactor) Redact(text string) string {
 			continue
 		}
 		if i >= end { // nothing that touches it was replaced
-			out.WriteString(text[written:i])
+			out.WriteString(r.redactWords(text[written:i]))
 			out.WriteString("[secret " + name + "]")
 		}
 		end = max(end, i+length)
 		written = end
 	}
+	rest := r.redactWords(text[written:])
 	if written == 0 {
+		return rest
+	}
+	out.WriteString(rest)
+	return out.String()
+}
+
+// redactWords replaces short values that are words of their own.
+func (r *Redactor) redactWords(text string) string {
+	if len(r.short) == 0 {
 		return text
 	}
-	out.WriteString(text[written:])
+	var out strings.Builder
+	for i := 0; i < len(text); {
+		found := slices.IndexFunc(r.short, func(one named) bool { return isWord(text, i, one.value) })
+		if found < 0 {
+			out.WriteByte(text[i])
+			i++
+			continue
+		}
+		out.WriteString("[secret " + r.short[found].name + "]")
+		i += len(r.short[found].value)
+	}
 	return out.String()
+}
+
+// isWord reports whether a word stands at a place of a text by itself.
+func isWord(text string, at int, word string) bool {
+	end := at + len(word)
+	return strings.HasPrefix(text[at:], word) &&
+		!(at > 0 && inWord(text[at-1]) && inWord(word[0])) &&
+		!(end < len(text) && inWord(text[end]) && inWord(word[len(word)-1]))
+}
+
+func inWord(c byte) bool {
+	return c == '_' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// wordForms are how a short value reads in what programs print, the longest first.
+func wordForms(value string) []string {
+	all := append(forms(value), base64.StdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)))
+	all = slices.DeleteFunc(all, func(form string) bool { return len(form) < len(value) })
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(all)
 }
 
 // Writer redacts each text that is written to w, which must be a whole one.

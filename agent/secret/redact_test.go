@@ -89,7 +89,7 @@ func TestShortValuesAreRedactedWholeAndOnlyWhole(t *testing.T) {
 		r.Add("short", New(value))
 		text := "it is " + value + "."
 		want := text
-		if length >= 6 {
+		if length >= 3 {
 			want = "it is [secret short]."
 		}
 		if got := r.Redact(text); got != want {
@@ -97,6 +97,32 @@ func TestShortValuesAreRedactedWholeAndOnlyWhole(t *testing.T) {
 		}
 		if part := value[:length-1]; r.Redact("a part: "+part) != "a part: "+part {
 			t.Errorf("a part of %s is redacted", value)
+		}
+	}
+}
+
+// A short value is redacted as a word or a field of its own, however it is encoded, and never inside of another word.
+func TestAValueOfThreeToFiveBytesIsRedactedAsAWord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"abcd":                                "[secret database password]",
+		"password=abcd":                       "password=[secret database password]",
+		"postgresql://app:abcd@db:5432/app":   "postgresql://app:[secret database password]@db:5432/app",
+		`{"password":"abcd","user":"abcde"}`:  `{"password":"[secret database password]","user":"abcde"}`,
+		"abcdef xabcd ABCD abcd_ äabcd 1abcd": "abcdef xabcd ABCD abcd_ äabcd 1abcd",
+		"abcd\nabcd, (abcd)":                  "[secret database password]\n[secret database password], ([secret database password])",
+		"61626364 YWJjZA== YWJjZA 661626364":  "[secret database password] [secret database password] [secret database password] 661626364",
+		"abcdefghijkl! abcd":                  "[secret one]! [secret database password]",
+		"p$q! is not p$q":                     "[secret odd] is not p$q",
+		"so is ab":                            "so is ab",
+	} {
+		var r Redactor
+		r.Add("database password", New("abcd"))
+		r.Add("one", New("abcdefghijkl"))
+		r.Add("odd", New("p$q!"))
+		r.Add("two bytes", New("ab"))
+		if got := r.Redact(text); got != want {
+			t.Errorf("%s becomes %s, want %s", text, got, want)
 		}
 	}
 }

@@ -188,7 +188,8 @@ func (s *Store) Ensure(m *manifest.Manifest, answered bool, now time.Time, fill 
 	return made, err
 }
 
-func (s *Store) ensure(m *manifest.Manifest, answered bool, now time.Time, fill Fill) (made []string, err error) {
+// ensure makes what is missing. Of the lost ones, empty values stay as the previous ones.
+func (s *Store) ensure(m *manifest.Manifest, answered bool, now time.Time, fill Fill, lost ...string) (made []string, err error) {
 	missing := s.Missing(m, answered)
 	for _, name := range missing {
 		fields, err := s.make(m, name, now, fill)
@@ -196,6 +197,12 @@ func (s *Store) ensure(m *manifest.Manifest, answered bool, now time.Time, fill 
 			return nil, fmt.Errorf("cannot make the secret %s: %w", name, err)
 		}
 		s.secrets[name] = fields
+		if slices.Contains(lost, name) {
+			s.previous[name] = Fields{}
+			for field := range fields {
+				s.previous[name][field] = New("")
+			}
+		}
 	}
 	if len(s.secrets) > 0 { // also where nothing is missing: a power cut may have left only one of the two copies
 		if err := s.save(); err != nil {
@@ -259,17 +266,21 @@ type filled struct {
 }
 
 // Replace makes new values for these secrets. The old ones stay as the previous ones, in the same write, until Settle
-// forgets them.
+// forgets them. One that is lost is made anew.
 func (s *Store) Replace(m *manifest.Manifest, names []string, answered bool, now time.Time, fill Fill) error {
 	return s.change(func() error {
+		var lost []string
 		for _, name := range names {
-			// What is made from answers that are not there cannot be made again now, and stays.
-			if fields, ok := s.secrets[name]; ok && (answered || !m.NeedsAnswers(name)) {
+			fields, ok := s.secrets[name]
+			switch {
+			case !ok:
+				lost = append(lost, name)
+			case answered || !m.NeedsAnswers(name): // what is made from answers that are not there stays
 				s.previous[name] = fields
 				delete(s.secrets, name)
 			}
 		}
-		_, err := s.ensure(m, answered, now, fill)
+		_, err := s.ensure(m, answered, now, fill, lost...)
 		return err
 	})
 }

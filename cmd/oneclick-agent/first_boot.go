@@ -87,12 +87,13 @@ func (a *agent) logProgress(h *host.Host) {
 
 // gather reads the manifest and finds out what is true of this Droplet. From then on nothing that is printed shows a
 // secret, but for what is written to revealed.
-func (a *agent) gather(ctx context.Context, h *host.Host) (*facts.Facts, error) {
+// gather finds out what is true. A secret that is lost is an error, but for those that are to be made anew.
+func (a *agent) gather(ctx context.Context, h *host.Host, anew ...string) (*facts.Facts, error) {
 	m, err := lint.Read(h, a.manifestPath())
 	if err != nil {
 		return nil, err
 	}
-	gathered, err := facts.Gather(ctx, h, m, a.manifestPath(), a.metadata)
+	gathered, err := facts.Gather(ctx, h, m, a.manifestPath(), a.metadata, anew...)
 	if err == nil {
 		a.stdout, a.stderr = gathered.Redact.Writer(a.stdout), gathered.Redact.Writer(a.stderr)
 	}

@@ -10,6 +10,7 @@ import (
 
 func (a *agent) rotate(ctx context.Context, arguments []string) int {
 	all := a.flags.Bool("all", false, "every secret of this Droplet")
+	lost := a.flags.Bool("lost", false, "secrets that the store lost and that are nowhere any more, to be made anew")
 	names, code, ok := a.parse(arguments)
 	if !ok {
 		return code
@@ -20,9 +21,17 @@ func (a *agent) rotate(ctx context.Context, arguments []string) int {
 	}
 	defer h.Close()
 	a.logProgress(h)
-	gathered, err := a.gather(ctx, h)
+	var anew []string
+	if *lost {
+		anew = names
+	}
+	gathered, err := a.gather(ctx, h, anew...)
 	if err != nil {
 		return a.fail(err)
+	}
+	if *all && *lost {
+		fmt.Fprintln(a.stderr, "oneclick-agent: rotate --lost takes the names of what is lost; see: oneclick-agent secrets restore")
+		return exitInput
 	}
 	if *all && len(names) > 0 {
 		fmt.Fprintf(a.stderr, "oneclick-agent: rotate --all takes no argument %q; name secrets, or say --all\n", problem.OneLine(names[0]))
@@ -35,7 +44,7 @@ func (a *agent) rotate(ctx context.Context, arguments []string) int {
 		fmt.Fprintln(a.stderr, "oneclick-agent rotate: name the secrets to rotate, or say --all; see: oneclick-agent secrets list")
 		return exitInput
 	}
-	if err := firstboot.CheckRotation(gathered, names); err != nil {
+	if err := firstboot.CheckRotation(gathered, names, *lost); err != nil {
 		return a.fail(err)
 	}
 	phase, err := firstboot.Rotate(ctx, gathered, names)

@@ -75,7 +75,8 @@ func (a *agent) tellRestored(restored, lost []string) int {
 	}
 	if len(lost) > 0 {
 		fmt.Fprintf(a.stderr, "oneclick-agent: %s does not have %s; find each where the app keeps it, and enter it on standard input of: "+
-			"oneclick-agent secrets restore NAME\n", secret.PasswordsPath, strings.Join(lost, ", "))
+			"oneclick-agent secrets restore NAME; what is nowhere any more is made anew with: oneclick-agent rotate --lost NAME\n",
+			secret.PasswordsPath, strings.Join(lost, ", "))
 	} else if len(restored) > 0 {
 		fmt.Fprintln(a.stdout, "nothing is lost any more; if a setup stopped, go on with: oneclick-agent first-boot")
 	}
