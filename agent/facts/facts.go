@@ -85,8 +85,10 @@ func (f *Facts) Refresh() (err error) {
 	if f.known, err = readKnownDatabase(f.Host.Files); err != nil {
 		return err
 	}
-	if before := f.known.Applied; before != nil {
-		f.Redact.Add("database password", secret.New(before.Password))
+	for _, before := range []*appliedDatabase{f.known.Applied, f.known.AppliedKeystore} {
+		if before != nil {
+			f.Redact.Add("database password", secret.New(before.Password))
+		}
 	}
 	if f.Answers, err = ReadAnswers(f.Host.Files); err != nil {
 		return err
@@ -142,11 +144,8 @@ func (f *Facts) Before() (before *Facts, changed bool, err error) {
 		then.Store, changed = f.Store.Before(), true
 	}
 	if f.DatabaseChanged() {
-		then.Managed, then.Keystore, then.then, changed = nil, nil, nil, true
-		if old := f.known.Applied; old != nil {
-			connection := old.connection()
-			then.then = &connection
-		}
+		then.Managed, changed = nil, true
+		then.then, then.Keystore = f.known.Applied.connection(), f.known.AppliedKeystore.connection()
 	}
 	if f.login.Complete() && f.Answers.Applied != nil && !f.Answers.areApplied() {
 		then.Answers.Values, changed = f.Answers.Applied, true
@@ -160,7 +159,10 @@ func (f *Facts) Remember() error {
 		return err
 	}
 	if now, ok := f.Database(); ok && f.Awaited == "" && f.Unusable == nil {
-		f.known.Applied = applied(now)
+		f.known.Applied = applied(&now)
+	}
+	if f.Manifest.Database != nil && f.Awaited == "" && f.Unusable == nil {
+		f.known.AppliedKeystore = applied(f.Keystore)
 		if err := f.rememberDatabase(); err != nil {
 			return err
 		}

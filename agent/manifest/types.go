@@ -50,7 +50,7 @@ func (m *Manifest) Engine() string {
 	if m.Database == nil || len(m.Database.Engine) == 0 {
 		return ""
 	}
-	return m.Database.Engine[0]
+	return m.Database.Main()[0]
 }
 
 // Duration is a time span: 90s, 15m, 2h, 825d, 10y.
@@ -151,16 +151,31 @@ func (s *Secret) Fields() []string {
 
 // Database is the app's database: a managed one when the customer chose it, else a local one.
 type Database struct {
-	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"The engine, or a list."`
+	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"The engine, or a list of those accepted; the first is the local one. Valkey beside another is the keystore, a second database."`
 	Managed      string   `yaml:"managed" enum:"never,optional,required" doc:"Whether a managed database is used; optional by default."`
 	TLS          string   `yaml:"tls" enum:"require,verify-ca,verify-full" doc:"The check of the server; the best possible by default."`
 	CA           string   `yaml:"ca" doc:"File with the cluster's CA; /etc/oneclick/database-ca.crt is taken where it exists."`
 	Local        *Account `yaml:"local" doc:"Made on the image's own server when no managed one was chosen."`
 	Role         *Account `yaml:"role" doc:"The app's own role on a managed cluster, instead of doadmin."`
-	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database answers."`
+	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database takes their place: those of Valkey for a keystore, others for the main database."`
 	Services     []string `yaml:"services" doc:"Units that get DATABASE_URL."`
 	Within       Duration `yaml:"within" doc:"How long the database may take to answer; 15m where nothing is said."`
 }
+
+// keystore is the engine that is a second database beside another one.
+const keystore = "valkey"
+
+// Main are the engines that the main database may have; the first one is the local server's.
+func (d *Database) Main() Words {
+	main := slices.DeleteFunc(slices.Clone(d.Engine), func(engine string) bool { return engine == keystore })
+	if len(main) == 0 {
+		return d.Engine
+	}
+	return main
+}
+
+// HasKeystore reports whether a keystore is used beside the main database.
+func (d *Database) HasKeystore() bool { return len(d.Main()) < len(d.Engine) }
 
 // Account is a user and a database of its own.
 type Account struct {

@@ -75,8 +75,8 @@ func (m *Manifest) validateDatabase(d *decoder) {
 		{"database.local", db.Local, []string{"kafka", "opensearch"}, "is only used as a managed one; take local out"},
 		{"database.role", db.Role, []string{"kafka", "opensearch", "valkey"}, "gives out its users in the control panel; take role out"},
 	} {
-		if account.spec != nil && len(db.Engine) > 0 && slices.Contains(account.cannot, db.Engine[0]) {
-			d.report(account.at, "", "has no effect: %s %s", db.Engine[0], account.why)
+		if account.spec != nil && len(db.Engine) > 0 && slices.Contains(account.cannot, db.Main()[0]) {
+			d.report(account.at, "", "has no effect: %s %s", db.Main()[0], account.why)
 		}
 	}
 	m.validateAccount(d, db.Local, "database.local")
