@@ -5,12 +5,14 @@ package facts
 import (
 	"context"
 	"path"
+	"strings"
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/render"
 	"oneclick-agent/agent/secret"
 	"oneclick-agent/agent/state"
 )
@@ -109,7 +111,7 @@ func (f *Facts) data(asked func(name string)) map[string]any {
 	}
 	data := map[string]any{
 		"app":     map[string]any{"name": app.Name, "version": app.Version, "docs": app.Docs},
-		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "url": f.URL(), "steps": steps,
+		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "steps": steps, "answered": f.Answers.Applied != nil,
 		"database": database.NoData(f.Manifest.Engine()), "keystore": database.NoData(""),
 	}
 	if c, ok := f.Database(); ok {
@@ -118,11 +120,32 @@ func (f *Facts) data(asked func(name string)) map[string]any {
 	if f.Keystore != nil {
 		data["keystore"] = f.Keystore.Data(func() { asked("keystore") })
 	}
+	data["url"] = f.urlFrom(data)
 	return data
 }
 
-// URL is the address at which the app is opened.
-func (f *Facts) URL() string { return f.Droplet.URL() }
+// URL is the address at which the app is opened, "" for none and where it is not known.
+func (f *Facts) URL() string { return f.data(func(string) {})["url"].(string) }
+
+// urlFrom is the app's address as the manifest says, from all other data.
+func (f *Facts) urlFrom(data map[string]any) string {
+	spec := f.Manifest.App.URL
+	switch spec.Text {
+	case "":
+		return f.Droplet.URL()
+	case manifest.NoURL:
+		return ""
+	}
+	parsed, err := render.Parse(spec.Text, f.Manifest.Engine())
+	if err != nil {
+		return ""
+	}
+	text, err := parsed.Execute(context.Background(), data, render.MaxActions)
+	if text = strings.TrimSpace(text); err != nil || !render.IsWebAddress(text) {
+		return ""
+	}
+	return text
+}
 
 // remember is what to do about a damaged file of what was true when everything was last made.
 const remember = "remove it, and run: oneclick-agent first-boot"

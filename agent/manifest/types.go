@@ -79,10 +79,17 @@ type Value struct{ Any any }
 
 // App is what the image offers.
 type App struct {
-	Name    string `yaml:"name" required:"true" doc:"Name for people."`
-	Version string `yaml:"version" doc:"Version of the app."`
-	Docs    string `yaml:"docs" doc:"Address of the documentation."`
+	Name    string   `yaml:"name" required:"true" doc:"Name for people."`
+	Version string   `yaml:"version" doc:"Version of the app."`
+	Docs    string   `yaml:"docs" doc:"Address of the documentation."`
+	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens, {{ .url }} elsewhere; none for what is no web app, http:// and the Droplet's address where nothing is said."`
 }
+
+// NoURL is what app.url says of an app that is not opened in a browser.
+const NoURL = "none"
+
+// urlNeedsAnswers reports whether the app's address is made from answers.
+func (m *Manifest) urlNeedsAnswers() bool { return names(m.App.URL, "answers") }
 
 // Secret is one value, key pair or certificate that is made on the Droplet.
 type Secret struct {

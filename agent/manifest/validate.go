@@ -8,6 +8,7 @@ import (
 
 	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/render"
 )
 
 var (
@@ -30,6 +31,9 @@ func (m *Manifest) validate(d *decoder) {
 	}
 	if d.present["app.name"] && strings.TrimSpace(m.App.Name) == "" {
 		d.report("app.name", "", "must not be empty")
+	}
+	if url := m.App.URL; !url.IsZero() && url.Text != NoURL && !url.isDynamic() && !render.IsWebAddress(url.Text) {
+		d.report(urlPath, "write https://{{ .droplet.ipv4 }}/ or none", "is no address of the web: %q", url.Text)
 	}
 	cycles := m.link()
 	m.validateCycles(d, cycles)
