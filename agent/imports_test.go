@@ -34,6 +34,7 @@ var ours = map[string][]string{
 		"agent/host",
 		"agent/journal",
 		"agent/manifest",
+		"agent/pattern",
 		"agent/problem",
 		"agent/render",
 		"agent/secret",
@@ -45,7 +46,7 @@ var ours = map[string][]string{
 	"agent/upkeep": {"agent/engine", "agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/step"},
 	"agent/status": {"agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/problem", "agent/state"},
 	"agent/motd":   {"agent/host", "agent/problem", "agent/state"},
-	"agent/lint":   {"agent/facts", "agent/host", "agent/manifest", "agent/plan", "agent/problem", "agent/step"},
+	"agent/lint":   {"agent/facts", "agent/host", "agent/manifest", "agent/motd", "agent/plan", "agent/problem", "agent/step"},
 	"agent/firstboot": {
 		"agent/database",
 		"agent/droplet",

@@ -35,10 +35,10 @@ type Credentials struct {
 	Name     string // the database
 }
 
-// File is what the credentials file holds. Blocks are the db_* one and the keystore_*/redis_* one, as far as they
-// are complete.
+// File is what the credentials file holds, as far as it is complete.
 type File struct {
-	Blocks []Credentials
+	// Main is the db_* block, Keystore the keystore_*/redis_* one; nil where it is not there.
+	Main, Keystore *Credentials
 	// Missing names the keys that are there without a value, or not there although others of their block are:
 	// the file is still being written.
 	Missing []string
@@ -113,15 +113,21 @@ func ParseCredentials(data []byte) (*File, error) {
 	second := map[string]string{
 		"protocol": "keystore_protocol", "host": "redis_host", "port": "redis_port", "user": "redis_username", "password": "redis_password",
 	}
-	hasSecond := false
-	for _, key := range second {
-		hasSecond = hasSecond || values[key] != ""
+	begun := func(keys map[string]string) bool {
+		for _, key := range keys {
+			if values[key] != "" {
+				return true
+			}
+		}
+		return false
 	}
-	if err := file.add(values, first); err != nil {
-		return nil, err
+	if begun(second) {
+		if file.Keystore, err = file.read(values, second); err != nil {
+			return nil, err
+		}
 	}
-	if hasSecond {
-		if err := file.add(values, second); err != nil {
+	if _, named := values[first["protocol"]]; named || begun(first) || !begun(second) {
+		if file.Main, err = file.read(values, first); err != nil {
 			return nil, err
 		}
 	}
@@ -187,8 +193,9 @@ func mayBeEmpty(part, engine string) bool {
 	return false
 }
 
-// add reads one block; keys maps what is wanted to the file's keys.
-func (f *File) add(values, keys map[string]string) error {
+// read reads one block; keys maps what is wanted to the file's keys. It is nil as long as something is missing.
+func (f *File) read(values, keys map[string]string) (*Credentials, error) {
+	missing := len(f.Missing)
 	for _, part := range []string{"protocol", "host", "port", "user", "password", "name"} {
 		key, wanted := keys[part]
 		value := values[key]
@@ -196,17 +203,17 @@ func (f *File) add(values, keys map[string]string) error {
 			f.Missing = append(f.Missing, key)
 		}
 		if len(value) > maxValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return fmt.Errorf("cannot use %s: the value of %s is too long or holds control characters", CredentialsPath, key)
+			return nil, fmt.Errorf("cannot use %s: the value of %s is too long or holds control characters", CredentialsPath, key)
 		}
 	}
-	if len(f.Missing) > 0 {
-		return nil
+	if len(f.Missing) > missing {
+		return nil, nil
 	}
 	protocol := values[keys["protocol"]]
 	engine := engineOf(protocol)
 	if engine == "" {
 		// The value is not quoted: it may be a password in the wrong line.
-		return fmt.Errorf(
+		return nil, fmt.Errorf(
 			"cannot use %s: the value of %s is no engine known here; choose the database anew in the control panel",
 			CredentialsPath,
 			keys["protocol"],
@@ -214,15 +221,14 @@ func (f *File) add(values, keys map[string]string) error {
 	}
 	port, err := strconv.Atoi(cmp.Or(values[keys["port"]], "0"))
 	if err != nil || port < 0 || port > 65535 || port == 0 && engine != "mongodb" {
-		return fmt.Errorf("cannot use %s: %s is not a port", CredentialsPath, keys["port"])
+		return nil, fmt.Errorf("cannot use %s: %s is not a port", CredentialsPath, keys["port"])
 	}
 	server := values[keys["host"]]
 	if strings.ContainsAny(server, "/@?# ") {
-		return fmt.Errorf("cannot use %s: %s is not a host name", CredentialsPath, keys["host"])
+		return nil, fmt.Errorf("cannot use %s: %s is not a host name", CredentialsPath, keys["host"])
 	}
-	f.Blocks = append(f.Blocks, Credentials{
+	return &Credentials{
 		Engine: engine, Protocol: protocol, Host: server, Port: port, User: values[keys["user"]],
 		Password: secret.New(values[keys["password"]]), Name: values[keys["name"]],
-	})
-	return nil
+	}, nil
 }

@@ -38,10 +38,10 @@ func TestCredentialsOfEveryGenerationAreRead(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			file, err := ParseCredentials([]byte(test.text))
-			if err != nil || len(file.Blocks) != 1 || len(file.Missing) != 0 {
+			if err != nil || file.Main == nil || file.Keystore != nil || len(file.Missing) != 0 {
 				t.Fatalf("%+v, %v", file, err)
 			}
-			connection := Connection{Credentials: file.Blocks[0], TLS: "require"}
+			connection := Connection{Credentials: *file.Main, TLS: "require"}
 			if got := connection.URL().Reveal(); got != test.url {
 				t.Errorf("got  %s\nwant %s", got, test.url)
 			}
@@ -59,11 +59,24 @@ func TestTheSecondBlockIsADatabaseOfItsOwn(t *testing.T) {
 			"keystore_protocol=\"rediss\"\nredis_host=\"r\"\nredis_port=\"25061\"\nredis_username=\"default\"\nredis_password=\"p+q\"\n" +
 			"redis_conn_id=\"x\"\n"),
 	)
-	if err != nil || len(file.Blocks) != 2 {
+	if err != nil || file.Main == nil || file.Keystore == nil {
 		t.Fatalf("%+v, %v", file, err)
 	}
-	if got := (Connection{Credentials: file.Blocks[1], TLS: "require"}).URL().Reveal(); got != "rediss://default:p%2Bq@r:25061" {
+	if got := (Connection{Credentials: *file.Keystore, TLS: "require"}).URL().Reveal(); got != "rediss://default:p%2Bq@r:25061" {
 		t.Error(got)
+	}
+}
+
+func TestAKeystoreMayBeAllThatWasChosen(t *testing.T) {
+	t.Parallel()
+	const keystore = "keystore_protocol=rediss\nredis_host=r\nredis_port=25061\nredis_username=default\nredis_password=p\n"
+	file, err := ParseCredentials([]byte(keystore))
+	if err != nil || file.Main != nil || file.Keystore == nil || len(file.Missing) > 0 {
+		t.Errorf("%+v, %v", file, err)
+	}
+	file, err = ParseCredentials([]byte(keystore + "db_protocol=\n"))
+	if err != nil || file.Main != nil || len(file.Missing) == 0 {
+		t.Errorf("the other is still being written: %+v, %v", file, err)
 	}
 }
 
@@ -71,7 +84,7 @@ func TestUnfinishedAndWrongCredentialsAreToldApart(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "\n", "db_protocol=\ndb_username=\ndb_password=\ndb_host=\ndb_port=\ndb_database=\n",
 		"db_protocol=\"postgresql\"\n"} {
-		if file, err := ParseCredentials([]byte(text)); err != nil || len(file.Missing) == 0 || len(file.Blocks) != 0 {
+		if file, err := ParseCredentials([]byte(text)); err != nil || len(file.Missing) == 0 || file.Main != nil {
 			t.Errorf("%q: %+v, %v; it is still being written", text, file, err)
 		}
 	}
@@ -119,13 +132,13 @@ func FuzzAPasswordComesThrough(f *testing.F) {
 		file, err := ParseCredentials(
 			[]byte("db_protocol=postgresql\ndb_username=u\ndb_password=" + text + "\ndb_host=h\ndb_port=1\ndb_database=d\n"),
 		)
-		if err != nil || len(file.Blocks) != 1 {
+		if err != nil || file.Main == nil {
 			t.Fatalf("%q: %+v, %v", password, file, err)
 		}
-		if got := file.Blocks[0].Password.Reveal(); got != password {
+		if got := file.Main.Password.Reveal(); got != password {
 			t.Fatalf("%q was read as %q", password, got)
 		}
-		parsed, err := url.Parse(Connection{Credentials: file.Blocks[0], TLS: "require"}.URL().Reveal())
+		parsed, err := url.Parse(Connection{Credentials: *file.Main, TLS: "require"}.URL().Reveal())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +161,7 @@ func TestTheEnvironmentFileGivesValuesBack(t *testing.T) {
 		TLS:         "require",
 	}
 	file := filepath.Join(t.TempDir(), "database.env")
-	if err := os.WriteFile(file, Environment(c, nil), 0o600); err != nil {
+	if err := os.WriteFile(file, Environment(&c, nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("sh", "-c", ". "+file+`; printf %s "$DATABASE_PASSWORD"`).Output()

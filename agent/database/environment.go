@@ -15,11 +15,14 @@ const (
 	ProfilePath = "/etc/profile.d/oneclick-database.sh"
 )
 
-// Environment is the file of DATABASE_ variables, and of KEYSTORE_ ones where there is a second database.
-func Environment(c Connection, keystore *Connection) []byte {
+// Environment is the file of DATABASE_ variables for the main database, and of KEYSTORE_ ones for a second one; nil where
+// there is none.
+func Environment(main, keystore *Connection) []byte {
 	var b strings.Builder
 	b.WriteString("# Written by oneclick-agent; made anew when the database changes.\n")
-	c.variables(&b, "DATABASE")
+	if main != nil {
+		main.variables(&b, "DATABASE")
+	}
 	if keystore != nil {
 		keystore.variables(&b, "KEYSTORE")
 	}

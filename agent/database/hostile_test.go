@@ -94,7 +94,7 @@ func readers(t *testing.T) map[string]func(value string, c Connection) (string, 
 	}
 	return map[string]func(string, Connection) (string, error){
 		"the environment file": func(_ string, c Connection) (string, error) {
-			return output("sh", "-c", ". "+write("env", string(Environment(c, nil)))+`; printf %s "$DATABASE_PASSWORD"`)
+			return output("sh", "-c", ". "+write("env", string(Environment(&c, nil)))+`; printf %s "$DATABASE_PASSWORD"`)
 		},
 		"PHP": func(value string, _ Connection) (string, error) {
 			quoted, err := render.PHP(value)

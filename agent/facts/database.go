@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -18,6 +17,8 @@ type knownDatabase struct {
 	Claimed struct{ Host, User, Database string } `json:"claimed"`
 	// Applied is the connection that everything was set up with, nil before that.
 	Applied *appliedDatabase `json:"applied,omitempty"`
+	// AppliedKeystore is the same of the keystore.
+	AppliedKeystore *appliedDatabase `json:"applied_keystore,omitempty"`
 }
 
 // appliedDatabase is a connection with its password in the clear, for a file that only root reads.
@@ -26,12 +27,18 @@ type appliedDatabase struct {
 	Port                                        int
 }
 
-func applied(c database.Connection) *appliedDatabase {
+func applied(c *database.Connection) *appliedDatabase {
+	if c == nil {
+		return nil
+	}
 	return &appliedDatabase{c.Engine, c.Host, c.User, c.Password.Reveal(), c.Name, c.TLS, c.CA, c.Port}
 }
 
-func (a *appliedDatabase) connection() database.Connection {
-	return database.Connection{TLS: a.TLS, CA: a.CA, Credentials: database.Credentials{
+func (a *appliedDatabase) connection() *database.Connection {
+	if a == nil {
+		return nil
+	}
+	return &database.Connection{TLS: a.TLS, CA: a.CA, Credentials: database.Credentials{
 		Engine: a.Engine, Host: a.Host, Port: a.Port, User: a.User, Password: secret.New(a.Password), Name: a.Name,
 	}}
 }
@@ -62,9 +69,9 @@ func (f *Facts) Database() (database.Connection, bool) {
 		return *f.then, true
 	case (f.Awaited != "" || f.Unusable != nil) && f.known.Applied != nil:
 		// What everything was made for goes on being used, as long as the credentials cannot be.
-		return f.known.Applied.connection(), true
+		return *f.known.Applied.connection(), true
 	case f.Managed == nil && spec.Local != nil && f.Awaited == "":
-		return database.LocalConnection(spec.Engine[0], database.AccountOf(spec.Local, f.Store)), true
+		return database.LocalConnection(spec.Main()[0], database.AccountOf(spec.Local, f.Store)), true
 	case f.Managed == nil:
 		return database.Connection{}, false
 	case !f.HasRole():
@@ -82,14 +89,18 @@ func (f *Facts) HasRole() bool {
 	return f.Manifest.Database.Role != nil && f.Managed != nil && database.TakesRole(f.Managed.Engine)
 }
 
-// DatabaseChanged reports whether everything was made for another database, or another password, than the one that is in
-// use now.
+// DatabaseChanged reports whether everything was made for another database or keystore, or another password, than those
+// that are in use now.
 func (f *Facts) DatabaseChanged() bool {
-	now, ok := f.Database()
-	if !ok || f.Unusable != nil || f.Awaited != "" {
+	if f.Manifest.Database == nil || f.Unusable != nil || f.Awaited != "" {
 		return false
 	}
-	return f.known.Applied == nil || *applied(now) != *f.known.Applied
+	now, ok := f.Database()
+	return ok && differ(f.known.Applied, &now) || f.Keystore != nil && differ(f.known.AppliedKeystore, f.Keystore)
+}
+
+func differ(then *appliedDatabase, now *database.Connection) bool {
+	return then == nil || *applied(now) != *then
 }
 
 // MayChooseDatabase reports whether credentials that come later would be used.
@@ -118,36 +129,52 @@ func (f *Facts) findDatabase() error {
 		f.Awaited = fmt.Sprintf("%s is not complete yet: %s has no value", database.CredentialsPath, file.Missing[0])
 		return nil
 	}
-	for _, block := range file.Blocks {
-		if !slices.Contains(spec.Engine, block.Engine) {
-			continue
-		}
-		connection := database.Connect(f.Host.Files, block, spec)
-		kind := "database"
-		if f.Managed == nil {
-			f.Managed = &connection
-		} else if f.Keystore == nil {
-			f.Keystore, kind = &connection, "keystore"
-		}
-		f.Redact.Add(kind+" password", block.Password)
+	if main := file.Main; main != nil && main.Engine == "valkey" && spec.HasKeystore() {
+		file.Main, file.Keystore = nil, main // it was chosen alone
 	}
-	if f.Managed != nil {
+	if file.Keystore != nil && !slices.Contains(spec.Engine, file.Keystore.Engine) {
+		f.Host.Report("warning: the managed keystore is not used: " + f.Manifest.App.Name + " has no use for " + file.Keystore.Engine)
+		file.Keystore = nil
+	}
+	if file.Keystore != nil && !spec.HasKeystore() && file.Main == nil {
+		file.Main, file.Keystore = file.Keystore, nil // it is all the database that the app has
+	}
+	f.Keystore = f.managed(file.Keystore, "keystore password")
+	if file.Main != nil && slices.Contains(spec.Main(), file.Main.Engine) {
+		f.Managed = f.managed(file.Main, "database password")
 		return nil
 	}
-	if len(file.Blocks) == 0 {
-		return errors.New("cannot use the managed database: " + database.CredentialsPath + " describes none; see its db_protocol")
+	if file.Main == nil && f.Keystore != nil && spec.Managed != "required" {
+		return nil
+	}
+	if file.Main == nil {
+		return fmt.Errorf("cannot use the managed database: %s describes only a keystore, and %s works with %v; choose one in the control panel",
+			database.CredentialsPath, f.Manifest.App.Name, []string(spec.Main()))
 	}
 	return fmt.Errorf("cannot use the managed database: it is %s, and %s works with %v; choose another in the control panel",
-		file.Blocks[0].Engine, f.Manifest.App.Name, []string(spec.Engine))
+		file.Main.Engine, f.Manifest.App.Name, []string(spec.Main()))
+}
+
+// managed is how a managed database is reached, nil for none.
+func (f *Facts) managed(credentials *database.Credentials, name string) *database.Connection {
+	if credentials == nil {
+		return nil
+	}
+	connection := database.Connect(f.Host.Files, *credentials, f.Manifest.Database)
+	f.Redact.Add(name, credentials.Password)
+	return &connection
 }
 
 // withoutCredentials is for a file that is not there: perhaps not yet, perhaps not any more, because some people
 // remove it once it was read.
 func (f *Facts) withoutCredentials(required bool) {
+	if before := f.known.AppliedKeystore; before != nil {
+		f.Keystore = before.connection()
+		f.Redact.Add("keystore password", f.Keystore.Password)
+	}
 	if before := f.known.Applied; before != nil && before.TLS != "" {
-		connection := before.connection()
-		f.Managed = &connection
-		f.Redact.Add("database password", connection.Password)
+		f.Managed = before.connection()
+		f.Redact.Add("database password", f.Managed.Password)
 		return
 	}
 	if required {

@@ -5,12 +5,14 @@ package facts
 import (
 	"context"
 	"path"
+	"strings"
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/render"
 	"oneclick-agent/agent/secret"
 	"oneclick-agent/agent/state"
 )
@@ -86,8 +88,10 @@ func (f *Facts) Refresh() (err error) {
 	if f.known, err = readKnownDatabase(f.Host.Files); err != nil {
 		return err
 	}
-	if before := f.known.Applied; before != nil {
-		f.Redact.Add("database password", secret.New(before.Password))
+	for _, before := range []*appliedDatabase{f.known.Applied, f.known.AppliedKeystore} {
+		if before != nil {
+			f.Redact.Add("database password", secret.New(before.Password))
+		}
 	}
 	if f.Answers, err = ReadAnswers(f.Host.Files); err != nil {
 		return err
@@ -108,7 +112,7 @@ func (f *Facts) data(asked func(name string)) map[string]any {
 	}
 	data := map[string]any{
 		"app":     map[string]any{"name": app.Name, "version": app.Version, "docs": app.Docs},
-		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "url": f.URL(), "steps": steps,
+		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "steps": steps, "answered": f.Answers.Applied != nil,
 		"database": database.NoData(f.Manifest.Engine()), "keystore": database.NoData(""),
 	}
 	if c, ok := f.Database(); ok {
@@ -117,11 +121,32 @@ func (f *Facts) data(asked func(name string)) map[string]any {
 	if f.Keystore != nil {
 		data["keystore"] = f.Keystore.Data(func() { asked("keystore") })
 	}
+	data["url"] = f.urlFrom(data)
 	return data
 }
 
-// URL is the address at which the app is opened.
-func (f *Facts) URL() string { return f.Droplet.URL() }
+// URL is the address at which the app is opened, "" for none and where it is not known.
+func (f *Facts) URL() string { return f.data(func(string) {})["url"].(string) }
+
+// urlFrom is the app's address as the manifest says, from all other data.
+func (f *Facts) urlFrom(data map[string]any) string {
+	spec := f.Manifest.App.URL
+	switch spec.Text {
+	case "":
+		return f.Droplet.URL()
+	case manifest.NoURL:
+		return ""
+	}
+	parsed, err := render.Parse(spec.Text, f.Manifest.Engine())
+	if err != nil {
+		return ""
+	}
+	text, err := parsed.Execute(context.Background(), data, render.MaxActions)
+	if text = strings.TrimSpace(text); err != nil || !render.IsWebAddress(text) {
+		return ""
+	}
+	return text
+}
 
 // remember is what to do about a damaged file of what was true when everything was last made.
 const remember = "remove it, and run: oneclick-agent first-boot"
@@ -143,11 +168,8 @@ func (f *Facts) Before() (before *Facts, changed bool, err error) {
 		then.Store, changed = f.Store.Before(), true
 	}
 	if f.DatabaseChanged() {
-		then.Managed, then.Keystore, then.then, changed = nil, nil, nil, true
-		if old := f.known.Applied; old != nil {
-			connection := old.connection()
-			then.then = &connection
-		}
+		then.Managed, changed = nil, true
+		then.then, then.Keystore = f.known.Applied.connection(), f.known.AppliedKeystore.connection()
 	}
 	if f.login.Complete() && f.Answers.Applied != nil && !f.Answers.areApplied() {
 		then.Answers.Values, changed = f.Answers.Applied, true
@@ -161,7 +183,10 @@ func (f *Facts) Remember() error {
 		return err
 	}
 	if now, ok := f.Database(); ok && f.Awaited == "" && f.Unusable == nil {
-		f.known.Applied = applied(now)
+		f.known.Applied = applied(&now)
+	}
+	if f.Manifest.Database != nil && f.Awaited == "" && f.Unusable == nil {
+		f.known.AppliedKeystore = applied(f.Keystore)
 		if err := f.rememberDatabase(); err != nil {
 			return err
 		}

@@ -313,3 +313,24 @@ func TestTheSecretsOfADropletAreKnownWithoutItsManifest(t *testing.T) {
 		t.Errorf("without the store it shows %s", got)
 	}
 }
+
+func TestTheAddressOfTheAppIsFilledInFromAnswersOnceTheyAreThere(t *testing.T) {
+	t.Parallel()
+	f := gather(t, settled(t))
+	for text, want := range map[string]string{
+		"": f.Droplet.URL(), "none": "",
+		"https://{{ .droplet.ipv4 }}:8443/admin":        "https://" + f.Droplet.IPv4 + ":8443/admin",
+		"https://{{ .answers.name }}.example.com":       "https://somebody.example.com",
+		"https://{{ if .database.managed }}x{{ end }}/": "", // no host: the address is not known
+		"javascript:{{ .answers.name }}":                "",
+		"https://user@{{ .answers.name }}/":             "",
+	} {
+		f.Manifest.App.URL = manifest.Template{Text: text, For: manifest.Address}
+		if got := f.URL(); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+		if got, err := f.Filling(t.Context()).Text(manifest.Template{Text: "{{ .url }}", For: manifest.Content}); got != want || err != nil {
+			t.Errorf("%s: .url is %q, %v", text, got, err)
+		}
+	}
+}

@@ -54,6 +54,9 @@ func (f *Facts) Preview() manifest.Preview {
 			}
 		}
 	}
+	if url := f.Manifest.App.URL.Text; url != "" && url != manifest.NoURL && data["url"] == "" { // what it is made from has no value yet
+		data["url"] = "[url]"
+	}
 	return preview{f, data}
 }
 

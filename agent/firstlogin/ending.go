@@ -120,6 +120,9 @@ func (s *Session) endRows() []Row {
 // address is where the app is opened: as the vendor's own text has it, where that names this Droplet or its domain.
 func (s *Session) address() string {
 	known := s.Setup.URL()
+	if !s.Setup.Manifest.App.URL.IsZero() {
+		return known // the vendor says where it is
+	}
 	var domain string
 	if login := s.Setup.Manifest.FirstLogin; login != nil {
 		for _, q := range login.Questions {

@@ -10,6 +10,7 @@ import (
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/manifest"
+	"oneclick-agent/agent/motd"
 	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/step"
@@ -17,7 +18,21 @@ import (
 
 // Parse reads the bytes of a manifest with every kind of step.
 func Parse(data []byte, file string) (*manifest.Manifest, problem.List) {
-	return manifest.Parse(data, file, step.Kinds())
+	m, problems := manifest.Parse(data, file, step.Kinds())
+	if len(problems) > 0 {
+		return m, problems
+	}
+	longest := 0
+	for _, text := range m.Messages() {
+		longest = max(longest, len(motd.Lines(text)))
+	}
+	if longest > motd.MaxText {
+		problems = append(problems, problem.Problem{
+			Position: m.Position("motd"), Path: "motd", Hint: "say the rest in a file, and name that",
+			Message: fmt.Sprintf("has %d lines, wrapped at 78 characters; a terminal shows %d at most", longest, motd.MaxText),
+		})
+	}
+	return m, problems
 }
 
 // Read reads a manifest and everything it names. All problems are returned at once.

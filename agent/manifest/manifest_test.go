@@ -142,6 +142,10 @@ func TestMistakesAreNamed(t *testing.T) {
 			`app.yaml:3:46: secrets.a.subject.country: must be the two letters of a country: "Germany"`},
 		{"bits of a key that has none", "secrets: {a: {format: ca, bits: 4096}}\n", `app.yaml:3:33: secrets.a.bits: belongs to an RSA key`},
 		{"a client without a name", "secrets: {a: {format: certificate, usage: client}}\n", `app.yaml:3:14: secrets.a: a certificate needs a name`},
+		{"a message that would be cut", "motd: \"" + strings.Repeat("line\\n", 49) + "\"\n",
+			`app.yaml:3:7: motd: has 49 lines, wrapped at 78 characters; a terminal shows 48 at most`},
+		{"whether it is answered, in a step", "first_login: {questions: [{name: a, ask: A}], steps: [{file: /a, content: '{{ .answered }}'}]}\n",
+			`app.yaml:3:75: first_login.steps[0].content: only the message of the day can ask whether the questions are answered`},
 		{"a question named like a secret", "secrets: {admin: {}}\nfirst_login: {questions: [{name: admin, ask: A, type: password}]}\n",
 			`app.yaml:4:34: first_login.questions[0].name: there is a secret of the name "admin" too, and both stand in ` +
 				`/root/.digitalocean_passwords by it`},
@@ -302,5 +306,30 @@ func TestTheManifestsOfTheDocumentsAreRight(t *testing.T) {
 	}
 	if found < 4 {
 		t.Errorf("only %d manifests are found", found)
+	}
+}
+
+func TestTheAddressOfTheAppIsTheVendorsToSay(t *testing.T) {
+	t.Parallel()
+	const asks = "first_login: {questions: [{name: domain, ask: D, type: domain, optional: true}]}\n"
+	const answered = `'https://{{ with .answers.domain }}{{ . }}{{ else }}{{ $.droplet.ipv4 }}{{ end }}'`
+	for _, test := range []struct{ url, rest, want string }{
+		{"none", "", ""},
+		{"'https://{{ .droplet.ipv4 }}:8443/admin'", "first_boot: [{file: /a, content: '{{ .url }}'}]\n", ""},
+		{answered, asks + "motd: '{{ .url }}'\n", ""},
+		{answered, asks + "secrets: {a: {derive: htpasswd, from: b, user: '{{ .url }}'}, b: {}}\n" +
+			"first_boot: [{file: /a, content: '{{ .secrets.a }}'}]\n", "app.yaml:5:34: first_boot[0].content: " +
+			`the secret "a" is made from answers, which come only at first login`},
+		{answered, asks + "first_boot: [{file: /a, content: '{{ .url }}'}]\n", "app.yaml:4:34: first_boot[0].content: " +
+			"the address of the app is made from answers, which come only at first login"},
+		{"ftp://example.com", "", `app.yaml:2:21: app.url: is no address of the web: "ftp://example.com"`},
+		{"'{{ .url }}/admin'", "", "app.yaml:2:21: app.url: the address of the app cannot be made from itself"},
+		{"'https://{{ .secrets.a }}/'", "secrets: {a: {}}\n",
+			"app.yaml:2:21: app.url: names and addresses stand in logs, so they must not hold a secret"},
+	} {
+		_, problems := lint.Parse([]byte("version: 1\napp: {name: x, url: "+test.url+"}\n"+test.rest), "app.yaml")
+		if test.want == "" && len(problems) > 0 || test.want != "" && (len(problems) != 1 || problems[0].String() != test.want) {
+			t.Errorf("%s with %s\ngot  %s\nwant %s", test.url, test.rest, problems.Error(), test.want)
+		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // The names of a template's data; CONTRACT of the manifest.
 var (
-	roots          = []string{"app", "secrets", "answers", "database", "keystore", "droplet", "url", "steps"}
+	roots          = []string{"app", "secrets", "answers", "database", "keystore", "droplet", "url", "steps", "answered"}
 	appFields      = []string{"name", "version", "docs"}
 	databaseFields = []string{"managed", "engine", "url", "host", "port", "user", "password", "name", "ca"}
 	dropletFields  = []string{"id", "name", "region", "ipv4", "ipv6", "private_ipv4", "reserved_ipv4", "memory_mb", "cpus"}
@@ -26,6 +26,11 @@ func references(text string) []render.Reference {
 		return nil
 	}
 	return parsed.References()
+}
+
+// names reports whether a template refers to something of this root.
+func names(t Template, root string) bool {
+	return slices.ContainsFunc(references(t.Text), func(r render.Reference) bool { return r.Path[0] == root })
 }
 
 // Check checks templates of this manifest, or of files that it names: their syntax, that what they name exists and is
@@ -170,6 +175,11 @@ func (c *checker) reference(t Template, reference render.Reference) (message, hi
 	case "droplet":
 		return field(dropletFields)
 	case "url":
+		return c.urlReference(t)
+	case "answered":
+		if t.For != Message {
+			return "only the message of the day can ask whether the questions are answered", "ask for an answer: .answers.NAME"
+		}
 		return "", ""
 	case "value":
 		if t.tries() {
@@ -189,6 +199,20 @@ func (c *checker) reference(t Template, reference render.Reference) (message, hi
 	}
 	return unknown(roots)
 }
+
+// urlReference wants the app's address only where all that it is made from is known.
+func (c *checker) urlReference(t Template) (message, hint string) {
+	switch early := t.scope.part == firstBoot || t.scope.part == asking; {
+	case t.Path == urlPath:
+		return "the address of the app cannot be made from itself", "write http:// or https:// and a host"
+	case early && c.manifest.urlNeedsAnswers():
+		return "the address of the app is made from answers, which come only at first login", "move this step to first_login.steps"
+	}
+	return "", ""
+}
+
+// urlPath is where the app's address stands.
+const urlPath = "app.url"
 
 func (c *checker) secretReference(t Template, parts []string) (message, hint string) {
 	if c.secretNames == nil {

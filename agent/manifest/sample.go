@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"context"
 	"slices"
 
 	"oneclick-agent/agent/render"
@@ -26,7 +27,7 @@ func (m *Manifest) sample(s situation, t Template, asked func()) map[string]any 
 	data := map[string]any{
 		"app":     map[string]any{"name": m.App.Name, "version": m.App.Version, "docs": m.App.Docs},
 		"url":     "https://203.0.113.10",
-		"secrets": m.sampleSecrets(secret), "answers": m.sampleAnswers(s.answered, secret), "steps": m.sampleSteps(),
+		"secrets": m.sampleSecrets(secret), "answers": m.sampleAnswers(s.answered, secret), "steps": m.sampleSteps(), "answered": s.answered,
 		"droplet": map[string]any{"id": "1", "name": "sample-droplet-name", "region": "nyc3", "ipv4": "203.0.113.10", "ipv6": "2001:db8::10",
 			"private_ipv4": "10.0.0.10", "reserved_ipv4": "203.0.113.11", "memory_mb": 2048, "cpus": 2},
 	}
@@ -119,4 +120,18 @@ func (m *Manifest) sampleSteps() map[string]any {
 		}
 	}
 	return steps
+}
+
+// Messages are what the message of the day may come to, tried out with samples.
+func (m *Manifest) Messages() (texts []string) {
+	parsed, err := render.Parse(m.MOTD.Text, m.Engine())
+	if err != nil {
+		return nil // that was told
+	}
+	for _, s := range samples {
+		if text, err := parsed.Execute(context.Background(), m.sample(s, m.MOTD, func() {}), render.MaxActions/100); err == nil {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }

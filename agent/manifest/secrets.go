@@ -19,6 +19,7 @@ type secretNeeds struct {
 // link finds what each secret needs, each once, and the first cycle that each secret is part of.
 func (m *Manifest) link() (cycles map[string][]string) {
 	m.graph, cycles = map[string]secretNeeds{}, map[string][]string{}
+	urlNeedsAnswers := m.urlNeedsAnswers()
 	var trail []string
 	var visit func(name string) secretNeeds
 	visit = func(name string) secretNeeds {
@@ -35,7 +36,7 @@ func (m *Manifest) link() (cycles map[string][]string) {
 			return secretNeeds{}
 		}
 		trail = append(trail, name)
-		needs := spec.needs()
+		needs := spec.needs(urlNeedsAnswers)
 		for _, other := range needs.direct {
 			below := visit(other)
 			if spec := m.Secrets[other]; spec != nil && spec.Captured {
@@ -55,7 +56,7 @@ func (m *Manifest) link() (cycles map[string][]string) {
 }
 
 // needs is what a secret's own description names.
-func (s *Secret) needs() secretNeeds {
+func (s *Secret) needs(urlNeedsAnswers bool) secretNeeds {
 	needs := secretNeeds{captured: s.Captured, captures: map[string]bool{}}
 	add := func(name string) {
 		if name != "" && !slices.Contains(needs.direct, name) {
@@ -67,7 +68,7 @@ func (s *Secret) needs() secretNeeds {
 	for _, template := range s.Templates() {
 		for _, reference := range references(template.Text) {
 			switch {
-			case reference.Path[0] == "answers":
+			case reference.Path[0] == "answers", reference.Path[0] == "url" && urlNeedsAnswers:
 				needs.answers = true
 			case reference.Path[0] == "secrets" && len(reference.Path) > 1:
 				add(reference.Path[1])

@@ -50,7 +50,7 @@ func (m *Manifest) Engine() string {
 	if m.Database == nil || len(m.Database.Engine) == 0 {
 		return ""
 	}
-	return m.Database.Engine[0]
+	return m.Database.Main()[0]
 }
 
 // Duration is a time span: 90s, 15m, 2h, 825d, 10y.
@@ -79,10 +79,17 @@ type Value struct{ Any any }
 
 // App is what the image offers.
 type App struct {
-	Name    string `yaml:"name" required:"true" doc:"Name for people."`
-	Version string `yaml:"version" doc:"Version of the app."`
-	Docs    string `yaml:"docs" doc:"Address of the documentation."`
+	Name    string   `yaml:"name" required:"true" doc:"Name for people."`
+	Version string   `yaml:"version" doc:"Version of the app."`
+	Docs    string   `yaml:"docs" doc:"Address of the documentation."`
+	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens, {{ .url }} elsewhere; none for what is no web app, http:// and the Droplet's address where nothing is said."`
 }
+
+// NoURL is what app.url says of an app that is not opened in a browser.
+const NoURL = "none"
+
+// urlNeedsAnswers reports whether the app's address is made from answers.
+func (m *Manifest) urlNeedsAnswers() bool { return names(m.App.URL, "answers") }
 
 // Secret is one value, key pair or certificate that is made on the Droplet.
 type Secret struct {
@@ -151,16 +158,31 @@ func (s *Secret) Fields() []string {
 
 // Database is the app's database: a managed one when the customer chose it, else a local one.
 type Database struct {
-	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"The engine, or a list."`
+	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"The engine, or a list of those accepted; the first is the local one. Valkey beside another is the keystore, a second database."`
 	Managed      string   `yaml:"managed" enum:"never,optional,required" doc:"Whether a managed database is used; optional by default."`
 	TLS          string   `yaml:"tls" enum:"require,verify-ca,verify-full" doc:"The check of the server; the best possible by default."`
 	CA           string   `yaml:"ca" doc:"File with the cluster's CA; /etc/oneclick/database-ca.crt is taken where it exists."`
 	Local        *Account `yaml:"local" doc:"Made on the image's own server when no managed one was chosen."`
 	Role         *Account `yaml:"role" doc:"The app's own role on a managed cluster, instead of doadmin."`
-	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database answers."`
+	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database takes their place: those of Valkey for a keystore, others for the main database."`
 	Services     []string `yaml:"services" doc:"Units that get DATABASE_URL."`
 	Within       Duration `yaml:"within" doc:"How long the database may take to answer; 15m where nothing is said."`
 }
+
+// keystore is the engine that is a second database beside another one.
+const keystore = "valkey"
+
+// Main are the engines that the main database may have; the first one is the local server's.
+func (d *Database) Main() Words {
+	main := slices.DeleteFunc(slices.Clone(d.Engine), func(engine string) bool { return engine == keystore })
+	if len(main) == 0 {
+		return d.Engine
+	}
+	return main
+}
+
+// HasKeystore reports whether a keystore is used beside the main database.
+func (d *Database) HasKeystore() bool { return len(d.Main()) < len(d.Engine) }
 
 // Account is a user and a database of its own.
 type Account struct {

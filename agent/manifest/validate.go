@@ -8,6 +8,7 @@ import (
 
 	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/render"
 )
 
 var (
@@ -30,6 +31,9 @@ func (m *Manifest) validate(d *decoder) {
 	}
 	if d.present["app.name"] && strings.TrimSpace(m.App.Name) == "" {
 		d.report("app.name", "", "must not be empty")
+	}
+	if url := m.App.URL; !url.IsZero() && url.Text != NoURL && !url.isDynamic() && !render.IsWebAddress(url.Text) {
+		d.report(urlPath, "write https://{{ .droplet.ipv4 }}/ or none", "is no address of the web: %q", url.Text)
 	}
 	cycles := m.link()
 	m.validateCycles(d, cycles)
@@ -75,8 +79,8 @@ func (m *Manifest) validateDatabase(d *decoder) {
 		{"database.local", db.Local, []string{"kafka", "opensearch"}, "is only used as a managed one; take local out"},
 		{"database.role", db.Role, []string{"kafka", "opensearch", "valkey"}, "gives out its users in the control panel; take role out"},
 	} {
-		if account.spec != nil && len(db.Engine) > 0 && slices.Contains(account.cannot, db.Engine[0]) {
-			d.report(account.at, "", "has no effect: %s %s", db.Engine[0], account.why)
+		if account.spec != nil && len(db.Engine) > 0 && slices.Contains(account.cannot, db.Main()[0]) {
+			d.report(account.at, "", "has no effect: %s %s", db.Main()[0], account.why)
 		}
 	}
 	m.validateAccount(d, db.Local, "database.local")

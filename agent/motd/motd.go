@@ -16,8 +16,11 @@ const (
 	// redHatDirectory is where pam_motd of the RHEL family reads messages by itself.
 	redHatDirectory = "/run/motd.d"
 	debianDirectory = "/etc/update-motd.d"
-	maxLines        = 12
 	maxWidth        = 78
+	// MaxText is how many lines the vendor's text may have, wrapped.
+	MaxText = 48
+	// longestWord is what no word of a real message reaches.
+	longestWord = 400
 )
 
 // Message is what the message of the day is made from.
@@ -41,24 +44,59 @@ func (m Message) Render() string {
 	for _, line := range m.Lines {
 		lines = append(lines, problem.OneLine(line)) // a reason may have several lines, of which some could look like ours
 	}
-	if vendor := strings.TrimSpace(m.Text); vendor != "" {
-		lines = append(append(lines, ""), strings.Split(vendor, "\n")...)
-	}
 	for i := range lines {
 		lines[i] = ascii(lines[i])
+		lines[i] = lines[i][:min(len(lines[i]), maxWidth)]
 	}
-	return strings.Join(lines[:min(len(lines), maxLines)], "\n") + "\n"
+	if vendor := Lines(m.Text); len(vendor) > 0 {
+		if len(vendor) > MaxText {
+			vendor = append(vendor[:MaxText-1], "(the rest of this message is too long to be shown)")
+		}
+		lines = append(append(lines, ""), vendor...)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Lines are the vendor's text as it is shown: wrapped at words, each further line as far in as its first. A word that is
+// wider than a terminal is an address or a command, and stays whole.
+func Lines(text string) (lines []string) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil
+	}
+	for _, line := range strings.Split(text, "\n") {
+		line = strings.TrimRight(ascii(line), " \t")
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		if len(line) <= maxWidth {
+			lines = append(lines, line)
+			continue
+		}
+		begun := indent[:min(len(indent), maxWidth/2)]
+		empty := len(begun)
+		for _, word := range strings.Fields(line) {
+			word = word[:min(len(word), longestWord)]
+			switch {
+			case len(begun) == empty:
+				begun += word
+			case len(begun)+1+len(word) > maxWidth:
+				lines, begun = append(lines, begun), begun[:empty]+word
+			default:
+				begun += " " + word
+			}
+		}
+		lines = append(lines, begun)
+	}
+	return lines
 }
 
 // ascii keeps a line printable on any terminal: the MOTD is shown before anything is known of it.
 func ascii(line string) string {
-	line = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r > '~' {
 			return '?'
 		}
 		return r
 	}, problem.Printable(line))
-	return line[:min(len(line), maxWidth)]
 }
 
 // Write puts the message where logins find it, and marks whether first boot is complete.

@@ -3,6 +3,7 @@ package motd
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,12 +30,31 @@ func TestTheMessageSaysWhatRunsHowItStandsAndWhatTheVendorSays(t *testing.T) {
 	}
 }
 
-func TestTheMessageFitsATerminal(t *testing.T) {
+func TestTheStateFitsATerminalAndTheVendorsTextIsNeverCutSilently(t *testing.T) {
 	t.Parallel()
 	m := Message{Name: strings.Repeat("n", 200), Lines: []string{strings.Repeat("l", 200)}, Text: strings.Repeat("text\n", 40)}
 	lines := strings.Split(strings.TrimSuffix(m.Render(), "\n"), "\n")
-	if len(lines) != 12 || len(lines[0]) != 78 || len(lines[1]) != 78 || lines[2] != "" || lines[11] != "text" {
+	if len(lines) != 43 || len(lines[0]) != 78 || len(lines[1]) != 78 || lines[2] != "" || lines[42] != "text" {
 		t.Errorf("%q", lines)
+	}
+	m.Text = strings.Repeat("text\n", MaxText+1)
+	lines = strings.Split(strings.TrimSuffix(m.Render(), "\n"), "\n")
+	if len(lines) != 3+MaxText || lines[len(lines)-1] != "(the rest of this message is too long to be shown)" {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestTheVendorsTextIsWrappedAtItsWords(t *testing.T) {
+	t.Parallel()
+	address := "https://203.0.113.10/" + strings.Repeat("x", 80)
+	text := "  - " + strings.Repeat("word ", 20) + "\n" + address + " opens it\n\nend"
+	want := []string{"- " + strings.Repeat("word ", 14) + "word", strings.Repeat("word ", 4) + "word", address, "opens it", "", "end"}
+	if got := Lines(text); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	indented := Lines("head\n    " + strings.Repeat("word ", 20))
+	if len(indented) != 3 || !strings.HasPrefix(indented[1], "    word") || !strings.HasPrefix(indented[2], "    word") || len(indented[1]) > 78 {
+		t.Errorf("%q", indented)
 	}
 }
 

@@ -40,34 +40,27 @@ func Database(f *facts.Facts) []Item {
 			ID: "database credentials", Digest: digestOf("credentials"), Summary: "wait for " + database.CredentialsPath,
 			Within: within, Build: ready(&step.DatabaseCredentials{Reason: f.Awaited}),
 		}}
-	case f.Managed != nil:
-		return managed(f, spec, within)
-	case spec.Local != nil:
-		a := database.AccountOf(spec.Local, f.Store)
-		return []Item{{
-			ID: "database local", Digest: digestOf("local", spec.Engine[0], a.User, a.Database), Tries: 3, Within: step.WaitWithin,
-			Summary: fmt.Sprintf("make the user %s and its database %s on this Droplet's %s server", a.User, a.Database, spec.Engine[0]),
-			Build: func(*facts.Filling) (step.Step, error) {
-				return &step.DatabaseLocal{Engine: spec.Engine[0], Account: database.AccountOf(spec.Local, f.Store)}, nil
-			},
-		}, environment(f, spec)}
 	}
-	return nil
-}
-
-// managed items log in to the managed cluster. With a role, what the application gets is known only after that was
-// made.
-func managed(f *facts.Facts, spec *manifest.Database, within time.Duration) []Item {
-	items := []Item{login("database login", *f.Managed, within)}
+	items := main(f, spec, within)
 	if f.Keystore != nil {
 		items = append(items, login("keystore login", *f.Keystore, within))
 	}
-	if !f.HasRole() {
-		items = append([]Item{environment(f, spec)}, items...)
-	} else {
-		items = append(items, role(f, spec, within), environment(f, spec))
+	if _, ok := f.Database(); ok || f.Keystore != nil {
+		written := environment(f, spec)
+		if f.Managed != nil && !f.HasRole() || len(items) == 0 {
+			items = append([]Item{written}, items...)
+		} else { // what the application gets is known only after that was made
+			items = append(items, written)
+		}
 	}
 	for _, unit := range spec.DisableLocal {
+		replaced := f.Managed
+		if spec.HasKeystore() && slices.Contains(database.LocalUnits("valkey"), unit) {
+			replaced = f.Keystore
+		}
+		if replaced == nil {
+			continue
+		}
 		items = append(items, Item{
 			ID: "service " + unit + " disable stop", Digest: digestOf("disable", unit), Summary: "disable and stop " + unit + ": a managed " +
 				"database is used",
@@ -75,6 +68,26 @@ func managed(f *facts.Facts, spec *manifest.Database, within time.Duration) []It
 		})
 	}
 	return items
+}
+
+// main items bring about the main database: a login on the managed one, or an account on the Droplet's own server.
+func main(f *facts.Facts, spec *manifest.Database, within time.Duration) []Item {
+	switch {
+	case f.Managed != nil && f.HasRole():
+		return []Item{login("database login", *f.Managed, within), role(f, spec, within)}
+	case f.Managed != nil:
+		return []Item{login("database login", *f.Managed, within)}
+	case spec.Local == nil:
+		return nil
+	}
+	a, engine := database.AccountOf(spec.Local, f.Store), spec.Main()[0]
+	return []Item{{
+		ID: "database local", Digest: digestOf("local", engine, a.User, a.Database), Tries: 3, Within: step.WaitWithin,
+		Summary: fmt.Sprintf("make the user %s and its database %s on this Droplet's %s server", a.User, a.Database, engine),
+		Build: func(*facts.Filling) (step.Step, error) {
+			return &step.DatabaseLocal{Engine: engine, Account: database.AccountOf(spec.Local, f.Store)}, nil
+		},
+	}}
 }
 
 func login(id string, c database.Connection, within time.Duration) Item {
@@ -123,8 +136,11 @@ func environment(f *facts.Facts, spec *manifest.Database) Item {
 		Summary: fmt.Sprintf("write %s root:root 0600, for root's shells and %d units", state.DatabaseEnvironment, len(spec.Services)),
 		Within:  step.ServiceWithin, Tries: 3, Always: true,
 		Build: func(*facts.Filling) (step.Step, error) {
-			c, _ := f.Database()
-			return &step.DatabaseEnvironment{Connection: c, Keystore: f.Keystore, Services: spec.Services}, nil
+			written := &step.DatabaseEnvironment{Keystore: f.Keystore, Services: spec.Services}
+			if c, ok := f.Database(); ok {
+				written.Main = &c
+			}
+			return written, nil
 		},
 	}
 }
@@ -145,7 +161,7 @@ func gate(f *facts.Facts, until string) []Item {
 // closing items open the gate and restart what runs with an old environment.
 func closing(f *facts.Facts) []Item {
 	items := gate(f, "first_boot")
-	if _, ok := f.Database(); !ok {
+	if _, ok := f.Database(); !ok && f.Keystore == nil {
 		return items
 	}
 	var stale []string

@@ -23,9 +23,8 @@ func (d *DatabaseCredentials) Apply(context.Context, *host.Host) error {
 
 // DatabaseEnvironment writes DATABASE_URL and its parts, and gives them to the units and to root's login shells.
 type DatabaseEnvironment struct {
-	Connection database.Connection
-	Keystore   *database.Connection // the second database, where there is one
-	Services   []string
+	Main, Keystore *database.Connection // nil where there is none
+	Services       []string
 }
 
 type writtenFile struct {
@@ -36,7 +35,7 @@ type writtenFile struct {
 
 func (d *DatabaseEnvironment) files() []writtenFile {
 	files := []writtenFile{
-		{state.DatabaseEnvironment, database.Environment(d.Connection, d.Keystore), 0o600},
+		{state.DatabaseEnvironment, database.Environment(d.Main, d.Keystore), 0o600},
 		{database.ProfilePath, database.Profile(), 0o644},
 	}
 	for _, unit := range d.Services {

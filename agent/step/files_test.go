@@ -167,14 +167,14 @@ func TestTheEnvironmentOfADatabaseIsWrittenForUnitsAndShells(t *testing.T) {
 	h.Units = systemd
 	connection := database.Connection{TLS: "require", Credentials: database.Credentials{
 		Engine: "postgresql", Host: "db.example.com", Port: 25060, User: "app", Password: secret.New("hush"), Name: "data"}}
-	applied(t, h, &DatabaseEnvironment{Connection: connection, Services: []string{"app.service"}})
+	applied(t, h, &DatabaseEnvironment{Main: &connection, Services: []string{"app.service"}})
 	if got := shape(t, dir, "etc/oneclick/database.env")[:14]; got != "-rw------- 0:0" || systemd.list() != "daemon-reload , daemon-reload " {
 		t.Errorf("%s, %s", got, systemd.list())
 	}
 	quiet := &units{}
 	h.Units = quiet
-	applied(t, h, &DatabaseEnvironment{Connection: connection.As(database.Account{User: "other", Database: "data",
-		Password: secret.New("hush")})})
+	other := connection.As(database.Account{User: "other", Database: "data", Password: secret.New("hush")})
+	applied(t, h, &DatabaseEnvironment{Main: &other, Keystore: &connection})
 	if len(quiet.did) > 0 {
 		t.Errorf("no unit gets it, and yet: %s", quiet.list())
 	}
