@@ -30,7 +30,7 @@ func run(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("droplet-lab boot", flag.ContinueOnError)
 	image := flags.String("image", "bookworm", "the root file system: bookworm or trixie")
 	deb := flags.String("deb", "", "the package to install in it")
-	example := flags.String("manifest", "packaging/examples/lamp", "directory with app.yaml and what it names")
+	example := flags.String("manifest", "packaging/sample", "directory with app.yaml and what it names")
 	line := flags.String("run", "", "run this on the Droplet instead of a shell")
 	if len(arguments) == 0 || arguments[0] != "boot" {
 		return errors.New("use droplet-lab boot [flags]; see droplet-lab boot --help")

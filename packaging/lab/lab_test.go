@@ -151,7 +151,7 @@ func TestTheSampleImageBecomesAServer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			files, err := Manifest("../examples/lamp")
+			files, err := Manifest("../sample")
 			if err != nil {
 				t.Fatal(err)
 			}

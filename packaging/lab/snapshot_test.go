@@ -137,7 +137,7 @@ func runPacker(t *testing.T, l *Lab) {
 		"-var",
 		"agent="+*deb,
 		"-var",
-		"manifest=../examples/lamp",
+		"manifest=../sample",
 		"-var",
 		"files=../packer/files",
 		"-var",

@@ -1,0 +1,1 @@
+# the image's own project
