@@ -45,7 +45,7 @@ func (s *Scanner) judge(set *setting) (rule int, certainty Certainty, ok bool) {
 	case random:
 		return rule, Likely, set.place >= codeSettings || strange
 	}
-	return rule, Likely, set.kind == passwordName && !set.comment && set.isChosen()
+	return rule, Likely, set.kind == passwordName && !set.comment && !set.loose && set.isChosen()
 }
 
 // computed values hold others, and perhapsComputed ones unless a generator made them.
@@ -67,7 +67,7 @@ func hasPlaceholderPart(value string) bool {
 // isDefaultOf reports whether the setting has a password that everybody tries first. A value that only repeats its name
 // is a label: password: Password.
 func (s *Scanner) isDefaultOf(set *setting) bool {
-	if set.place < codeSettings || set.comment || !isDefault(set.value) {
+	if set.place < codeSettings || set.comment || set.loose || !isDefault(set.value) {
 		return false
 	}
 	parts := wordsOf(set.name)

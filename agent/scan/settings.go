@@ -37,6 +37,7 @@ type setting struct {
 	flag     bool // --password
 	comment  bool // the whole line is one
 	whole    bool // nothing but the value follows in its line
+	loose    bool // nothing but a blank stands between a name and a value, and no daemon is known to have it so
 	rest     string
 	place    place
 }
@@ -133,7 +134,8 @@ var (
 	nameBefore = pattern.New(`(?i)(?:name|key|id|property|<key>|<name>)["']?\s*[=:>]?\s*["']?$`)
 	typeBefore = pattern.New(`^[A-Za-z_][A-Za-z0-9_<>\[\]?. ]{0,30}\s=\s*["']`)
 	commands   = pattern.New(`(?i)^\s*(?:ENV|ARG|setenv|set|set -\w+|export|SetEnv|fastcgi_param|env\[?|userpass|SecRule|user_pw|` +
-		`config set|sentinel auth-pass \S+|.*\bCONFIG SET)\s*$`)
+		`config set|sentinel auth-pass \S+|.*\bCONFIG SET|proxy_set_header|add_header|(?:Request)?Header (?:set|add)|` +
+		`more_set_(?:input_)?headers)\s*["']?\s*$`)
 )
 
 // operator goes behind what stands between name and value, and reports whether it is a setting at all.
@@ -201,7 +203,8 @@ func (r *reader) isDirective() bool {
 		return true
 	}
 	begins := len(bytes.TrimLeft(r.line, " \t#")) == 0 && r.set.place >= codeSettings
-	return begins && slices.Contains(words().Directives, strings.ToLower(r.set.name)) && isOneWord(r.restOfLine())
+	r.set.loose = !slices.Contains(words().Directives, strings.ToLower(r.set.name))
+	return begins && (!r.set.loose || r.set.kind == passwordName) && isOneWord(r.restOfLine())
 }
 
 func isOneWord(rest string) bool {
@@ -311,6 +314,9 @@ func (r *reader) bareValue() bool {
 		for bytes.HasSuffix(value, []byte(pair[1:])) && bytes.Count(value, []byte(pair[:1])) < bytes.Count(value, []byte(pair[1:])) {
 			value = bytes.TrimRight(value[:len(value)-1], `,;"'`)
 		}
+	}
+	if whole := bytes.TrimSpace(line); r.set.form == '=' && r.until == 0 && len(r.line) == 0 && r.set.isPassphrase(string(whole)) {
+		value = whole
 	}
 	r.set.value, r.set.from, r.set.to = string(value), r.at, r.at+len(value)
 	rest := strings.TrimSpace(string(line[min(len(line), len(value)):]))

@@ -47,7 +47,7 @@ func defects(t *testing.T) (all []defect) {
 		last := &all[len(all)-1]
 		last.files = append(
 			last.files,
-			defectFile{fields[0], strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(fields[2]), modeOf(mode)},
+			defectFile{fields[0], strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t").Replace(fields[2]), modeOf(mode)},
 		)
 	}
 	return all
@@ -75,7 +75,13 @@ func (tr *tree) plantDefect(d defect) {
 			}
 			continue
 		}
-		if more, ok := strings.CutPrefix(f.content, "@append:"); ok {
+		if more, ok := strings.CutPrefix(f.content, "@copy:"); ok {
+			program, err := os.ReadFile(more)
+			if err != nil {
+				tr.t.Fatal(err)
+			}
+			tr.write(f.path, string(program))
+		} else if more, ok := strings.CutPrefix(f.content, "@append:"); ok {
 			before, _ := os.ReadFile(tr.path(f.path))
 			tr.write(f.path, string(before)+more)
 		} else if f.content != "@mode" {

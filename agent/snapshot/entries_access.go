@@ -343,9 +343,34 @@ func findHostKeyMaker(_ context.Context, i *Image) (subjects []Subject, _ error)
 	return []Subject{{Name: "/etc/ssh"}}, nil
 }
 
+// sudoersFiles are all files with rules: the two usual places, and what lines of /etc/sudoers name besides.
+func (i *Image) sudoersFiles() []string {
+	files := append([]string{"/etc/sudoers"}, i.expand("/etc/sudoers.d/*")...)
+	for _, line := range lines([]byte(i.text("/etc/sudoers"))) {
+		words := strings.Fields(line)
+		if len(words) != 2 || !slices.Contains([]string{"@include", "#include", "@includedir", "#includedir"}, words[0]) {
+			continue
+		}
+		name := path.Join("/etc", words[1])
+		if path.IsAbs(words[1]) {
+			name = path.Clean(words[1])
+		}
+		more := []string{name}
+		if strings.HasSuffix(words[0], "dir") {
+			more = i.expand(name + "/*")
+		}
+		for _, file := range more {
+			if !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
+}
+
 // findSudoRules looks for rules about accounts that no package made. A file is told once, with the worst of its rules.
 func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	for _, file := range append([]string{"/etc/sudoers"}, i.expand("/etc/sudoers.d/*")...) {
+	for _, file := range i.sudoersFiles() {
 		info, err := i.Files.Stat(file)
 		if err != nil || !info.Mode().IsRegular() || path.Base(file) == "90-cloud-init-users" { // which has its own entry
 			continue
@@ -355,7 +380,7 @@ func findSudoRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			continue
 		}
 		var who, free []string // who becomes root at all, and who without a password
-		for _, line := range i.textLines(file) {
+		for _, line := range i.joinedLines(file) {
 			name, rule, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
 			if name == "Defaults" || strings.HasPrefix(name, "Defaults") && strings.Contains(rule, "!authenticate") {
 				if strings.Contains(rule, "!authenticate") {

@@ -18,7 +18,7 @@ func bootEntries() []Entry {
 			Mode:     ReportOnly,
 			Reason:   "every program of a Droplet loads this library, so that whoever wrote it is root",
 			Remedy:   "take the line out of /etc/ld.so.preload, or accept it",
-			Touches:  []string{"/etc/ld.so.preload"}, Find: findPreloaded,
+			Touches:  []string{"/etc/ld.so.preload", "/etc/ld.so.conf.d/*.conf", "/etc/environment", "/etc/profile.d/*.sh"}, Find: findPreloaded,
 		},
 		{
 			ID:       "boot.debug_shell",
@@ -29,6 +29,7 @@ func bootEntries() []Entry {
 			Touches: []string{
 				"/etc/systemd/system/*.wants/debug-shell.service",
 				"/etc/systemd/system/*getty@*.service.d/*.conf",
+				"/etc/inittab",
 			}, Find: findConsoleShells,
 		},
 		{
@@ -59,7 +60,11 @@ func bootEntries() []Entry {
 				"/etc/rc.d/rc.local",
 				"/etc/udev/rules.d/*.rules",
 				"/etc/systemd/system-generators/*",
+				"/etc/init.d/*",
+				"/etc/systemd/system/*.service",
+				"/etc/systemd/system/*.service.d/*.conf",
 				"/etc/profile.d/*.sh",
+				"~/.bashrc",
 			}, Find: findBootScripts,
 		},
 		{
@@ -76,6 +81,7 @@ func bootEntries() []Entry {
 				"/etc/cron.weekly/*",
 				"/etc/cron.monthly/*",
 				"/etc/crontab",
+				"/etc/anacrontab",
 				"/var/spool/cron/crontabs/root",
 				"/var/spool/cron/root",
 			}, Find: findJobs,
@@ -96,7 +102,7 @@ func findPreloaded(_ context.Context, i *Image) (subjects []Subject, _ error) {
 			subjects = append(subjects, s)
 		}
 	}
-	return subjects, nil
+	return slices.Concat(subjects, i.preloadedByVariable(), i.librariesOfOthers()), nil
 }
 
 func findConsoleShells(_ context.Context, i *Image) (subjects []Subject, _ error) {
@@ -109,7 +115,7 @@ func findConsoleShells(_ context.Context, i *Image) (subjects []Subject, _ error
 	} {
 		for _, file := range i.expand(pattern) {
 			text := strings.Join(i.textLines(file), "\n")
-			if strings.Contains(text, "--autologin") || strings.Contains(text, "agetty -a ") || strings.Contains(text, "/bin/login -f") {
+			if logsInByItself(text) {
 				subjects = append(
 					subjects,
 					Subject{Name: file, Message: "a console of every Droplet logs somebody in without a password"},
@@ -117,16 +123,22 @@ func findConsoleShells(_ context.Context, i *Image) (subjects []Subject, _ error
 			}
 		}
 	}
-	return subjects, nil
+	return append(subjects, i.inittabLogins()...), nil
 }
 
 var (
 	// openingArgument gives a shell to whoever has the console; weakeningArgument takes a protection away.
 	openingArgument = pattern.New(
-		`(?:^|[\s"'])(systemd\.debug[-_]shell(?:=(?:1|yes|on|tty[0-9]+))?|(?:rd)?init=\S*/(?:ba|da|z|k|a)?sh\b|rd\.break\S*|systemd\.unit=(?:rescue|emergency)\S*|systemd\.run=\S+)(?:$|[\s"'])`,
+		`(?:^|[\s"'])(systemd\.debug[-_]shell(?:=(?:1|yes|on|tty[0-9]+))?|(?:rd)?init=\S*/(?:ba|da|z|k|a)?sh\b|rd\.break\S*|` +
+			`(?:rd\.)?systemd\.unit=(?:rescue|emergency)\S*|systemd\.run=\S+|rd\.shell(?:=1)?|SYSTEMD_SULOGIN_FORCE=\S+)(?:$|[\s"'])`,
+	)
+	// singleUser stands for the same where the command line itself is set: the words are too usual elsewhere.
+	singleUser = pattern.New(
+		`(?m)^\s*(?:GRUB_CMDLINE_LINUX\w*\s*=|options\s|linux\w*\s)(?:[^\n]*[\s"'=])?(single|emergency|rescue|s|S|1)(?:$|[\s"'])`,
 	)
 	weakeningArgument = pattern.New(
-		`(?:^|[\s"'])(mitigations=off|selinux=0|enforcing=0|apparmor=0|lsm=|nokaslr|nosmep|nosmap|nopti|ima_appraise=off|module\.sig_enforce=0)(?:$|[\s"'])`,
+		`(?:^|[\s"'])(mitigations=off|selinux=0|enforcing=0|apparmor=0|lsm=|nokaslr|nosmep|nosmap|nopti|ima_appraise=off|` +
+			`module\.sig_enforce=0|security=none|nospectre_v[12]|spectre_v2=off|audit=0|lockdown=none)(?:$|[\s"'])`,
 	)
 )
 
@@ -138,7 +150,11 @@ func findKernelArguments(_ context.Context, i *Image) (subjects []Subject, _ err
 	} {
 		for _, file := range i.expand(place) {
 			text := strings.Join(i.textLines(file), "\n")
-			if match := openingArgument().FindStringSubmatch(text); match != nil {
+			match := openingArgument().FindStringSubmatch(text)
+			if match == nil && !strings.HasPrefix(file, "/boot/grub") { // its menu has a recovery mode, which nobody chooses
+				match = singleUser().FindStringSubmatch(text)
+			}
+			if match != nil {
 				subjects = append(
 					subjects,
 					Subject{Name: file, Message: "the kernel's command line has " + match[1] + ", which opens a shell of root at boot"},
@@ -157,7 +173,11 @@ func findKernelArguments(_ context.Context, i *Image) (subjects []Subject, _ err
 
 // backDoor is what only somebody writes who wants to come in: a shell on a connection, or a key for an account.
 var backDoor = pattern.New(
-	`/dev/tcp/|\bn(?:et)?c(?:at)?\b[^\n|;]*\s-(?:[a-z]*e|[a-z]*c)\s|\bsocat\b[^\n]*exec:|bash\s+-i\b|>>?\s*\S*authorized_keys|\bpty\.spawn\(|\bmkfifo\b[^\n]*\|\s*(?:ba)?sh`,
+	`/dev/(?:tcp|udp)/|\bn(?:et)?c(?:at)?\b[^\n|;]*\s-(?:[a-z]*e|[a-z]*c)\s|\b(?i:socat)\b[^\n]*(?i:exec|system):|(?:ba|z|k)?sh\s+-i\b|` +
+		`>>?\s*\S*authorized_keys|\btee\s+-a\s+\S*authorized_keys|\bpty\.spawn\(|\bmk(?:fifo|nod)\b[^\n]*\|\s*(?:/bin/)?(?:ba)?sh|` +
+		`\bdup2\(|(?i:socket)[^\n]{0,300}(?:subprocess|exec)[^\n]{0,40}/(?:ba|da)?sh|fsockopen\([^\n]*exec\(|` +
+		`\b(?:useradd|adduser)\b[^\n]*\s-o?u\s*0\b|NOPASSWD[^\n]*>>?\s*/etc/sudoers|\bchmod\s+(?:\+s|u\+s|[0-7]?4[0-7]{3})\s+\S*/(?:ba|da|z)?sh\b|` +
+		`\btelnetd?\b[^\n]*-l\s*/bin/(?:ba)?sh`,
 )
 
 // fetchesAndRuns is a command that runs what somebody else's server sends today.
@@ -212,7 +232,11 @@ func findBootScripts(_ context.Context, i *Image) (subjects []Subject, _ error) 
 			subjects = append(subjects, i.judgeScript(file))
 		}
 	}
-	for _, file := range i.expand("/etc/profile.d/*.sh") { // what everybody's shell reads is told only where it is bad
+	subjects = append(subjects, i.initScripts()...)
+	subjects = append(subjects, i.findUnits()...)
+	// What everybody's shell reads is told only where it is bad.
+	for _, file := range slices.Concat(i.expand("/etc/profile.d/*.sh"), []string{"/etc/profile", "/etc/bash.bashrc", "/etc/bashrc",
+		"/etc/environment"}, i.expand("~/.bashrc"), i.expand("~/.profile"), i.expand("~/.bash_profile"), i.expand("/etc/update-motd.d/*")) {
 		if s := i.judgeScript(file); s.Status != "" && !i.packages.vouches(file) {
 			subjects = append(subjects, s)
 		}
@@ -230,6 +254,9 @@ func findJobs(_ context.Context, i *Image) (subjects []Subject, _ error) {
 				subjects = append(subjects, i.judgeScript(file))
 			}
 		}
+	}
+	if file := "/etc/anacrontab"; i.isFile(file) && !i.packages.vouches(file) && !i.packages.owns(file) {
+		subjects = append(subjects, i.judgeScript(file))
 	}
 	for _, file := range []string{"/etc/crontab", "/var/spool/cron/crontabs/root", "/var/spool/cron/root"} {
 		if s := i.judgeScript(file); s.Status != "" && i.isFile(file) && !i.packages.vouches(file) {

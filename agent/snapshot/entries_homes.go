@@ -297,6 +297,9 @@ func credentialEntries() []Entry {
 			Holds: func(i *Image, file string) bool {
 				text := i.text(file)
 				base := path.Base(file)
+				if base == "environment" { // the address of a managed database has an entry of its own
+					text = strings.Join(slices.DeleteFunc(i.textLines(file), func(line string) bool { return namesManagedDatabase(i, line) }), "\n")
+				}
 				return urlWithPassword().MatchString(text) || base == ".mylogin.cnf" || base == ".pgpass" && text != "" ||
 					(base == ".my.cnf" || base == "settings.xml" || base == "registries.yaml") &&
 						(hasPasswordLine(text) || strings.Contains(text, "<password>"))

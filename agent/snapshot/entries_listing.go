@@ -77,6 +77,8 @@ func listingEntries() []Entry {
 	}
 }
 
+var writtenTogether = pattern.New(`^0\.7(\d)\b`)
+
 var cloudInitVersion = pattern.New(`__VERSION__ = ["']([0-9][0-9.]*)`)
 
 func findOldCloudInit(_ context.Context, i *Image) ([]Subject, error) {
@@ -94,10 +96,12 @@ func findOldCloudInit(_ context.Context, i *Image) ([]Subject, error) {
 			}
 		}
 	}
+	// The Marketplace writes 0.76 for what is called 0.7.6.
+	written := writtenTogether().ReplaceAllString(version, "0.7.$1")
 	switch {
-	case version == "" || laterVersion(version, "0.78.99"):
+	case version == "" || laterVersion(written, "0.7.8.99"):
 		return nil, nil
-	case laterVersion(version, "0.75.99"):
+	case laterVersion(written, "0.7.5.99"):
 		return []Subject{{Name: "cloud-init " + version, Status: Warn, Message: "cloud-init 0.79 or later is recommended"}}, nil
 	}
 	return []Subject{{Name: "cloud-init " + version}}, nil

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"slices"
@@ -142,37 +143,50 @@ var idle = []string{
 // findPermissivePAM reads the auth lines of each service (pam.conf(5)): one ends with a yes at pam_permit, or has
 // nothing in it that could say no.
 func findPermissivePAM(_ context.Context, i *Image) (subjects []Subject, _ error) {
-	for _, file := range i.expand("/etc/pam.d/*") {
+	for _, file := range append(i.expand("/etc/pam.d/*"), "/etc/pam.conf") {
 		if !i.isFile(file) || i.packages.vouches(file) {
 			continue
 		}
-		permits, decides, message := false, false, ""
+		permits, decides, message, status := false, false, "", Status("")
 		for _, line := range i.textLines(file) {
 			control, module, arguments := pamLine(line)
+			yes := control == "sufficient" || strings.Contains(control, "success=done") || strings.Contains(control, "default=done")
 			switch {
 			case module == "":
 				decides = decides || control == "include"
-			case module == "pam_permit.so" && !decides && (control == "sufficient" || strings.Contains(control, "success=done") ||
-				strings.Contains(control, "default=done")):
+			case module == "pam_permit.so" && !decides && yes:
 				message = "PAM lets everybody in: pam_permit.so is sufficient"
 			case module == "pam_permit.so":
 				permits = true
-			case module == "pam_succeed_if.so" && control == "sufficient":
+			case (module == "pam_succeed_if.so" || module == "pam_listfile.so" || module == "pam_access.so") && yes:
 				message = "PAM lets in without a password whoever this is true of: " + arguments
 			case module == "pam_wheel.so" && strings.Contains(arguments, "trust"):
 				message = "PAM lets a group become root without a password"
+			case yes && (module == "pam_exec.so" || module == "pam_python.so" || i.foreignModule(line)):
+				status, decides = Warn, true
+				message = cmp.Or(message, "who is let in is decided by what no package brought: "+module+" "+arguments)
 			case !slices.Contains(idle, module):
 				decides = true
 			}
+			if message != "" && status != Warn {
+				break
+			}
 		}
-		if message == "" && permits && !decides {
+		if permits && !decides {
 			message = "PAM lets everybody in: nothing but pam_permit.so decides"
 		}
 		if message != "" {
-			subjects = append(subjects, Subject{Name: file, Message: message})
+			subjects = append(subjects, Subject{Name: file, Status: status, Message: message})
 		}
 	}
 	return subjects, nil
+}
+
+// foreignModule reports whether a line names a PAM module that is not where packages put them.
+func (i *Image) foreignModule(line string) bool {
+	return slices.ContainsFunc(strings.Fields(line), func(word string) bool {
+		return strings.HasPrefix(word, "/") && strings.HasSuffix(word, ".so") && path.Base(path.Dir(word)) != "security"
+	})
 }
 
 // pamLine takes an auth line apart; control is "include" where other files decide, and module is "" for other lines.
@@ -204,6 +218,9 @@ func pamLine(line string) (control, module, arguments string) {
 	return control, path.Base(words[0]), strings.Join(words[1:], " ")
 }
 
+// namesAdministrator is a rule of polkit by which an account that is not root acts as an administrator.
+var namesAdministrator = pattern.New(`addAdminRule[\s\S]{0,400}unix-user:(?:[a-z_][\w-]*[1-9a-qs-z]|\d*[1-9]\d*)`)
+
 func findPolkitRules(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	for _, place := range []string{
 		"/etc/polkit-1/rules.d/*.rules", "/usr/local/share/polkit-1/rules.d/*.rules",
@@ -211,6 +228,10 @@ func findPolkitRules(_ context.Context, i *Image) (subjects []Subject, _ error) 
 	} {
 		for _, file := range i.expand(place) {
 			text := i.text(file)
+			if namesAdministrator().MatchString(text) && !i.packages.owns(file) {
+				subjects = append(subjects, Subject{Name: file, Status: Warn, Message: "polkit takes an account's password for root's"})
+				continue
+			}
 			if !strings.Contains(text, "Result.YES") ||
 				i.packages.owns(file) && (i.packages.vouches(file) || i.packages.sum(file) == "") {
 				continue
@@ -269,6 +290,14 @@ func findCloudAccounts(_ context.Context, i *Image) (subjects []Subject, _ error
 				}
 			}
 		}
+		if s := i.judgeScript(file); worst.Status != "" || worst.Name == "" {
+			if s.Status == Fail && s.Message != "" || s.Status == Warn && worst.Name == "" {
+				worst = s
+			}
+			if slices.ContainsFunc(rows, func(row string) bool { return writesLogin().MatchString(row) }) {
+				worst = Subject{Name: file, Message: "cloud-init writes who may log in, or become root, on every Droplet of the image"}
+			}
+		}
 		if worst.Name == "" && slices.ContainsFunc(rows, func(row string) bool { return row == "users:" }) &&
 			slices.ContainsFunc(rows, func(row string) bool { return strings.HasPrefix(row, "- name:") }) {
 			worst = Subject{Name: file, Status: Warn, Message: "cloud-init makes an account on every Droplet of the image"}
@@ -279,6 +308,9 @@ func findCloudAccounts(_ context.Context, i *Image) (subjects []Subject, _ error
 	}
 	return subjects, nil
 }
+
+// writesLogin is a file that cloud-init is told to write, and that lets somebody in.
+var writesLogin = pattern.New(`path\s*:\s*["']?(?:\S*/authorized_keys2?|/etc/(?:sudoers\S*|shadow|passwd|pam\.d/\S*|ld\.so\.preload))\b`)
 
 // hasCloudValue reports whether a setting has a value, on its own line or on those below.
 func hasCloudValue(value string, below []string) bool {

@@ -159,9 +159,13 @@ func (s *secretsOf) add(f scan.Finding) {
 	s.subjects[group] = Subject{Name: s.file, Status: status, Message: fmt.Sprintf("%s %s: %s", f.Rule.What, place, f.Sample)}
 }
 
-// statusOf is the verdict on a finding: a live secret fails, a likely one warns.
+// statusOf is the verdict on a finding: a live secret fails, a likely one warns, and what depends on what somebody meant by
+// it is a note.
 func statusOf(f scan.Finding, file string) Status {
-	if f.Certainty != scan.Live || path.Base(file) == snakeOil { // a layer of a container has its own
+	switch {
+	case f.Certainty == scan.Possible:
+		return Note
+	case f.Certainty != scan.Live || path.Base(file) == snakeOil: // a layer of a container has its own
 		return Warn
 	}
 	return Fail

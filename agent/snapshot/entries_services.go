@@ -32,7 +32,7 @@ func warning(format string, arguments ...any) verdict {
 
 // serviceEntries has an entry for each service, and one for what listens on a running machine.
 func serviceEntries() (entries []Entry) {
-	for _, s := range slices.Concat(databaseServices(), networkServices(), consoleServices()) {
+	for _, s := range slices.Concat(databaseServices(), networkServices(), consoleServices(), openServices()) {
 		entries = append(entries, Entry{
 			ID: "services." + s.name, Severity: Critical, Mode: ReportOnly, Reason: s.reason, Remedy: s.remedy, Touches: s.files,
 			Find: func(_ context.Context, i *Image) (subjects []Subject, _ error) {

@@ -156,6 +156,21 @@ func (i *Image) textLines(path string) (found []string) {
 	return found
 }
 
+// joinedLines are textLines where a backslash at the end of a line joins the next one to it.
+func (i *Image) joinedLines(path string) (found []string) {
+	joins := false
+	for _, line := range i.textLines(path) {
+		rest, more := strings.CutSuffix(line, "\\")
+		if joins {
+			found[len(found)-1] += " " + rest
+		} else {
+			found = append(found, rest)
+		}
+		joins = more
+	}
+	return found
+}
+
 func (i *Image) isFile(path string) bool {
 	info, err := i.Files.Lstat(path)
 	return err == nil && info.Mode().IsRegular()

@@ -34,6 +34,11 @@ var accountFiles = []accountFile{
 	{"/root/.ssh", 0o022, "others than root can put keys into root's home"},
 }
 
+// isAccountFile reports whether the mode of a file is judged here.
+func isAccountFile(file string) bool {
+	return slices.ContainsFunc(accountFiles, func(f accountFile) bool { return f.path == file })
+}
+
 func findAccountFileModes(_ context.Context, i *Image) (subjects []Subject, _ error) {
 	root := ownerOf(i, "/etc")
 	files := slices.Clone(accountFiles)

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -58,27 +59,48 @@ func (i *Image) judgeAsScript(ctx context.Context) Marketplace {
 	return Marketplace{Pass, []string{}}
 }
 
-// scriptKnowsSystem is false where the script ends at once, because it does not know the distribution.
+// scriptKnowsSystem is false where the script ends at once, because it does not know the distribution, or because the file
+// that should say which it is ends the shell.
 func (i *Image) scriptKnowsSystem(ctx context.Context, p *prediction) bool {
-	name, version, unsure := i.scriptSystem(ctx)
-	if unsure != "" {
-		p.open("which system it is: %s", unsure)
+	s := i.scriptSystem(ctx)
+	switch {
+	case s.ends && s.exit == "":
+		p.open("how it ends: the file that says which system it is ends the script")
+		return false
+	case s.ends && s.exit != "0":
+		p.fail("the file that says which system it is ends the script with the status %s", s.exit)
+		return false
+	case s.ends:
+		return false
+	case s.unsure != "":
+		p.open("which system it is: %s", s.unsure)
 		return true
 	}
-	known, accepted := scriptAccepts(name, version)
+	known, accepted := scriptAccepts(s.name, s.version)
 	if !known {
-		p.fail("%q is not a supported operating system; the script looks at nothing else", name)
+		p.fail("%q is not a supported operating system; the script looks at nothing else", s.name)
 		return false
 	}
 	if !accepted {
-		p.fail("%s %q is not a supported release", name, version)
+		p.fail("%s %q is not a supported release", s.name, s.version)
+	}
+	if s.status == "2" {
+		p.fail("the file that says which system it is sets the script's own variable STATUS to 2")
 	}
 	return true
 }
 
-// scriptSystem is the distribution and its release as the script finds them: the first of these files that is there
-// decides, and two of them are run as a part of the script.
-func (i *Image) scriptSystem(ctx context.Context) (name, version, unsure string) {
+// scriptedSystem is the distribution and its release, or why they are not known. What the script runs as a part of itself can end
+// it, or set its own variable STATUS.
+type scriptedSystem struct {
+	name, version, unsure string
+	ends                  bool
+	exit, status          string
+}
+
+// scriptSystem is the system as the script finds it: the first of these files that is there decides, and two of them are
+// run as a part of the script.
+func (i *Image) scriptSystem(ctx context.Context) scriptedSystem {
 	isFile := func(file string) bool {
 		info, err := i.Files.Stat(file)
 		return err == nil && info.Mode().IsRegular()
@@ -90,23 +112,25 @@ func (i *Image) scriptSystem(ctx context.Context) (name, version, unsure string)
 		name, nameErr := i.command(ctx, "lsb_release", "-si")
 		version, versionErr := i.command(ctx, "lsb_release", "-sr")
 		if nameErr != nil || versionErr != nil {
-			return "", "", "there is no /etc/os-release, and the script runs lsb_release, whose answer is not known here"
+			return scriptedSystem{unsure: "there is no /etc/os-release, and the script runs lsb_release, whose answer is not known here"}
 		}
-		return strings.TrimRight(name, "\n"), strings.TrimRight(version, "\n"), ""
+		return scriptedSystem{name: strings.TrimRight(name, "\n"), version: strings.TrimRight(version, "\n")}
+	case i.scriptSees("lsb_release"): // bash's type takes it for a command, which then cannot be run
+		return scriptedSystem{}
 	case isFile("/etc/lsb-release"):
 		return i.scriptSources("/etc/lsb-release", "DISTRIB_ID", "DISTRIB_RELEASE")
 	case isFile("/etc/debian_version"):
-		return "Debian", strings.TrimRight(i.text("/etc/debian_version"), "\n"), ""
+		return scriptedSystem{name: "Debian", version: strings.TrimRight(i.text("/etc/debian_version"), "\n")}
 	case isFile("/etc/SuSe-release"):
-		return "", "", ""
+		return scriptedSystem{}
 	case isFile("/etc/redhat-release"):
 		first, third := redhatRelease(strings.TrimRight(i.text("/etc/redhat-release"), "\n"))
 		if first == "CentOS" {
-			name = "CentOS Linux"
+			return scriptedSystem{name: "CentOS Linux", version: third}
 		}
-		return name, third, ""
+		return scriptedSystem{version: third}
 	}
-	return "Linux", "", ""
+	return scriptedSystem{name: "Linux"}
 }
 
 // redhatRelease cuts the first and the third word out of each line, up to its first dot, as the script does.
@@ -129,16 +153,23 @@ func redhatRelease(text string) (first, third string) {
 	return strings.TrimRight(strings.Join(ones, "\n"), "\n"), strings.TrimRight(strings.Join(threes, "\n"), "\n")
 }
 
-func (i *Image) scriptSources(file, nameKey, versionKey string) (name, version, unsure string) {
+func (i *Image) scriptSources(file, nameKey, versionKey string) scriptedSystem {
 	v := sourced(i.text(file), map[string]string{"VERSION": "v. 1.8.1"})
-	name, unsure = v.get(nameKey)
-	if unsure == "" {
-		version, unsure = v.get(versionKey)
+	s := scriptedSystem{ends: v.exits, exit: v.exit, status: v.values["STATUS"]}
+	s.name, s.unsure = v.get(nameKey)
+	for _, name := range []string{versionKey, "STATUS", "PATH"} {
+		value, unsure := v.get(name)
+		if name == versionKey {
+			s.version = value
+		} else if name == "PATH" && value != "" {
+			unsure = "it changes where programs are looked for"
+		}
+		s.unsure = cmp.Or(s.unsure, unsure)
 	}
-	if unsure != "" {
-		unsure = "the script runs " + file + ", and " + unsure
+	if s.unsure != "" {
+		s.unsure = "the script runs " + file + ", and " + s.unsure
 	}
-	return name, version, unsure
+	return s
 }
 
 // scriptReleases are the releases that the script accepts by their exact name.
@@ -165,10 +196,15 @@ func scriptAccepts(name, version string) (known, accepted bool) {
 }
 
 // scriptFinds reports whether the script's shell finds a program: an executable file in one of its directories.
-func (i *Image) scriptFinds(program string) bool {
+func (i *Image) scriptFinds(program string) bool { return i.inSearchPath(program, 0o111) }
+
+// scriptSees reports whether there is a file of that name at least.
+func (i *Image) scriptSees(program string) bool { return i.inSearchPath(program, 0o777) }
+
+func (i *Image) inSearchPath(program string, mode fs.FileMode) bool {
 	for _, directory := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin"} {
 		info, err := i.Files.Stat(path.Join(directory, program))
-		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if err == nil && info.Mode().IsRegular() && info.Mode()&mode != 0 {
 			return true
 		}
 	}

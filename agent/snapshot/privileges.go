@@ -1,7 +1,9 @@
 package snapshot
 
 import (
+	"bytes"
 	"encoding/binary"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -89,8 +91,18 @@ func (i *Image) judgeSetuid(entry *host.Entry) Subject {
 	return s
 }
 
-// isShell reports whether a file has exactly the size of one of the image's shells: a copy that was hidden.
+// isShell reports whether a file is a shell under another name: by its own text, or by having exactly the size of one of
+// the image's shells.
 func (i *Image) isShell(entry *host.Entry) bool {
+	if file, err := entry.Open(); err == nil {
+		defer file.Close()
+		content, err := io.ReadAll(io.LimitReader(file, maxText))
+		for _, mark := range []string{"GNU bash, version", "BusyBox v", "zsh: command not found", "KSH_VERSION", "fish: Unknown command"} {
+			if err == nil && bytes.Contains(content, []byte(mark)) {
+				return true
+			}
+		}
+	}
 	for _, shell := range []string{"/bin/bash", "/bin/dash", "/bin/zsh", "/bin/busybox"} {
 		if info, err := i.Files.Stat(shell); err == nil && info.Size() == int64(entry.Stat.Size) && info.Size() > 4096 {
 			return true

@@ -226,10 +226,10 @@ func judgeRedis(i *Image, file string) verdict {
 		return verdict{}
 	}
 	protected := !s.has("protected-mode") || isOn(s.last("protected-mode"))
-	asks := s.last("requirepass") != "" || s.has("aclfile") || slices.ContainsFunc(s["user"], func(rule string) bool {
-		return strings.HasPrefix(rule, "default") &&
-			(strings.Contains(rule, " off") || strings.Contains(rule, " >") || strings.Contains(rule, " #"))
-	})
+	asks := s.last("requirepass") != "" || slices.ContainsFunc(s["user"], asksForPassword)
+	if acl := s.last("aclfile"); acl != "" { // it takes the place of requirepass
+		asks = !i.isFile(acl) || slices.ContainsFunc(i.directives(acl)["user"], asksForPassword)
+	}
 	open := !allLocal(strings.Fields(s.last("bind")))
 	switch {
 	case s.last("port") == "0" || asks:
@@ -242,6 +242,13 @@ func judgeRedis(i *Image, file string) verdict {
 		return warning("only protected-mode keeps everybody from giving Redis commands: bind %s, no requirepass", s.last("bind"))
 	}
 	return verdict{}
+}
+
+// asksForPassword reports whether a rule of Redis has its account default off, or gives it a password.
+func asksForPassword(rule string) bool {
+	return strings.HasPrefix(rule, "default") &&
+		(strings.Contains(rule, " off") || strings.Contains(rule, " >") || strings.Contains(rule, " #")) &&
+		!strings.Contains(rule, " nopass")
 }
 
 func orNothing(value string) string {

@@ -2,6 +2,10 @@ package snapshot
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -10,6 +14,8 @@ import (
 type shellVariables struct {
 	values map[string]string
 	unsure map[string]string // a variable, "" for all of them, to the reason
+	exits  bool              // the shell itself ends there, with the status exit, "" for one that is not known
+	exit   string
 }
 
 // sourced reads a file as bash does that sources it, where before are the variables that the shell has already.
@@ -18,8 +24,8 @@ func sourced(text string, before map[string]string) shellVariables {
 	if first, _, _ := strings.Cut(text, "\n"); strings.Contains(first, "\x00") {
 		return v // bash takes it for a program, and reads nothing
 	}
-	reader := shellReader{text: text, variables: &v}
-	for reader.command() {
+	reader := shellReader{text: text, variables: &v, status: "0"}
+	for reader.list() {
 	}
 	return v
 }
@@ -49,6 +55,7 @@ type shellReader struct {
 	text      string
 	at        int
 	variables *shellVariables
+	status    string // how the command before ended: see outcome
 }
 
 // shellWord is one word after its expansion; name is set where it is an assignment that bash takes for one.
@@ -58,31 +65,66 @@ type shellWord struct {
 	unsure     string
 }
 
-// command reads one simple command and does what it does to variables. It is false at the end.
-func (r *shellReader) command() bool {
-	var words []shellWord
+// list reads one line of commands, or more where && or || joins them, and carries it out. Bash reads a whole line before
+// it does anything, so that a mistake in it undoes what stands before the mistake. It is false where the reading ends.
+func (r *shellReader) list() bool {
+	before, beforeUnsure := maps.Clone(r.variables.values), maps.Clone(r.variables.unsure)
+	mistake := func() bool {
+		r.variables.values, r.variables.unsure = before, beforeUnsure
+		return false
+	}
+	done := outcome{status: r.status}
+	for {
+		words, behind, ok := r.command()
+		last := behind == "\n" || behind == ""
+		switch {
+		case behind == "(" || behind == ")" || behind == "<" || behind == "&>":
+			r.variables.unsure[""] = fmt.Sprintf("it has %q in it, which is more than assignments", behind)
+			return false
+		case len(words) == 0 && done.joined && behind == "\n": // the command stands in the next line
+			continue
+		case !ok, behind == ";;", len(words) == 0 && (!last || done.joined):
+			return mistake()
+		}
+		if len(words) > 0 {
+			done = r.carryOut(words, behind, done)
+			r.status = done.status
+		}
+		if done.ends {
+			return false
+		}
+		if last {
+			return behind != ""
+		}
+	}
+}
+
+// command reads the words of one simple command, and what stands behind it: a line break, an operator, "" at the end of
+// the text. It is false where a quote is not closed: bash ends the reading there.
+func (r *shellReader) command() (words []shellWord, behind string, ok bool) {
 	for {
 		r.skipBlanks()
 		if r.at >= len(r.text) {
-			r.carryOut(words)
-			return false
+			return words, "", true
 		}
-		switch c := r.text[r.at]; {
-		case c == '\n' || c == ';':
-			r.at++
-			return r.carryOut(words)
-		case c == '&' && strings.HasPrefix(r.text[r.at:], "&&"):
-			r.at += 2
-			return r.carryOut(words)
-		case strings.IndexByte("|&()<>", c) >= 0:
-			r.variables.unsure[""] = fmt.Sprintf("it has %q in it, which is more than assignments", c)
-			return false
+		for _, operator := range []string{"\n", ";;", ";", "&&", "&>", "&", "||", "|", "(", ")", "<"} {
+			if strings.HasPrefix(r.text[r.at:], operator) {
+				r.at += len(operator)
+				return words, operator, true
+			}
+		}
+		redirects := r.text[r.at] == '>' // what goes elsewhere changes no variable
+		if redirects {
+			r.at += len(r.text[r.at:]) - len(strings.TrimLeft(r.text[r.at:], ">|"))
+			r.skipBlanks()
 		}
 		word, ok := r.word()
 		if !ok {
-			return false // a quote that is not closed: bash ends the reading, and leaves this command out
+			return nil, "", false
 		}
-		words = append(words, word)
+		if !redirects {
+			words = append(words, word)
+		}
 	}
 }
 
@@ -104,8 +146,53 @@ func (r *shellReader) skipBlanks() {
 	}
 }
 
-// carryOut does what a command does to variables; false ends the reading.
-func (r *shellReader) carryOut(words []shellWord) bool {
+// outcome is how a command ended: its exit status, "" where nobody knows; whether the next one is joined to it, and is
+// passed over; whether the reading ends with it.
+type outcome struct {
+	status             string
+	joined, over, ends bool
+	unsure             string // why it is not known whether the next command runs
+}
+
+// carryOut does what a command does to variables, by the outcome of the one before it.
+func (r *shellReader) carryOut(words []shellWord, behind string, before outcome) (done outcome) {
+	done = outcome{status: before.status}
+	switch {
+	case before.over:
+	case behind == "|" || behind == "&": // a shell of its own, whose variables end with it
+		done.status = ""
+		if behind == "&" {
+			done.status = "0"
+		}
+	default:
+		if before.unsure != "" {
+			for n := range words {
+				words[n].unsure = before.unsure
+			}
+		}
+		done.status, done.ends = r.run(words, before)
+	}
+	switch behind {
+	case "&&", "||":
+		done.joined = true
+		done.over = done.status != "" && (done.status == "0") == (behind == "||")
+		if done.status == "" {
+			done.unsure = "whether it is set depends on a command"
+		}
+	case "|":
+		done.joined, done.over = true, true
+	}
+	return done
+}
+
+// moreThanAssignments are commands after which nothing is known of the variables.
+var moreThanAssignments = []string{
+	".", "source", "eval", "if", "then", "else", "case", "for", "while", "until", "exec", "read", "mapfile", "printf",
+	"set", "shopt", "trap", "function", "{", "}", "!", "[[", "let",
+}
+
+// run is what a simple command does to variables, and its exit status.
+func (r *shellReader) run(words []shellWord, before outcome) (status string, ends bool) {
 	at := 0
 	for at < len(words) && words[at].name != "" {
 		at++
@@ -114,50 +201,40 @@ func (r *shellReader) carryOut(words []shellWord) bool {
 		for _, w := range words {
 			r.variables.set(w)
 		}
-		return true
+		return "0", false
 	}
-	switch words[at].text { // in front of a command, assignments are the command's own
-	case "export", "declare", "typeset", "readonly", "local":
-		for _, w := range words[at+1:] {
+	command, arguments := words[at].text, words[at+1:] // in front of a command, assignments are the command's own
+	switch {
+	case slices.Contains([]string{"export", "declare", "typeset", "readonly", "local"}, command):
+		for _, w := range arguments {
 			if w.name != "" {
 				r.variables.set(w)
 			}
 		}
-	case "unset":
-		for _, w := range words[at+1:] {
+		return "0", false
+	case command == "unset":
+		for _, w := range arguments {
 			delete(r.variables.values, w.text)
 		}
-	case "return":
-		return false
-	case ".",
-		"source",
-		"eval",
-		"if",
-		"then",
-		"else",
-		"case",
-		"for",
-		"while",
-		"until",
-		"exit",
-		"exec",
-		"read",
-		"mapfile",
-		"printf",
-		"set",
-		"shopt",
-		"trap",
-		"function",
-		"{",
-		"}",
-		"!",
-		"[[",
-		"alias",
-		"let":
-		r.variables.unsure[""] = "it has the command " + words[at].text + " in it, which is more than assignments"
-		return false
+		return "0", false
+	case command == "return":
+		return "", true
+	case command == "exit":
+		r.variables.exit = before.status
+		if len(arguments) > 0 {
+			r.variables.exit = arguments[0].text
+		}
+		r.variables.exits = true
+		return "", true
+	case command == "true" || command == ":":
+		return "0", false
+	case command == "false":
+		return "1", false
+	case slices.Contains(moreThanAssignments, command):
+		r.variables.unsure[""] = "it has the command " + command + " in it, which is more than assignments"
+		return "", true
 	}
-	return true
+	return "", false
 }
 
 // word reads one word; ok is false where a quote is not closed.
@@ -181,6 +258,9 @@ func (r *shellReader) word() (w shellWord, ok bool) {
 				out.Reset()
 				r.at++
 				continue
+			}
+			if array, _, ok := strings.Cut(name, "["); ok && isVariable(array) {
+				w.name, w.unsure = array, "it is an array"
 			}
 		}
 		if !r.piece(&out, &w) {
@@ -212,12 +292,48 @@ func (r *shellReader) piece(out *strings.Builder, w *shellWord) bool {
 			r.at++
 		}
 	case '$', '`':
+		if strings.HasPrefix(r.text[r.at:], `$"`) {
+			r.at++
+			return r.doubleQuoted(out, w)
+		}
+		if strings.HasPrefix(r.text[r.at:], "$'") {
+			return r.escapedText(out)
+		}
 		return r.expansion(out, w)
 	default:
 		out.WriteByte(c)
 		r.at++
 	}
 	return true
+}
+
+// escapedText reads $'text', with its escapes as in C.
+func (r *shellReader) escapedText(out *strings.Builder) bool {
+	for r.at += 2; r.at < len(r.text); {
+		rest := r.text[r.at:]
+		if rest[0] == '\'' {
+			r.at++
+			return true
+		}
+		if rest[0] == '\\' && len(rest) > 1 && (rest[1] == '\'' || rest[1] == '"') {
+			out.WriteByte(rest[1])
+			r.at += 2
+			continue
+		}
+		value, multibyte, tail, err := strconv.UnquoteChar(rest, 0)
+		switch {
+		case err != nil: // no escape of C
+			out.WriteByte(rest[0])
+			r.at++
+			continue
+		case multibyte:
+			out.WriteRune(value)
+		default:
+			out.WriteByte(byte(value))
+		}
+		r.at += len(rest) - len(tail)
+	}
+	return false
 }
 
 func (r *shellReader) doubleQuoted(out *strings.Builder, w *shellWord) bool {
@@ -271,6 +387,11 @@ func (r *shellReader) expansion(out *strings.Builder, w *shellWord) bool {
 			if !set {
 				value = strings.Trim(operator[1:], `"'`)
 			}
+		case length > 0 && operator != "" && strings.IndexByte("%#", operator[0]) >= 0:
+			var ok bool
+			if value, ok = cutShape(value, operator); !ok {
+				w.unsure = "its value is worked out by ${" + inside + "}"
+			}
 		default:
 			w.unsure = "its value is worked out by ${" + inside + "}"
 		}
@@ -293,6 +414,31 @@ func (r *shellReader) expansion(out *strings.Builder, w *shellWord) bool {
 	}
 	r.at += 1 + length
 	return true
+}
+
+// cutShape takes off what has a shape: % and %% at the end, # and ## at the begin, the doubled ones as much as they can.
+func cutShape(value, operator string) (string, bool) {
+	shape, most := operator[1:], false
+	if strings.HasPrefix(shape, operator[:1]) {
+		shape, most = shape[1:], true
+	}
+	if strings.ContainsAny(shape, "[]\\$`\"'") {
+		return value, false
+	}
+	expression := regexp.MustCompile("(?s)^" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(shape)) + "$")
+	fits := value
+	for cut := range len(value) + 1 { // the longer the piece, the later it is looked at
+		piece, rest := value[:cut], value[cut:]
+		if operator[0] == '%' {
+			rest, piece = value[:len(value)-cut], value[len(value)-cut:]
+		}
+		if expression.MatchString(piece) {
+			if fits = rest; !most {
+				break
+			}
+		}
+	}
+	return fits, true
 }
 
 // closing is the length of a command substitution that a text begins with, 0 where it does not end.

@@ -87,7 +87,8 @@ func (i *Image) judgeEntry(entry *host.Entry) (kind string, s Subject) {
 			return walkSetuid, s
 		}
 	}
-	if mode&0o002 != 0 && mode&unix.S_ISVTX == 0 && (entry.IsRegular() || entry.IsDirectory()) && inSearchPath(entry.Path) {
+	if mode&0o002 != 0 && mode&unix.S_ISVTX == 0 && (entry.IsRegular() || entry.IsDirectory()) && inSearchPath(entry.Path) &&
+		!isAccountFile(entry.Path) {
 		if executable || entry.IsDirectory() {
 			s.Status, s.Message = Fail, "every account can put a program of its own there, which others run"
 		}

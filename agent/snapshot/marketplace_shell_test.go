@@ -1,0 +1,58 @@
+package snapshot
+
+// shellCases are what a shell makes of a file that is more than a list of assignments, and other trees that are judged by
+// what bash and its tools do. Each was also given to the script itself, in a root of its own.
+func shellCases() []scriptCase {
+	const unsupported, release = "not a supported operating system", "not a supported release"
+	const ubuntu = "NAME=Ubuntu\nVERSION_ID=24.04\n"
+	return []scriptCase{
+		{"escapes as in C", osRelease("NAME=$'Ubun\\x74u'\nVERSION_ID=$'24.04'\n"), Pass, ""},
+		{"a text to be translated", osRelease("NAME=$\"Ubuntu\"\nVERSION_ID=24.04\n"), Pass, ""},
+		{"a mistake undoes its own line", osRelease("NAME=Ubuntu\nVERSION_ID=24.04;;\n"), Fail, release},
+		{"a mistake leaves the lines before it", osRelease(ubuntu + "X=1;;\nNAME=Arch\n"), Pass, ""},
+		{"a mistake hides the lines behind it", osRelease("NAME=Ubuntu\n;\nVERSION_ID=24.04\n"), Fail, release},
+		{"an operator at the end of the file", osRelease("NAME=Ubuntu\nVERSION_ID=24.04 &&\n"), Fail, release},
+		{"an operator at the end of a line", osRelease("NAME=Ubuntu &&\nVERSION_ID=24.04\n"), Pass, ""},
+		{"behind a failure", osRelease(ubuntu + "false && NAME=Arch\n"), Pass, ""},
+		{"instead of a failure", osRelease(ubuntu + "false || NAME=Arch\n"), Fail, unsupported},
+		{"instead of a success", osRelease(ubuntu + "true || NAME=Arch\n"), Pass, ""},
+		{"behind a success", osRelease(ubuntu + "true && NAME=Arch\n"), Fail, unsupported},
+		{"behind a command", osRelease(ubuntu + "grep -q x /etc/passwd && NAME=Arch\n"), Unknown, "depends on a command"},
+		{"behind a command, and of no interest", osRelease(ubuntu + "grep -q x /etc/passwd && ID=arch\n"), Pass, ""},
+		{"a pipe's own shell", osRelease(ubuntu + "NAME=Arch | cat\n"), Pass, ""},
+		{"a shell in the background", osRelease(ubuntu + "NAME=Arch &\n"), Pass, ""},
+		{"output that goes elsewhere", osRelease("NAME=Ubuntu >/dev/null\nVERSION_ID=24.04\n"), Pass, ""},
+		{"the end of the script, without a failure", osRelease("NAME=Arch\nexit 0\n"), Pass, ""},
+		{"the end of the script, with a failure", osRelease(ubuntu + "exit 3\n"), Fail, "ends the script with the status 3"},
+		{"the end of the script, with the status of before", osRelease("false\nexit\n"), Fail, "ends the script"},
+		{"the script's own status", osRelease(ubuntu + "STATUS=2\n"), Fail, "own variable STATUS"},
+		{"a status of warnings", osRelease(ubuntu + "STATUS=1\n"), Pass, ""},
+		{"where programs are looked for", osRelease(ubuntu + "PATH=/nowhere\n"), Unknown, "where programs are looked for"},
+		{"a variable that is used before it is set", osRelease("NAME=\"$ID\"\nID=Ubuntu\nVERSION_ID=24.04\n"), Fail, unsupported},
+		{"the end cut off", osRelease("NAME=Ubuntu\nFULL=24.04.1\nVERSION_ID=${FULL%.*}\n"), Pass, ""},
+		{"the begin cut off", osRelease("LONG=\"GNU Ubuntu\"\nNAME=${LONG##* }\nVERSION_ID=24.04\n"), Pass, ""},
+		{"a local variable", osRelease("local NAME=Ubuntu\ndeclare VERSION_ID=24.04\n"), Pass, ""},
+		{"a name with a return inside quotes", osRelease("NAME=\"Ubuntu\r\"\nVERSION_ID=24.04\n"), Fail, unsupported},
+		{"AlmaLinux with lines that end as on Windows", osRelease("NAME='AlmaLinux'\nVERSION_ID='9.4'\r\n"), Pass, ""},
+		{"a Debian remix whose lines end as on Windows", osRelease("NAME='Debian GNU/Linux'\r\nVERSION_ID=12\n"), Pass, ""},
+		{"a comment in front", osRelease("#NAME=Arch\nNAME=Ubuntu\n # VERSION_ID=9\nVERSION_ID=24.04\n"), Pass, ""},
+		{"two lines in one value", osRelease("NAME=\"Ubuntu\n\"\nVERSION_ID=24.04\n"), Fail, unsupported},
+		{"a part of an array", osRelease("NAME[0]=Ubuntu\nVERSION_ID=24.04\n"), Unknown, "an array"},
+		{"the system of before, appended", osRelease("NAME=\"Debian\"\nNAME+=\" GNU/Linux\"\nVERSION_ID=13\n"), Pass, ""},
+		{"root behind a blank on its own line", file("/etc/shadow", "\troot:x:1::::::\n"), Fail, "root has a password"},
+		{"root's name in capitals", file("/etc/shadow", "ROOT:x:1::::::\n"), Pass, ""},
+		{"a blank behind root's name", file("/etc/shadow", "root :*:1::::::\n"), Fail, "root has a password"},
+		{"a blank behind the star", file("/etc/shadow", "root:* :1::::::\n"), Pass, ""},
+		{"a star in quotes", file("/etc/shadow", "root:\"*\":1::::::\n"), Fail, "root has a password"},
+		{"a file called cpanel-install.log", fifo("/var/log/cpanel-install.log"), Fail, "never ends"},
+		{"the keys of an account in a FIFO", fifo("/home/deploy/.ssh/authorized_keys"), Pass, ""},
+		{"the history of an account in a FIFO", fifo("/home/deploy/.bash_history"), Pass, ""},
+		{"many known hosts", file("/root/.ssh/known_hosts", "example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExample\n"), Pass, ""},
+		{"authorized_keys2", file("/root/.ssh/authorized_keys2", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample\n"), Pass, ""},
+		{"cloud-init that is a directory", both(remove("/usr/bin/cloud-init"), directory("/usr/bin/cloud-init")), Fail, "cloud-init"},
+		{"cloud-init behind a link that leads nowhere", both(remove("/usr/bin/cloud-init"), link("/usr/bin/cloud-init", "/nowhere")),
+			Fail, "cloud-init"},
+		{"an empty directory for the agent's programs", directory("/opt/digitalocean/bin"), Fail, "/opt/digitalocean"},
+		{"the older agent's directory", directory("/var/opt/digitalocean/do-agent"), Pass, ""},
+	}
+}
