@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"oneclick-agent/agent/pattern"
