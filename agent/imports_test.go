@@ -43,7 +43,7 @@ var ours = map[string][]string{
 	"agent/step":   {"agent/database", "agent/edit", "agent/facts", "agent/host", "agent/manifest", "agent/state"},
 	"agent/plan":   {"agent/database", "agent/facts", "agent/host", "agent/manifest", "agent/state", "agent/step"},
 	"agent/engine": {"agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/state", "agent/step"},
-	"agent/upkeep": {"agent/engine", "agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/step"},
+	"agent/upkeep": {"agent/engine", "agent/facts", "agent/host", "agent/journal", "agent/manifest", "agent/plan", "agent/step"},
 	"agent/status": {"agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/problem", "agent/state"},
 	"agent/motd":   {"agent/host", "agent/problem", "agent/state"},
 	"agent/lint":   {"agent/facts", "agent/host", "agent/manifest", "agent/motd", "agent/plan", "agent/problem", "agent/step"},

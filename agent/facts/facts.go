@@ -4,6 +4,7 @@ package facts
 
 import (
 	"context"
+	"maps"
 	"path"
 	"strings"
 
@@ -155,6 +156,7 @@ const remember = "remove it, and run: oneclick-agent first-boot"
 // nothing was made yet.
 func (f *Facts) Before() (before *Facts, changed bool, err error) {
 	then := *f
+	then.Steps = maps.Clone(f.Steps) // how they end from now on is of now
 	found, err := state.Read(f.Host.Files, state.Droplet, &then.Droplet, remember)
 	if err != nil {
 		return nil, false, err

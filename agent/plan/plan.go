@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -86,9 +87,12 @@ func fromManifest(preview manifest.Preview, steps []manifest.Step) (items []Item
 	return items
 }
 
+// asksForSteps is in every template that asks how another step ended, however it spells that.
+const asksForSteps = "steps"
+
 // looks reports whether a template of the step asks how another one ended.
 func looks(s *manifest.Step) bool {
-	return slices.ContainsFunc(s.Templates(), func(t manifest.Template) bool { return strings.Contains(t.Text, ".steps") })
+	return slices.ContainsFunc(s.Templates(), func(t manifest.Template) bool { return strings.Contains(t.Text, asksForSteps) })
 }
 
 // named makes the items' names differ.
@@ -124,12 +128,13 @@ func (i Item) Acts() bool {
 // Touched is what a step that only works on files touches, as paths of the tree that lead through no link.
 type Touched struct{ Reads, Writes []string }
 
-// Touches fills in what the item touches. Alone tells that nothing may run beside it: it acts, or has a condition, which
-// may depend on anything.
+// Touches fills in what the item touches; for one that acts that is anything. Alone tells that nothing may run beside it: it
+// acts, has a condition, which may depend on anything, or asks how earlier steps ended.
 func (i Item) Touches(filling *facts.Filling) (touched Touched, alone bool, err error) {
-	if i.Acts() || i.Looks || !i.When.IsZero() {
+	if i.Acts() {
 		return Touched{}, true, nil
 	}
+	alone = i.Looks || !i.When.IsZero()
 	f := filling.Facts()
 	real := func(name string) string {
 		if resolved, err := f.Host.Files.Resolve(name); err == nil {
@@ -153,8 +158,12 @@ func (i Item) Touches(filling *facts.Filling) (touched Touched, alone bool, err 
 	}
 	for _, source := range i.Effects.Reads {
 		touched.Reads = append(touched.Reads, real(f.Beside(source.Name)))
+		if source.Template {
+			text, err := f.File(source.Name) // one that is not there yet is made by a step that this one waits for
+			alone = alone || err == nil && bytes.Contains(text, []byte(asksForSteps))
+		}
 	}
-	return touched, false, nil
+	return touched, alone, nil
 }
 
 // above is the directory that everything lies below which a pattern matches.

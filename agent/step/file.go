@@ -22,8 +22,7 @@ func newFile(spec *manifest.File, f *facts.Filling) (Step, error) {
 	}
 	file := &File{Path: target, Owner: spec.Owner, Mode: (*fs.FileMode)(spec.Mode)}
 	if spec.Copy != "" {
-		file.Content, err = f.Facts().File(spec.Copy)
-		return file, err // what its source holds is no input of its own: whoever wrote that is
+		return file, file.copyFrom(f.Facts(), spec.Copy)
 	}
 	content := manifest.Template{}
 	if spec.Content != nil {
@@ -37,6 +36,19 @@ func newFile(spec *manifest.File, f *facts.Filling) (Step, error) {
 	}
 	file.Content, file.Private = []byte(text), len(secrets) > 0
 	return file, nil
+}
+
+// copyFrom takes a file's content. What it holds is no input of this step: whoever wrote that is. A copy is no more public than
+// its source, in which a secret may be.
+func (f *File) copyFrom(known *facts.Facts, source string) (err error) {
+	const everybody = 0o007
+	info, err := known.Host.Files.Stat(known.Beside(source))
+	if err != nil {
+		return err
+	}
+	f.Private = info.Mode()&everybody == 0
+	f.Content, err = known.File(source)
+	return err
 }
 
 // File writes a whole file.

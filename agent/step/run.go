@@ -123,15 +123,15 @@ func (r *Run) Check(ctx context.Context, h *host.Host) (State, error) {
 	return Met, nil
 }
 
-// guard asks only whether the command has to run; what it printed may still have to be found.
+// guard asks only whether the command has to run, of both creates and unless where both are given; what it printed may still
+// have to be found.
 func (r *Run) guard(ctx context.Context, h *host.Host) (State, error) {
-	if r.Creates != "" {
-		if h.Files.Exists(r.Creates) {
-			return Met, nil
-		}
+	switch {
+	case r.Creates != "" && h.Files.Exists(r.Creates):
+		return Met, nil
+	case len(r.Unless) == 0 && r.Creates != "":
 		return Unmet, nil
-	}
-	if len(r.Unless) == 0 {
+	case len(r.Unless) == 0:
 		return Unknowable, nil
 	}
 	command, err := r.prepare(h, r.Unless)

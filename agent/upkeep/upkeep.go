@@ -46,16 +46,9 @@ func (u *Upkeep) Run(ctx context.Context) (report Report, err error) {
 			report.Restarted = slices.Clone(u.Now.Manifest.Database.Services)
 		}
 	}
-	pieces, err := u.pieces(ctx)
-	if err != nil {
-		return report, err
-	}
-	w := work{Upkeep: u, pieces: pieces}
-	if err := w.decide(ctx, &report); err != nil {
-		return report, err
-	}
-	for _, login := range []bool{false, true} {
-		if err := w.carryOut(ctx, login, &report); err != nil {
+	w := work{Upkeep: u}
+	for more := true; more; {
+		if more, err = w.round(ctx, &report); err != nil {
 			return report, err
 		}
 	}
@@ -83,7 +76,6 @@ func build(ctx context.Context, f *facts.Facts, item plan.Item) (b version, err 
 		return version{}, err
 	}
 	b.key = filling.Key()
-	item.When.Text = "" // what it touches does not depend on its condition
 	b.touched, _, err = item.Touches(filling)
 	return b, err
 }
@@ -95,7 +87,11 @@ type piece struct {
 	was, is  version
 	created  bool   // what the step made was not there before
 	content  string // identifies the file that the step last wrote, "" where that is not known
+	recorded bool   // it was carried out here, as this manifest or as an earlier one had it
+	settled  bool   // it was decided on in an earlier round
 	redo     bool
+	redone   bool // in an earlier round
+	left     bool
 	affected bool // something that it is made from changed, whether or not that had to be written again
 }
 
@@ -110,7 +106,7 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 			i := slices.IndexFunc(then, func(old plan.Item) bool { return old.Path == item.Path })
 			done, recorded := record.Step(item.ID)
 			if !recorded {
-				done, _ = record.Step(then[i].ID)
+				done, recorded = record.Step(then[i].ID)
 			}
 			stands := done.Stands()
 			if !record.Phase.Complete() && stands != journal.StepDone {
@@ -124,7 +120,7 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 				p.was = version{} // the facts of before do not suffice, so it cannot have been done with them
 			}
 			succeed(p.is.step, p.was.step)
-			p.created, p.content = done.Created, done.Content
+			p.recorded, p.created, p.content = recorded, done.Created, done.Content
 			if stands != journal.StepDone && stands != journal.StepSkipped {
 				p.was = version{} // it did not apply, or failed, and may succeed now
 			} else if done.Key != "" && p.was.applies {

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"oneclick-agent/agent/engine"
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/step"
 )
@@ -24,13 +26,59 @@ type work struct {
 	pieces []*piece
 }
 
+// round decides on the steps and carries them out. Where some ended otherwise than before, another round is needed for those
+// whose templates ask how others ended.
+func (w *work) round(ctx context.Context, report *Report) (more bool, err error) {
+	earlier := w.pieces
+	if w.pieces, err = w.Upkeep.pieces(ctx); err != nil {
+		return false, err
+	}
+	asks := false
+	for i, p := range w.pieces {
+		asks = asks || p.item.Looks
+		if earlier != nil {
+			p.follow(earlier[i])
+		}
+	}
+	if err := w.decide(ctx, report); err != nil {
+		return false, err
+	}
+	for _, login := range []bool{false, true} {
+		if err := w.carryOut(ctx, login, report); err != nil {
+			return false, err
+		}
+	}
+	ends := maps.Clone(w.Now.Steps)
+	for _, j := range []*journal.Journal{w.Boot, w.Login} {
+		if j != nil {
+			record := j.State()
+			maps.Copy(w.Now.Steps, record.StepStates())
+		}
+	}
+	return asks && !maps.Equal(ends, w.Now.Steps), nil
+}
+
+// follow takes over what an earlier round decided on the same step.
+func (p *piece) follow(earlier *piece) {
+	p.settled = (earlier.settled || earlier.redo || earlier.affected || earlier.left) && earlier.is.applies == p.is.applies
+	p.affected, p.redone = earlier.affected, earlier.redo || earlier.redone
+}
+
 // decide finds the steps to do again. Those whose inputs changed are; and so is what reads or changes a file that one of
 // these writes.
 func (w *work) decide(ctx context.Context, report *Report) error {
 	var written []plan.Touched
+	acted := false
 	for _, p := range w.pieces {
 		follows := p.is.applies && slices.ContainsFunc(written, func(t plan.Touched) bool { return p.is.touched.Disturbs(t) })
-		if p.was.applies == p.is.applies && p.was.key == p.is.key && !follows {
+		same := p.settled || p.was.applies == p.is.applies && p.was.key == p.is.key
+		if same && !follows {
+			if acted && p.mayBeRemade() {
+				var err error
+				if p.redo, err = w.stands(ctx, p); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		again, left, err := w.judge(ctx, report, p)
@@ -43,9 +91,17 @@ func (w *work) decide(ctx context.Context, report *Report) error {
 		if again {
 			p.redo, p.affected = true, true
 			written = append(written, plan.Touched{Writes: p.is.touched.Writes})
+			acted = acted || p.item.Acts()
 		}
 	}
 	return nil
+}
+
+// mayBeRemade reports whether a step copies or edits a file, which a command before it may have made anew.
+func (p *piece) mayBeRemade() bool {
+	effects := p.item.Effects
+	reads := slices.ContainsFunc(effects.Reads, func(s manifest.Source) bool { return s.Key != "" })
+	return p.recorded && p.was.applies && p.is.applies && !p.item.Acts() && (reads || !effects.Edits.IsZero())
 }
 
 // judge finds out whether a step whose inputs changed is done again. Left says why it is left as it is, "" where it just
@@ -62,8 +118,11 @@ func (w *work) judge(ctx context.Context, report *Report, p *piece) (again bool,
 	switch {
 	case !p.is.applies:
 		return false, "", nil
-	case p.was.applies && w.isNotRepeated(ctx, p):
-		return false, "its creates or unless says that it was done", nil
+	case !p.recorded:
+		return false, "it is new in the manifest, and was never carried out here", nil
+	}
+	if reason := w.notRepeated(ctx, p); p.was.applies && reason != "" {
+		return false, reason, nil
 	}
 	mine, err := w.stands(ctx, p)
 	if err == nil && !mine {
@@ -72,18 +131,24 @@ func (w *work) judge(ctx context.Context, report *Report, p *piece) (again bool,
 	return mine, left, err
 }
 
-// isNotRepeated reports whether a command would not run again, by its own word.
-func (w *work) isNotRepeated(ctx context.Context, p *piece) bool {
+// notRepeated is why a command would not run again, by its own word; "" for one that does.
+func (w *work) notRepeated(ctx context.Context, p *piece) string {
 	run, ok := p.is.step.(*step.Run)
 	if !ok {
-		return false
+		return ""
 	}
-	state, err := run.Check(ctx, w.Now.Host)
-	return err == nil && state == step.Met
+	if state, err := run.Check(ctx, w.Now.Host); err != nil || state != step.Met {
+		return ""
+	}
+	if len(run.Capture) > 0 {
+		return "the secret that it prints is kept already"
+	}
+	return "its creates or unless says that it was done"
 }
 
 // leave names a step that is left as it is.
 func (w *work) leave(report *Report, p *piece, reason string) error {
+	p.left = true
 	report.Left = append(report.Left, p.item.ID+": "+reason)
 	w.Now.Host.Report("warning: left " + p.item.ID + " as it is: " + reason)
 	return w.journal(p.login).Append(journal.Event{Event: journal.LeftAlone, Step: p.item.ID, Message: "left as it is: " + reason}, false)
@@ -327,7 +392,7 @@ func (w *work) units(ctx context.Context, units []string) []string {
 					continue // its step failed already
 				}
 				units = slices.DeleteFunc(units, func(other string) bool { return other == unit })
-				if !p.redo {
+				if !p.redo && !p.redone {
 					units = append(units, unit)
 				}
 			}

@@ -49,6 +49,10 @@ func main() {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		os.WriteFile(os.Args[2], nil, 0o600)
 		time.Sleep(time.Hour)
+	case "require": // fails as long as a file is not there
+		if _, err := os.Stat(os.Args[2]); err != nil {
+			os.Exit(1)
+		}
 	case "stdin":
 		data, _ := io.ReadAll(os.Stdin)
 		os.WriteFile("/stdin", data, 0o600)
