@@ -64,6 +64,27 @@ first_boot:
 	}
 }
 
+// What a command printed is cut after secrets are taken out: where the cut goes through one, nothing of it is left.
+func TestTheCutOfAReasonLeavesNoPartOfASecret(t *testing.T) {
+	t.Parallel()
+	for _, before := range []int{170, 175, 180, 185} {
+		root := newTree(t, accounts, appYAML(`
+secrets: {one: {}}
+first_boot:
+  - {run: [/usr/bin/tool, fail], env: {CAUSE: "`+strings.Repeat("x", before)+`{{ .secrets.one }}"}, tries: 1}
+`))
+		withTool(t, root)
+		outcome, err := boot(t, root, nil)
+		if outcome != journal.Failed || err == nil || !strings.Contains(err.Error(), "...; its whole output is in ") {
+			t.Fatalf("%s: %v", outcome, err)
+		}
+		beginning := stored(root)["one"][:4]
+		if strings.Contains(err.Error(), "x"+beginning) || strings.Contains(file(t, root, state.Journal), "x"+beginning) {
+			t.Errorf("a part of the secret is told: %v", err)
+		}
+	}
+}
+
 func TestAnOptionalFailureDegradesAndDoesNotStop(t *testing.T) {
 	t.Parallel()
 	root := newTree(t, accounts, appYAML(`

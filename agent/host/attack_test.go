@@ -247,6 +247,30 @@ func TestAnAttackerGetsNothingByExchangingLinks(t *testing.T) {
 			one := files.CopyTree(ctx, base+"/dir", "/var/lib/copies/one", Attributes{}, Attributes{})
 			return errors.Join(one, files.CopyTree(ctx, "/var/lib/copies/one", base+"/dir/a", readable, readable))
 		},
+		"removing for good": func(_ context.Context, files *Root, base string) error {
+			overwrite := func(file *os.File) {
+				if files.MayChange(file) == nil {
+					file.WriteAt([]byte("gone"), 0)
+				}
+			}
+			return errors.Join(files.RemoveTree(base+"/dir/sub", overwrite), files.RemoveTree(base+"/dir/file", overwrite))
+		},
+		"emptying in place": func(_ context.Context, files *Root, base string) error {
+			file, err := files.OpenOwn(base+[]string{"/file", "/dir/file", "/dir/sub/file"}[rand.IntN(3)], "truncate")
+			if err == nil {
+				err = errors.Join(file.Truncate(0), file.Close())
+			}
+			return err
+		},
+		"walking": func(ctx context.Context, files *Root, base string) error {
+			return files.Walk(ctx, base, &Walk{Visit: func(entry *Entry) error {
+				if entry.Stat.Uid == 0 && entry.IsRegular() && entry.Stat.Nlink == 1 && entry.Stat.Mode&0o777 == 0o600 && entry.Name != "root-only" {
+					fmt.Fprintln(os.Stderr, "the walk was led to", entry.Path)
+					files.SetAttributes("/etc/open", Attributes{Mode: new(fs.FileMode(0o600))}) // seen as a change outside
+				}
+				return nil
+			}})
+		},
 		"patterns and links": func(_ context.Context, files *Root, base string) error {
 			matches, err := files.Glob(base + "/*/*/f*")
 			for _, match := range matches {
@@ -260,16 +284,29 @@ func TestAnAttackerGetsNothingByExchangingLinks(t *testing.T) {
 	}
 }
 
+// hears keeps what a process says, and tells that it began to.
+type hears struct {
+	bytes.Buffer
+	once  sync.Once
+	began chan struct{}
+}
+
+func (h *hears) Write(text []byte) (int, error) {
+	h.once.Do(func() { close(h.began) })
+	return h.Buffer.Write(text)
+}
+
 func duel(t *testing.T, lasts time.Duration, work func(ctx context.Context, files *Root, base string) error) {
 	h, dir := battlefield(t)
 	before := outside(t, dir)
 	enemy := process(t, "attack", dir)
 	enemy.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: attacker, Gid: attacker}}
-	var report bytes.Buffer
+	report := hears{began: make(chan struct{})}
 	enemy.Stdout = &report
 	if err := enemy.Start(); err != nil {
 		t.Fatal(err)
 	}
+	<-report.began
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
 	var done, refused, failed atomic.Int64

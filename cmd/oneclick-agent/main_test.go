@@ -15,6 +15,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"oneclick-agent": main,
+		"attacker":       attack,
 		"oneclick-gate": func() {
 			os.Exit(run(context.Background(), append([]string{"oneclick-gate"}, os.Args[1:]...), os.Stdout, os.Stderr))
 		},
