@@ -23,7 +23,9 @@ import (
 )
 
 // env is a file as people pack it up; its token is found by its form, its password by the name of its setting.
-const env = "APP_ENV=production\nDO_TOKEN=dop_v1_aab4ccd2ee9f00112a3344556b77889900aabbccddeeff0a1b2c3d4e5f607182\nDB_PASSWORD=gT4kPz81vQmWx7Ra\n"
+const env = "APP_ENV=production\n" +
+	"DO_TOKEN=dop_v1_aab4ccd2ee9f00112a3344556b77889900aabbccddeeff0a1b2c3d4e5f607182\n" +
+	"DB_PASSWORD=gT4kPz81vQmWx7Ra\n"
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -282,7 +284,8 @@ func TestTheWholeHistoryOfARepositoryIsRead(t *testing.T) {
 			info, err := file.Stat()
 			must(t, err)
 			must(t, New(nil).Scan(t.Context(), File{Path: name, Reader: file, At: file, Size: info.Size(),
-				Report: func(f Finding) { found = append(found, f.Rule.ID) }, Unread: func(inside, why string) { t.Errorf("%s: %s: %s", name, inside, why) }}, NewBuffer()))
+				Report: func(f Finding) { found = append(found, f.Rule.ID) },
+				Unread: func(inside, why string) { t.Errorf("%s: %s: %s", name, inside, why) }}, NewBuffer()))
 		}
 		slices.Sort(found)
 		return found
@@ -318,7 +321,8 @@ func scanned(t *testing.T, name string) (found []Finding) {
 	info, err := file.Stat()
 	must(t, err)
 	must(t, New(nil).Scan(t.Context(), File{Path: "/srv/app/" + filepath.Base(name), Reader: file, At: file, Size: info.Size(),
-		Report: func(f Finding) { found = append(found, f) }, Unread: func(inside, why string) { t.Errorf("%s: %s: %s", name, inside, why) }}, NewBuffer()))
+		Report: func(f Finding) { found = append(found, f) },
+		Unread: func(inside, why string) { t.Errorf("%s: %s: %s", name, inside, why) }}, NewBuffer()))
 	return found
 }
 
@@ -326,8 +330,9 @@ func scanned(t *testing.T, name string) (found []Finding) {
 func TestPrivateKeysThatAreNoTextAreFound(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"pkcs1-rsa.der": "der_key", "pkcs8-rsa.der": "der_key", "pkcs8-ec.der": "der_key", "sec1-ec.der": "der_key", "pkcs8-ed25519.der": "der_key",
-		"store.p12": "pkcs12_key", "store.jks": "java_keystore", "mixed.jks": "java_keystore",
+		"pkcs1-rsa.der": "der_key", "pkcs8-rsa.der": "der_key", "pkcs8-ec.der": "der_key", "sec1-ec.der": "der_key",
+		"pkcs8-ed25519.der": "der_key",
+		"store.p12":         "pkcs12_key", "store.jks": "java_keystore", "mixed.jks": "java_keystore",
 		"certificate.der": "", "public.der": "", "trust.p12": "", "trust.jks": "",
 	} {
 		got := ""

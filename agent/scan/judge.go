@@ -51,7 +51,8 @@ func (s *Scanner) judge(set *setting) (rule int, certainty Certainty, ok bool) {
 // computed values hold others, and perhapsComputed ones unless a generator made them.
 var (
 	computed = pattern.New(`\$\{[A-Za-z_.][A-Za-z0-9_.]*[}:]|\{\{|\$\([a-z]+ |\$\([A-Z_]+\)|<%=|^\$\{|^%\{|^\{\$|%\([a-z_]+\)s|` +
-		`^\([A-Za-z]+\||^<[^<>]*>$|^\$[A-Z][A-Z0-9_]*$|^%[A-Z_]+%$|^\[[A-Za-z _-]+\]$|^\$[A-Za-z_]\w*(?:\[['"$]|->)|^&[A-Z][A-Za-z]+-[\w-]+$|^&[a-z-]+:`)
+		`^\([A-Za-z]+\||^<[^<>]*>$|^\$[A-Z][A-Z0-9_]*$|^%[A-Z_]+%$|` +
+		`^\[[A-Za-z _-]+\]$|^\$[A-Za-z_]\w*(?:\[['"$]|->)|^&[A-Z][A-Za-z]+-[\w-]+$|^&[a-z-]+:`)
 	perhapsComputed = pattern.New(`\$\{|\$\(|<%|%>|\}\}|^&[\w-]+[:>;-]|^\(.*\||^\$[A-Za-z_]\w*\[`)
 	// aboutSecrets is a list of names or a piece of text.
 	aboutSecrets = pattern.New(`(?i)(?:passw|secret|token).*[:{}()$<>\\]|[:{}()$<>].*(?:passw|secret|token)`)

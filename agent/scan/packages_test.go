@@ -27,6 +27,7 @@ var trueFindings = []string{
 	"/etc/freeradius/3.0/policy.d/cui ",             // cui_hash_key = "changeme"
 	"/etc/prometheus/alertmanager.yml ",             // smtp_auth_password: 'password'
 	"/usr/share/doc/coturn/examples/var/db/turndb ", // hashes of an administrator's password
+	"/etc/mosquitto/pwfile.example ",                // hashes of passwords for trying it out
 }
 
 // TestThePackagesOfUsualServersHaveNoSecrets scans the settings and documents of Debian's packages as if nobody vouched

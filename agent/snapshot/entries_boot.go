@@ -176,7 +176,8 @@ var backDoor = pattern.New(
 	`/dev/(?:tcp|udp)/|\bn(?:et)?c(?:at)?\b[^\n|;]*\s-(?:[a-z]*e|[a-z]*c)\s|\b(?i:socat)\b[^\n]*(?i:exec|system):|(?:ba|z|k)?sh\s+-i\b|` +
 		`>>?\s*\S*authorized_keys|\btee\s+-a\s+\S*authorized_keys|\bpty\.spawn\(|\bmk(?:fifo|nod)\b[^\n]*\|\s*(?:/bin/)?(?:ba)?sh|` +
 		`\bdup2\(|(?i:socket)[^\n]{0,300}(?:subprocess|exec)[^\n]{0,40}/(?:ba|da)?sh|fsockopen\([^\n]*exec\(|` +
-		`\b(?:useradd|adduser)\b[^\n]*\s-o?u\s*0\b|NOPASSWD[^\n]*>>?\s*/etc/sudoers|\bchmod\s+(?:\+s|u\+s|[0-7]?4[0-7]{3})\s+\S*/(?:ba|da|z)?sh\b|` +
+		`\b(?:useradd|adduser)\b[^\n]*\s-o?u\s*0\b|NOPASSWD[^\n]*>>?\s*/etc/sudoers|` +
+		`\bchmod\s+(?:\+s|u\+s|[0-7]?4[0-7]{3})\s+\S*/(?:ba|da|z)?sh\b|` +
 		`\btelnetd?\b[^\n]*-l\s*/bin/(?:ba)?sh`,
 )
 

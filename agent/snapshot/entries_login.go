@@ -229,7 +229,8 @@ func findPolkitRules(_ context.Context, i *Image) (subjects []Subject, _ error) 
 		for _, file := range i.expand(place) {
 			text := i.text(file)
 			if namesAdministrator().MatchString(text) && !i.packages.owns(file) {
-				subjects = append(subjects, Subject{Name: file, Status: Warn, Message: "polkit takes an account's password for root's"})
+				s := Subject{Name: file, Status: Warn, Message: "polkit takes an account's password for root's"}
+				subjects = append(subjects, s)
 				continue
 			}
 			if !strings.Contains(text, "Result.YES") ||
@@ -261,10 +262,12 @@ func findPolkitRules(_ context.Context, i *Image) (subjects []Subject, _ error) 
 // cloudSecret is a setting of cloud-init with a key or a password; cloudUser one that makes an account, or lets it in.
 var (
 	cloudSecret = pattern.New(
-		`^-?\s*(ssh[_-]authorized[_-]keys|passwd|hashed[_-]passwd|plain[_-]text[_-]passwd|password|ssh[_-]import[_-]id|chpasswd|ssh[_-]keys)\s*:\s*(.*)$`,
+		`^-?\s*(ssh[_-]authorized[_-]keys|passwd|hashed[_-]passwd|plain[_-]text[_-]passwd|password|` +
+			`ssh[_-]import[_-]id|chpasswd|ssh[_-]keys)\s*:\s*(.*)$`,
 	)
 	cloudUser = pattern.New(
-		`^-?\s*(lock[_-]passwd\s*:\s*(?:false|no|off)|ssh[_-]pwauth\s*:\s*(?:true|yes|on|1)|-\s+name\s*:.*|-\s+(?:default\s*,\s*)?\{?\s*name\s*:.*)\s*$`,
+		`^-?\s*(lock[_-]passwd\s*:\s*(?:false|no|off)|ssh[_-]pwauth\s*:\s*(?:true|yes|on|1)|` +
+			`-\s+name\s*:.*|-\s+(?:default\s*,\s*)?\{?\s*name\s*:.*)\s*$`,
 	)
 )
 

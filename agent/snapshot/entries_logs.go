@@ -16,7 +16,8 @@ var rotatedName = pattern.New(`(\.[0-9]{1,3}|-[0-9]{8}(-[0-9]{2,10})?|\.old|~)(\
 
 // otherLog are the files in /var/log that have an entry of their own.
 var otherLog = pattern.New(
-	`^/var/log/((wtmp|btmp|lastlog|faillog|tallylog|bootstrap\.log)$|wtmp\.db|(sa|sysstat)/sa|account/pacct|(anaconda|installer|dump)/|droplet_agent\.install\.log$)`,
+	`^/var/log/((wtmp|btmp|lastlog|faillog|tallylog|bootstrap\.log)$|wtmp\.db|` +
+		`(sa|sysstat)/sa|account/pacct|(anaconda|installer|dump)/|droplet_agent\.install\.log$)`,
 )
 
 func logEntries() []Entry {
@@ -168,7 +169,10 @@ var (
 	compressedName = pattern.New(`\.(gz|xz|bz2|zst|lz4)$`)
 	// notLog are the names of data, pages, settings, keys, programs and archives.
 	notLog = pattern.New(
-		`\.(db3?|sqlite3?|sqlite3?-(wal|shm|journal)|mdb|ldb|sst|rdb|aof|ibd|frm|myd|myi|wsp|rrd|parquet|s?html?|css|m?js|php|svg|png|jpe?g|gif|ico|webp|pdf|woff2?|conf|cfg|cnf|ini|toml|ya?ml|xml|key|pem|crt|cer|p12|pfx|jks|asc|gpg|sh|py|pl|rb|go|jar|war|so|deb|rpm|tar|tgz|zip|7z|sql|dump|bak|md|swf)$`,
+		`\.(db3?|sqlite3?|sqlite3?-(wal|shm|journal)|mdb|ldb|sst|rdb|aof|ibd|frm|myd|myi|wsp|rrd|parquet|` +
+			`s?html?|css|m?js|php|svg|png|jpe?g|gif|ico|webp|pdf|woff2?|` +
+			`conf|cfg|cnf|ini|toml|ya?ml|xml|key|pem|crt|cer|p12|pfx|jks|asc|gpg|` +
+			`sh|py|pl|rb|go|jar|war|so|deb|rpm|tar|tgz|zip|7z|sql|dump|bak|md|swf)$`,
 	)
 )
 

@@ -19,8 +19,11 @@ const (
 Description=Clean what the shutdown writes before the snapshot (oneclick-agent)
 DefaultDependencies=no
 After=local-fs.target
-Before=systemd-random-seed.service systemd-update-utmp.service systemd-user-sessions.service systemd-logind.service systemd-timesyncd.service chrony.service chronyd.service
-Before=rsyslog.service syslog-ng.service auditd.service systemd-journal-flush.service systemd-networkd.service NetworkManager.service networking.service ssh.service sshd.service cron.service multi-user.target
+Before=systemd-random-seed.service systemd-update-utmp.service systemd-user-sessions.service systemd-logind.service
+Before=systemd-timesyncd.service chrony.service chronyd.service
+Before=rsyslog.service syslog-ng.service auditd.service systemd-journal-flush.service
+Before=systemd-networkd.service NetworkManager.service networking.service
+Before=ssh.service sshd.service cron.service multi-user.target
 Conflicts=umount.target
 Before=umount.target
 

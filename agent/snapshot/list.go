@@ -88,7 +88,8 @@ func WritePage(w io.Writer) {
 
 const pageHead = `# What pre-snapshot cleans and checks
 
-Made from the code by ` + "`make docs`" + `. ` + "`~`" + ` is every account's home, ` + "`~~`" + ` the homes of people, ` + "`*`" + ` part of a name, ` + "`**`" + ` any depth.
+Made from the code by ` + "`make docs`" + `. ` + "`~`" + ` is every account's home, ` + "`~~`" + ` the homes of people, ` +
+	"`*`" + ` part of a name, ` + "`**`" + ` any depth.
 
 Cleaning is **default** (always), **guarded** (unless there is a reason not to, which is told), **optional** (where the
 manifest names it: ` + "`pre_snapshot: {clean: [{id: editor.backups}]}`" + `) or **report** (never; only told).

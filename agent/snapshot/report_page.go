@@ -29,8 +29,10 @@ func (i *Image) About(agent string) About {
 }
 
 const pageStyle = `body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
-table{border-collapse:collapse;width:100%;margin:1rem 0}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #ddd;overflow-wrap:anywhere}
-code{font-size:90%}.fail{color:#b00020;font-weight:600}.warn{color:#8a5a00;font-weight:600}.unknown{color:#5b3fa0;font-weight:600}.pass{color:#1a6b33}.note{color:#555}
+table{border-collapse:collapse;width:100%;margin:1rem 0}
+th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #ddd;overflow-wrap:anywhere}
+code{font-size:90%}.fail{color:#b00020;font-weight:600}.warn{color:#8a5a00;font-weight:600}
+.unknown{color:#5b3fa0;font-weight:600}.pass{color:#1a6b33}.note{color:#555}
 small{color:#555}`
 
 // WriteHTML prints the report as one page that needs nothing else, for the Marketplace's reviewers. Like every report it

@@ -303,7 +303,8 @@ func judgeMinIO(i *Image, file string) verdict {
 // webLogin is a user and a password as programs' settings have them: "allow admin:monit", "stats auth admin:admin",
 // "password=admin", "KEYCLOAK_ADMIN_PASSWORD: admin".
 var webLogin = pattern.New(
-	`(?i)(?:^|[\s_.-])(?:allow|stats\s+auth)\s+"?([\w.-]+)"?:"?([^\s:"]+)"?|(?:^|[\w.]*[_.-])(?:admin[_.-]?password|password)\s*[=:]\s*["']?([^\s"'#;]+)`,
+	`(?i)(?:^|[\s_.-])(?:allow|stats\s+auth)\s+"?([\w.-]+)"?:"?([^\s:"]+)"?|` +
+		`(?:^|[\w.]*[_.-])(?:admin[_.-]?password|password)\s*[=:]\s*["']?([^\s"'#;]+)`,
 )
 
 func judgeWebLogin(i *Image, file string) verdict {

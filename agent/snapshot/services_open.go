@@ -39,19 +39,23 @@ var openSettings = []openSetting{
 		name: "vnc", reason: "everybody sees and controls the screen", remedy: "SecurityTypes VncAuth, or -localhost",
 		files: []string{"/etc/systemd/system/*vnc*.service", "/etc/systemd/system/*vnc*.service.d/*.conf", "~/.vnc/config",
 			"/etc/tigervnc/*", "/etc/x11vnc*"}, ports: []int{5900, 5901},
-		open:   pattern.New(`(?i)SecurityTypes[\s=]+"?None|x11vnc\b[^\n]*\s-nopw|\$SecurityTypes\s*=\s*"None`),
-		unless: pattern.New(`(?mi)[\s-]localhost(?:\s+(?:yes|1)|\s*$|\s+-)|-localhost\b(?:$|\s+[^n\s])`), message: "the screen is open to everybody", status: Fail,
+		open:    pattern.New(`(?i)SecurityTypes[\s=]+"?None|x11vnc\b[^\n]*\s-nopw|\$SecurityTypes\s*=\s*"None`),
+		unless:  pattern.New(`(?mi)[\s-]localhost(?:\s+(?:yes|1)|\s*$|\s+-)|-localhost\b(?:$|\s+[^n\s])`),
+		message: "the screen is open to everybody", status: Fail,
 	},
 	{
 		name: "supervisor", reason: "everybody can start programs by supervisor's web page", remedy: "port=127.0.0.1:9001, and a password",
 		files: []string{"/etc/supervisor/supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor/conf.d/*.conf"}, ports: []int{9001},
-		open: pattern.New(`(?s)\[inet_http_server\][^\[]*\bport\s*=\s*` + everyAddress + `?:\d+`), unless: pattern.New(`(?s)\[inet_http_server\][^\[]*\bpassword\s*=`),
+		open:    pattern.New(`(?s)\[inet_http_server\][^\[]*\bport\s*=\s*` + everyAddress + `?:\d+`),
+		unless:  pattern.New(`(?s)\[inet_http_server\][^\[]*\bpassword\s*=`),
 		message: "supervisor's web page takes commands of everybody: inet_http_server without a password", status: Fail,
 	},
 	{
 		name: "web_terminals", reason: "everybody gets a shell in the browser", remedy: "ask for a login, or listen on 127.0.0.1",
-		files: []string{"/etc/systemd/system/*.service", "/usr/local/lib/systemd/system/*.service", "/etc/default/ttyd"}, ports: []int{7681, 8080},
-		open: pattern.New(`\b(?:ttyd|gotty|webssh2?|wetty)\s[^\n]*`), unless: pattern.New(`\s(?:-c|--credential|--credential=)\S*\s*\S+:|127\.0\.0\.1|localhost|\blogin\b|--auth-header`),
+		files:   []string{"/etc/systemd/system/*.service", "/usr/local/lib/systemd/system/*.service", "/etc/default/ttyd"},
+		ports:   []int{7681, 8080},
+		open:    pattern.New(`\b(?:ttyd|gotty|webssh2?|wetty)\s[^\n]*`),
+		unless:  pattern.New(`\s(?:-c|--credential|--credential=)\S*\s*\S+:|127\.0\.0\.1|localhost|\blogin\b|--auth-header`),
 		message: "everybody gets a shell in the browser, without a login", status: Fail,
 	},
 	{
@@ -74,7 +78,8 @@ var openSettings = []openSetting{
 	{
 		name: "vault", reason: "Vault's tokens cross the network in plain text", remedy: "tls_cert_file and tls_key_file, made at first boot",
 		files: []string{"/etc/vault.d/*.hcl", "/etc/vault/*.hcl"}, ports: []int{8200},
-		open:    pattern.New(`(?s)address\s*=\s*"` + everyAddress + `:\d+"[^}]*tls_disable\s*=\s*"?(?:1|true)|tls_disable\s*=\s*"?(?:1|true)[^}]*address\s*=\s*"` + everyAddress),
+		open: pattern.New(`(?s)address\s*=\s*"` + everyAddress + `:\d+"[^}]*tls_disable\s*=\s*"?(?:1|true)|` +
+			`tls_disable\s*=\s*"?(?:1|true)[^}]*address\s*=\s*"` + everyAddress),
 		message: "Vault listens to the world without TLS", status: Warn,
 	},
 	{
@@ -85,8 +90,9 @@ var openSettings = []openSetting{
 	},
 	{
 		name: "php", reason: "a request can have the web server run a file of another machine", remedy: "allow_url_include = Off",
-		files: []string{"/etc/php/*/*/php.ini", "/etc/php/*/*/conf.d/*.ini", "/etc/php.ini", "/etc/php.d/*.ini"},
-		open:  pattern.New(`(?mi)^\s*allow_url_include\s*=\s*(?:on|1|true|yes)`), message: "PHP runs files of other machines: allow_url_include", status: Warn,
+		files:   []string{"/etc/php/*/*/php.ini", "/etc/php/*/*/conf.d/*.ini", "/etc/php.ini", "/etc/php.d/*.ini"},
+		open:    pattern.New(`(?mi)^\s*allow_url_include\s*=\s*(?:on|1|true|yes)`),
+		message: "PHP runs files of other machines: allow_url_include", status: Warn,
 	},
 	{
 		name: "registry", reason: "everybody can put container images there", remedy: "auth: {htpasswd: ...}, made at first boot",

@@ -17,8 +17,13 @@ type packageSource struct {
 	careless      bool // taken from a server whose certificate nobody looks at
 }
 
-// packageSources are those that are on, of apt (sources.list(5)) and of dnf (dnf.conf(5)).
-func (i *Image) packageSources() (sources []packageSource) {
+// packageSources are those that are on.
+func (i *Image) packageSources() []packageSource {
+	return slices.Concat(i.aptLines(), i.aptParagraphs(), i.dnfSections())
+}
+
+// aptLines are sources of apt in its older form: one a line (sources.list(5)).
+func (i *Image) aptLines() (sources []packageSource) {
 	for _, file := range append([]string{"/etc/apt/sources.list"}, i.expand("/etc/apt/sources.list.d/*.list")...) {
 		for _, line := range i.textLines(file) {
 			kind, rest, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
@@ -44,6 +49,11 @@ func (i *Image) packageSources() (sources []packageSource) {
 			}
 		}
 	}
+	return sources
+}
+
+// aptParagraphs are those in its newer form.
+func (i *Image) aptParagraphs() (sources []packageSource) {
 	for _, file := range i.expand("/etc/apt/sources.list.d/*.sources") {
 		for paragraph := range strings.SplitSeq(i.text(file), "\n\n") {
 			s := settings{}
@@ -60,6 +70,11 @@ func (i *Image) packageSources() (sources []packageSource) {
 			}
 		}
 	}
+	return sources
+}
+
+// dnfSections are sources of dnf (dnf.conf(5)).
+func (i *Image) dnfSections() (sources []packageSource) {
 	for _, file := range i.expand("/etc/yum.repos.d/*.repo") {
 		s := i.assignments(file)
 		for _, key := range keysOf(s) {
@@ -86,7 +101,8 @@ func (i *Image) packageSources() (sources []packageSource) {
 // unsignedSetting has apt take what nobody signed, careless settings what comes from a server that anybody may be.
 var (
 	unsignedSetting = pattern.New(
-		`(?i)(?:AllowUnauthenticated|AllowInsecureRepositories|AllowWeakRepositories|AllowDowngradeToInsecureRepositories)\s+"?(?:true|1|yes|on)"?`,
+		`(?i)(?:AllowUnauthenticated|AllowInsecureRepositories|AllowWeakRepositories|` +
+			`AllowDowngradeToInsecureRepositories)\s+"?(?:true|1|yes|on)"?`,
 	)
 	carelessSetting = pattern.New(`(?i)(?:Verify-Peer|Verify-Host|Check-Valid-Until)\s+"?(?:false|0|no|off)"?`)
 )
