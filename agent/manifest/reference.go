@@ -79,6 +79,9 @@ func (r *reference) table(v reflect.Value) {
 		if formats := tag.Get("of"); formats != "" {
 			takes += "; for " + strings.ReplaceAll(formats, " ", ", ")
 		}
+		if other := tag.Get("with"); other != "" {
+			takes += "; beside `" + other + "`"
+		}
 		r.line(fmt.Sprintf("| `%s` | %s | %s |", name, takes, strings.ReplaceAll(tag.Get("doc"), "|", "\\|")))
 	}
 	r.line("")

@@ -209,21 +209,24 @@ type FirstLogin struct {
 
 // Question is one question at first login.
 type Question struct {
-	Name        string   `yaml:"name" required:"true" doc:"The answer is {{ .answers.NAME }}."`
-	Ask         string   `yaml:"ask" required:"true" doc:"The question."`
-	Type        string   `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Kind of answer; else text."`
-	Optional    bool     `yaml:"optional" doc:"May be left empty."`
-	Help        string   `yaml:"help" doc:"One line below the question."`
-	Min         int      `yaml:"min" doc:"Least characters, or the least number."`
-	Max         int      `yaml:"max" doc:"Most characters, or the greatest number."`
-	Pattern     string   `yaml:"pattern" doc:"Regular expression that the whole answer must match."`
-	Generate    bool     `yaml:"generate" doc:"A password can be generated."`
-	Options     []string `yaml:"options" doc:"The choices."`
-	OptionsFrom Command  `yaml:"options_from" for:"argument" doc:"Command that prints the choices, one a line."`
-	Default     *Value   `yaml:"default" for:"proposal" doc:"Taken when nothing is entered."`
-	FromEnv     string   `yaml:"from_env" doc:"Name in /etc/environment that answers in advance."`
-	Check       *Check   `yaml:"check" doc:"Tries the answer out."`
-	When        Template `yaml:"when" for:"condition" doc:"Asked only where this is true."`
+	Name         string              `yaml:"name" required:"true" doc:"The answer is {{ .answers.NAME }}."`
+	Ask          string              `yaml:"ask" required:"true" doc:"The question."`
+	Type         string              `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Kind of answer; else text."`
+	Optional     bool                `yaml:"optional" doc:"May be left empty."`
+	Help         string              `yaml:"help" doc:"One line below the question."`
+	Min          int                 `yaml:"min" doc:"Least characters, or the least number."`
+	Max          int                 `yaml:"max" doc:"Most characters, or the greatest number."`
+	Pattern      string              `yaml:"pattern" doc:"Regular expression that the whole answer must match."`
+	Generate     bool                `yaml:"generate" doc:"A password can be generated."`
+	Options      []string            `yaml:"options" doc:"The choices."`
+	OptionsFrom  Command             `yaml:"options_from" for:"argument" doc:"Command that prints the choices, one a line."`
+	OptionsStdin *Template           `yaml:"options_stdin" for:"input" doc:"Standard input of that command; the place for a secret or an earlier answer."`
+	OptionsEnv   map[string]Template `yaml:"options_env" for:"input" doc:"Environment of that command; another such place."`
+	MustBeYes    bool                `yaml:"must_be_yes" doc:"A confirm that goes on only with yes, such as terms to accept."`
+	Default      *Value              `yaml:"default" for:"proposal" doc:"Taken when nothing is entered."`
+	FromEnv      string              `yaml:"from_env" doc:"Name in /etc/environment that answers in advance."`
+	Check        *Check              `yaml:"check" doc:"Tries the answer out."`
+	When         Template            `yaml:"when" for:"condition" doc:"Asked only where this is true."`
 
 	// Path is where the question stands in the manifest.
 	Path string

@@ -149,6 +149,12 @@ func (m *Manifest) validateQuestions(d *decoder) {
 		if q.Type != "choice" && (d.present[at+".options"] || d.present[at+".options_from"]) {
 			d.report(at, "write type: choice", "options belong to a choice")
 		}
+		m.validateOptionsInput(d, q)
+		if q.MustBeYes && q.Type != "confirm" {
+			d.report(at+".must_be_yes", "", "belongs to a confirm")
+		} else if q.MustBeYes && q.Default != nil {
+			d.report(at+".default", "take it out", "a yes that is wanted must be somebody's own")
+		}
 		if q.Generate && q.Type != "password" {
 			d.report(at+".generate", "", "only a password can be generated")
 		}
@@ -161,6 +167,20 @@ func (m *Manifest) validateQuestions(d *decoder) {
 			d.report(at+".from_env", "", "is not the name of an environment variable: %q", q.FromEnv)
 		}
 		d.regexp(q.Pattern, at+".pattern")
+	}
+}
+
+// validateOptionsInput wants a command for what is passed to it.
+func (m *Manifest) validateOptionsInput(d *decoder, q Question) {
+	for _, key := range []string{"options_stdin", "options_env"} {
+		if d.present[join(q.Path, key)] && len(q.OptionsFrom) == 0 {
+			d.report(join(q.Path, key), "", "belongs to options_from")
+		}
+	}
+	for _, name := range sortedKeys(q.OptionsEnv) {
+		if !environmentName().MatchString(name) {
+			d.report(join(q.Path+".options_env", name), "", "is not the name of an environment variable: %q", name)
+		}
 	}
 }
 
