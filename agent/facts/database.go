@@ -6,6 +6,7 @@ import (
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/secret"
 	"oneclick-agent/agent/state"
 )
@@ -96,7 +97,16 @@ func (f *Facts) DatabaseChanged() bool {
 		return false
 	}
 	now, ok := f.Database()
-	return ok && differ(f.known.Applied, &now) || f.Keystore != nil && differ(f.known.AppliedKeystore, f.Keystore)
+	return ok && differ(f.known.Applied, &now) || f.Keystore != nil && differ(f.known.AppliedKeystore, f.Keystore) ||
+		slices.ContainsFunc(f.LocalAdmins(), func(a manifest.Admin) bool { return slices.Contains(f.Store.Changing(), a.Password) })
+}
+
+// LocalAdmins are the administrators of the Droplet's own server, where that is the one in use.
+func (f *Facts) LocalAdmins() []manifest.Admin {
+	if spec := f.Manifest.Database; spec != nil && spec.Local != nil && f.Managed == nil {
+		return spec.Local.Admins
+	}
+	return nil
 }
 
 func differ(then *appliedDatabase, now *database.Connection) bool {

@@ -13,6 +13,7 @@ import (
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/upkeep"
@@ -176,11 +177,16 @@ func CheckRotation(f *facts.Facts, names []string, lost bool) error {
 func cannotRotate(f *facts.Facts, name string, lost bool) (message, hint string) {
 	secret, ok := f.Manifest.Secrets[name]
 	spec := f.Manifest.Database
+	isAdmins := slices.ContainsFunc(f.LocalAdmins(), func(a manifest.Admin) bool {
+		return a.Password == name && (a.User == "root" || spec.Main()[0] == "mongodb")
+	})
 	switch {
 	case !ok:
 		return "there is no such secret", problem.DidYouMean(name, slices.Sorted(maps.Keys(f.Manifest.Secrets)))
 	case secret.Captured:
 		return "was given out by a command of the image", "only the app itself can change it"
+	case isAdmins:
+		return "is the password of an administrator of this Droplet's own server, which only that one can change", "change it there"
 	case secret.Derive != "":
 		return "is computed from " + secret.From, "rotate " + secret.From
 	case lost && !f.IsLost(name):

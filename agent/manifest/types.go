@@ -186,9 +186,16 @@ func (d *Database) HasKeystore() bool { return len(d.Main()) < len(d.Engine) }
 
 // Account is a user and a database of its own.
 type Account struct {
-	Name     string `yaml:"name" required:"true" doc:"Role or database name."`
-	User     string `yaml:"user" doc:"User, where it differs from the name."`
-	Database string `yaml:"database" doc:"Database, where it differs from the name."`
+	Name     string  `yaml:"name" required:"true" doc:"Role or database name."`
+	User     string  `yaml:"user" doc:"User, where it differs from the name."`
+	Database string  `yaml:"database" doc:"Database, where it differs from the name."`
+	Password string  `yaml:"password" required:"true" doc:"Name of the secret that is its password."`
+	Admins   []Admin `yaml:"admins" doc:"Administrators of the image's own server, beside the app's account."`
+}
+
+// Admin is an administrator of the image's own server.
+type Admin struct {
+	User     string `yaml:"user" required:"true" doc:"Its name; root of MySQL and postgres are those that the server has."`
 	Password string `yaml:"password" required:"true" doc:"Name of the secret that is its password."`
 }
 
