@@ -12,7 +12,7 @@ import (
 )
 
 // knownDatabase is what cannot be found out again: the account that this Droplet got on a cluster, and which database
-// everything was made for.
+// everything was made for, with its bucket.
 type knownDatabase struct {
 	// Claimed is the account on the cluster at Host.
 	Claimed struct{ Host, User, Database string } `json:"claimed"`
@@ -20,6 +20,8 @@ type knownDatabase struct {
 	Applied *appliedDatabase `json:"applied,omitempty"`
 	// AppliedKeystore is the same of the keystore.
 	AppliedKeystore *appliedDatabase `json:"applied_keystore,omitempty"`
+	// AppliedSpaces is the bucket of Spaces that everything was set up with.
+	AppliedSpaces *appliedSpaces `json:"applied_spaces,omitempty"`
 }
 
 // appliedDatabase is a connection with its password in the clear, for a file that only root reads.

@@ -154,6 +154,9 @@ func TestMistakesAreNamed(t *testing.T) {
 			"app.yaml:4:66: database.role.admins: has no effect: a cluster's administrator is DigitalOcean's"},
 		{"an administrator without a secret", "secrets: {a: {}}\ndatabase: {engine: mysql, local: {name: app, password: a, admins: [{user: root, password: b}]}}\n",
 			"app.yaml:4:91: database.local.admins[0].password: there is no secret \"b\""},
+		{"the key of a bucket for everybody", "motd: '{{ .spaces.secret_key }}'\n", "app.yaml:3:7: motd: every local user can read the " +
+			"message of the day, so it must not hold a secret"},
+		{"a bucket's name", "motd: '{{ .spaces.name }}'\n", "app.yaml:3:7: motd: there is no .spaces.name"},
 		{"a message that would be cut", "motd: \"" + strings.Repeat("line\\n", 49) + "\"\n",
 			`app.yaml:3:7: motd: has 49 lines, wrapped at 78 characters; a terminal shows 48 at most`},
 		{"whether it is answered, in a step", "first_login: {questions: [{name: a, ask: A}], steps: [{file: /a, content: '{{ .answered }}'}]}\n",
