@@ -303,7 +303,9 @@ func TestALocalAccountIsMadeWithoutAnyPassword(t *testing.T) {
 			for _, admin := range admins { // each may make what only an administrator may
 				admin.Database = place.database
 				other := Account{User: "by_" + admin.User, Database: "by_" + admin.User, Password: secret.New(password)}
-				err := place.application(admin).with(t.Context(), h, func(s session) error { return s.(administrator).create(t.Context(), other, false) })
+				err := place.application(admin).with(t.Context(), h, func(s session) error {
+					return s.(administrator).create(t.Context(), other, false)
+				})
 				if err != nil {
 					t.Errorf("%s: %v", admin.User, err)
 				}

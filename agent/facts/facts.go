@@ -115,7 +115,8 @@ func (f *Facts) data(asked func(name string)) map[string]any {
 	}
 	data := map[string]any{
 		"app":     map[string]any{"name": app.Name, "version": app.Version, "docs": app.Docs},
-		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "steps": steps, "answered": f.Answers.Applied != nil && f.Answers.Choice == Ready,
+		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "steps": steps,
+		"answered": f.Answers.Applied != nil && f.Answers.Choice == Ready,
 		"database": database.NoData(f.Manifest.Engine()), "keystore": database.NoData(""),
 	}
 	if c, ok := f.Database(); ok {

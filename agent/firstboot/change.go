@@ -196,7 +196,8 @@ func cannotRotate(f *facts.Facts, name string, lost bool) (message, hint string)
 	case spec == nil:
 	case (f.Unusable != nil || f.Awaited != "") && isAccount(f, name):
 		return "is the password of the database, whose credentials cannot be used now", "see: oneclick-agent database test"
-	case f.Managed == nil && spec.Local != nil && spec.Local.Password == name && slices.Contains([]string{"valkey", "mongodb"}, spec.Main()[0]):
+	case f.Managed == nil && spec.Local != nil && spec.Local.Password == name &&
+		slices.Contains([]string{"valkey", "mongodb"}, spec.Main()[0]):
 		return "is the password of this Droplet's own " + spec.Main()[0] + " server, which only its user can change", "change it there"
 	case f.HasRole() && spec.Role.Password == name && f.Host.Files.Missing(database.CredentialsPath):
 		return "is the password of an account on the managed cluster, whose administrator is not known here any more",

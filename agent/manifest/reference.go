@@ -18,7 +18,8 @@ func WriteReference(w io.Writer, kinds []Kind) error {
 		title string
 		value any
 	}{
-		{"`app`", App{}}, {"`secrets.NAME`", Secret{}}, {"`database`", Database{}}, {"`database.local` and `database.role`", Account{}}, {"`database.local.admins`", Admin{}},
+		{"`app`", App{}}, {"`secrets.NAME`", Secret{}}, {"`database`", Database{}}, {"`database.local` and `database.role`", Account{}},
+		{"`database.local.admins`", Admin{}},
 		{"`gate`", Gate{}}, {"`first_login.questions`", Question{}}, {"`check` of a question", Check{}},
 		{"`pre_snapshot`", PreSnapshot{}}, {"`pre_snapshot.clean`", Choice{}}, {"`pre_snapshot.accept`", Accept{}},
 	} {

@@ -10,7 +10,7 @@ import (
 
 // Firewall opens ports and turns the firewall on.
 type Firewall struct {
-	Rules []string `yaml:"firewall" kind:"firewall" doc:"Opens these ports (80/tcp, 80,443/tcp, 8000-8010/udp, 22/tcp limit) and turns the firewall on."`
+	Rules []string `yaml:"firewall" kind:"firewall" doc:"Opens these ports (80,443/tcp, 22/tcp limit) and turns the firewall on."`
 }
 
 // Subject is what is opened.

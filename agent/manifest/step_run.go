@@ -51,7 +51,7 @@ type Run struct {
 	Command   Command `yaml:"run" kind:"run" for:"argument" doc:"Runs this command, without a shell."`
 	Process   `yaml:",inline"`
 	Stdin     *Template         `yaml:"stdin" for:"input" doc:"Standard input; the place for a secret."`
-	Passwords map[string]string `yaml:"passwords" doc:"Constants by name, such as the user of a login: they go to the command's environment, and to /root/.digitalocean_passwords for people."`
+	Passwords map[string]string `yaml:"passwords" doc:"Constants for the environment, listed for people beside the secrets."`
 	Capture   []Capture         `yaml:"capture" doc:"Secrets read from what the command prints."`
 }
 

@@ -14,7 +14,7 @@ type Wait struct {
 type Until struct {
 	HTTP      Template `yaml:"http" for:"address" doc:"This address answers with a status below 400, or one of status."`
 	Status    []int    `yaml:"status" with:"http" doc:"The statuses of http that count, such as 401 of what wants a login first."`
-	Insecure  bool     `yaml:"insecure" with:"http" doc:"Takes any certificate of http: for this Droplet's own address, whose certificate nobody else signed."`
+	Insecure  bool     `yaml:"insecure" with:"http" doc:"Takes any certificate: for the Droplet's own address, signed by nobody else."`
 	TCP       Template `yaml:"tcp" for:"address" doc:"Something listens at host:port."`
 	Unix      Template `yaml:"unix" for:"name" doc:"Something listens at this socket."`
 	Unit      Template `yaml:"unit" for:"name" doc:"This unit is active."`

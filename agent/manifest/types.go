@@ -82,7 +82,7 @@ type App struct {
 	Name    string   `yaml:"name" required:"true" doc:"Name for people."`
 	Version string   `yaml:"version" doc:"Version of the app."`
 	Docs    string   `yaml:"docs" doc:"Address of the documentation."`
-	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens, {{ .url }} elsewhere; none for what is no web app, http:// and the Droplet's address where nothing is said."`
+	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens, {{ .url }}; none for no web app; http://IP where nothing is said."`
 }
 
 // NoURL is what app.url says of an app that is not opened in a browser.
@@ -158,13 +158,13 @@ func (s *Secret) Fields() []string {
 
 // Database is the app's database: a managed one when the customer chose it, else a local one.
 type Database struct {
-	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"The engine, or a list of those accepted; the first is the local one. Valkey beside another is the keystore, a second database."`
+	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"One, or a list of those accepted."`
 	Managed      string   `yaml:"managed" enum:"never,optional,required" doc:"Whether a managed database is used; optional by default."`
 	TLS          string   `yaml:"tls" enum:"require,verify-ca,verify-full" doc:"The check of the server; the best possible by default."`
 	CA           string   `yaml:"ca" doc:"File with the cluster's CA; /etc/oneclick/database-ca.crt is taken where it exists."`
 	Local        *Account `yaml:"local" doc:"Made on the image's own server when no managed one was chosen."`
 	Role         *Account `yaml:"role" doc:"The app's own role on a managed cluster, instead of doadmin."`
-	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database takes their place: those of Valkey for a keystore, others for the main database."`
+	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database takes their place."`
 	Services     []string `yaml:"services" doc:"Units that get DATABASE_URL."`
 	Within       Duration `yaml:"within" doc:"How long the database may take to answer; 15m where nothing is said."`
 }
@@ -227,7 +227,7 @@ type Question struct {
 	Generate     bool                `yaml:"generate" doc:"A password can be generated."`
 	Options      []string            `yaml:"options" doc:"The choices."`
 	OptionsFrom  Command             `yaml:"options_from" for:"argument" doc:"Command that prints the choices, one a line."`
-	OptionsStdin *Template           `yaml:"options_stdin" for:"input" doc:"Standard input of that command; the place for a secret or an earlier answer."`
+	OptionsStdin *Template           `yaml:"options_stdin" for:"input" doc:"Standard input of that command; the place for a secret."`
 	OptionsEnv   map[string]Template `yaml:"options_env" for:"input" doc:"Environment of that command; another such place."`
 	MustBeYes    bool                `yaml:"must_be_yes" doc:"A confirm that goes on only with yes, such as terms to accept."`
 	Default      *Value              `yaml:"default" for:"proposal" doc:"Taken when nothing is entered."`
