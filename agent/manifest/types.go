@@ -82,7 +82,7 @@ type App struct {
 	Name    string   `yaml:"name" required:"true" doc:"Name for people."`
 	Version string   `yaml:"version" doc:"Version of the app."`
 	Docs    string   `yaml:"docs" doc:"Address of the documentation."`
-	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens, {{ .url }}; none for no web app; http://IP where nothing is said."`
+	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens; none for no web app; http://IP by default."`
 }
 
 // NoURL is what app.url says of an app that is not opened in a browser.
@@ -158,7 +158,7 @@ func (s *Secret) Fields() []string {
 
 // Database is the app's database: a managed one when the customer chose it, else a local one.
 type Database struct {
-	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"One, or a list of those accepted."`
+	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"One, or a list."`
 	Managed      string   `yaml:"managed" enum:"never,optional,required" doc:"Whether a managed database is used; optional by default."`
 	TLS          string   `yaml:"tls" enum:"require,verify-ca,verify-full" doc:"The check of the server; the best possible by default."`
 	CA           string   `yaml:"ca" doc:"File with the cluster's CA; /etc/oneclick/database-ca.crt is taken where it exists."`
@@ -218,7 +218,7 @@ type FirstLogin struct {
 type Question struct {
 	Name         string              `yaml:"name" required:"true" doc:"The answer is {{ .answers.NAME }}."`
 	Ask          string              `yaml:"ask" required:"true" doc:"The question."`
-	Type         string              `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Kind of answer; else text."`
+	Type         string              `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Text by default."`
 	Optional     bool                `yaml:"optional" doc:"May be left empty."`
 	Help         string              `yaml:"help" doc:"One line below the question."`
 	Min          int                 `yaml:"min" doc:"Least characters, or the least number."`
