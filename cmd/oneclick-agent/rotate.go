@@ -15,6 +15,10 @@ func (a *agent) rotate(ctx context.Context, arguments []string) int {
 	if !ok {
 		return code
 	}
+	if *all && *lost {
+		fmt.Fprintln(a.stderr, "oneclick-agent: rotate --lost takes the names of what is lost; see: oneclick-agent secrets restore")
+		return exitInput
+	}
 	h, err := a.open()
 	if err != nil {
 		return a.fail(err)
@@ -28,10 +32,6 @@ func (a *agent) rotate(ctx context.Context, arguments []string) int {
 	gathered, err := a.gather(ctx, h, anew...)
 	if err != nil {
 		return a.fail(err)
-	}
-	if *all && *lost {
-		fmt.Fprintln(a.stderr, "oneclick-agent: rotate --lost takes the names of what is lost; see: oneclick-agent secrets restore")
-		return exitInput
 	}
 	if *all && len(names) > 0 {
 		fmt.Fprintf(a.stderr, "oneclick-agent: rotate --all takes no argument %q; name secrets, or say --all\n", problem.OneLine(names[0]))
