@@ -24,6 +24,18 @@ func AccountOf(spec *manifest.Account, store *secret.Store) Account {
 	return a
 }
 
+// AdminsOf are the administrators of the Droplet's own server that a manifest describes.
+func AdminsOf(spec *manifest.Account, store *secret.Store) (admins []Account) {
+	for _, admin := range spec.Admins {
+		a := Account{User: admin.User}
+		if fields, ok := store.Get(admin.Password); ok {
+			a.Password = fields[""]
+		}
+		admins = append(admins, a)
+	}
+	return admins
+}
+
 // longestAccountName is what the strictest engine takes: MySQL's users have 32 characters.
 const longestAccountName = 32
 

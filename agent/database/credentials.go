@@ -77,22 +77,23 @@ func ReadCredentials(files *host.Root) (*File, error) {
 	return ParseCredentials(data)
 }
 
-// Passwords are those that stand in the credentials file, whatever else is wrong with it.
+// Passwords are those that stand in the files of credentials, whatever else is wrong with them.
 func Passwords(files *host.Root) (passwords []secret.Secret, err error) {
-	data, err := files.ReadFile(CredentialsPath, maxCredentials)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	values, _, err := keyValues(data)
-	for key, value := range values {
-		if strings.Contains(strings.ToLower(key), "password") {
-			passwords = append(passwords, secret.New(value))
+	var failures []error
+	for _, path := range []string{CredentialsPath, SpacesPath} {
+		data, err := files.ReadFile(path, maxCredentials)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
+		values, _, damaged := keyValues(data, path)
+		for key, value := range values {
+			if key = strings.ToLower(key); strings.Contains(key, "password") || strings.Contains(key, "secret") {
+				passwords = append(passwords, secret.New(value))
+			}
+		}
+		failures = append(failures, err, damaged)
 	}
-	return passwords, err
+	return passwords, errors.Join(failures...)
 }
 
 // guard stands in front of each value while package ini reads it, so that a value which begins with a quote or a
@@ -102,7 +103,7 @@ const guard = "\x01"
 // ParseCredentials reads what was written by four generations of DigitalOcean's tools: with quotes of either kind
 // or none, "export" in front, CRLF, a byte order mark, unknown keys, a protocol such as "mysql:".
 func ParseCredentials(data []byte) (*File, error) {
-	values, warnings, err := keyValues(data)
+	values, warnings, err := keyValues(data, CredentialsPath)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +135,9 @@ func ParseCredentials(data []byte) (*File, error) {
 	return file, nil
 }
 
-func keyValues(data []byte) (map[string]string, []string, error) {
-	damaged := fmt.Errorf("cannot read %s: it is not made of key=value lines", CredentialsPath)
+// keyValues reads what the file at this path holds.
+func keyValues(data []byte, path string) (map[string]string, []string, error) {
+	damaged := fmt.Errorf("cannot read %s: it is not made of key=value lines", path)
 	if bytes.IndexByte(data, 0) >= 0 || bytes.Contains(data, []byte(guard)) {
 		return nil, nil, damaged
 	}

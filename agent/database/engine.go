@@ -27,6 +27,12 @@ type administrator interface {
 	create(ctx context.Context, a Account, own bool) error
 }
 
+// founder is a session on the Droplet's own server that can make administrators.
+type founder interface {
+	// createAdmin makes an administrator of the whole server, or gives one that is there this password. It can be repeated.
+	createAdmin(ctx context.Context, a Account) error
+}
+
 // Account is an application's own user and database.
 type Account struct {
 	User, Database string

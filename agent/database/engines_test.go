@@ -270,7 +270,12 @@ func TestALocalAccountIsMadeWithoutAnyPassword(t *testing.T) {
 		engine string
 		server func(context.Context, servers.Options) (*servers.Server, error)
 		want   string
-	}{{"postgresql", servers.PostgreSQL, "PostgreSQL 1"}, {"mysql", servers.MariaDB, "MariaDB 1"}, {"valkey", servers.Redis, "Redis "}} {
+		// founder is the administrator that the server has.
+		founder string
+	}{
+		{"postgresql", servers.PostgreSQL, "PostgreSQL 1", "postgres"}, {"mysql", servers.MariaDB, "MariaDB 1", "root"},
+		{"valkey", servers.Redis, "Redis ", ""},
+	} {
 		t.Run(test.engine, func(t *testing.T) {
 			t.Parallel()
 			running := start(t, test.server, servers.Options{Plain: true})
@@ -285,10 +290,24 @@ func TestALocalAccountIsMadeWithoutAnyPassword(t *testing.T) {
 			}
 			defer h.Close()
 			account := Account{User: "app", Database: "app", Password: secret.New(password)}
+			var admins []Account
+			if test.engine != "valkey" {
+				admins = []Account{{User: test.founder, Password: secret.New(password)}, {User: "second", Password: secret.New("second" + password)}}
+			}
 			for range 2 {
-				version, err := place.make(t.Context(), h, account)
+				version, err := place.make(t.Context(), h, account, admins)
 				if err != nil || !strings.HasPrefix(version, test.want) {
 					t.Fatalf("got %q, %v", version, err)
+				}
+			}
+			for _, admin := range admins { // each may make what only an administrator may
+				admin.Database = place.database
+				other := Account{User: "by_" + admin.User, Database: "by_" + admin.User, Password: secret.New(password)}
+				err := place.application(admin).with(t.Context(), h, func(s session) error {
+					return s.(administrator).create(t.Context(), other, false)
+				})
+				if err != nil {
+					t.Errorf("%s: %v", admin.User, err)
 				}
 			}
 			account.Password = secret.New("wrong")

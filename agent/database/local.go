@@ -115,19 +115,19 @@ func LocalUnits(engine string) []string {
 	return server.units
 }
 
-// MakeLocal makes the application's user and database on the Droplet's own server, or gives a user that is there the
-// password of this Droplet, and proves it by a login. It can be repeated.
-func MakeLocal(ctx context.Context, h *host.Host, engine string, a Account) (version string, err error) {
+// MakeLocal makes the administrators, and the application's user and database, on the Droplet's own server, or gives users that
+// are there the passwords of this Droplet, and proves it by logins. It can be repeated.
+func MakeLocal(ctx context.Context, h *host.Host, engine string, a Account, admins []Account) (version string, err error) {
 	server, ok := localServerOf(engine)
 	if !ok {
 		return "", fmt.Errorf("cannot set up a local %s: that engine is only managed", engine)
 	}
 	ctx, cancel := context.WithTimeout(ctx, AccountWithin)
 	defer cancel()
-	return server.make(ctx, h, a)
+	return server.make(ctx, h, a, admins)
 }
 
-func (l localServer) make(ctx context.Context, h *host.Host, a Account) (version string, err error) {
+func (l localServer) make(ctx context.Context, h *host.Host, a Account, admins []Account) (version string, err error) {
 	app := l.application(a)
 	if version, err := Login(ctx, h, app); err == nil && l.engine == "valkey" {
 		return version, nil // its own account has closed the way in that made it
@@ -138,6 +138,9 @@ func (l localServer) make(ctx context.Context, h *host.Host, a Account) (version
 	}
 	if l.engine == "mysql" {
 		admin = mySQLAdministrator(ctx, h, admin)
+	}
+	if admin, err = l.found(ctx, h, admin, admins); err != nil {
+		return "", err
 	}
 	err = admin.with(ctx, h, func(s session) error {
 		if err := s.(administrator).create(ctx, a, true); err != nil {
@@ -155,6 +158,37 @@ func (l localServer) make(ctx context.Context, h *host.Host, a Account) (version
 		return "", err
 	}
 	return Login(ctx, h, app)
+}
+
+// found makes the administrators, and returns how the server is administered from then on: with their own passwords where it
+// does not trust the socket any more.
+func (l localServer) found(ctx context.Context, h *host.Host, admin Connection, admins []Account) (Connection, error) {
+	as := func(a Account) Connection {
+		a.Database = l.database
+		return l.application(a)
+	}
+	trusts := func(c Connection) bool {
+		_, err := Login(ctx, h, c)
+		return err == nil
+	}
+	for _, a := range admins {
+		if c := as(a); trusts(c) && (l.engine == "mongodb" || !trusts(admin)) {
+			admin = c
+			break
+		}
+	}
+	for _, a := range admins {
+		if err := admin.with(ctx, h, func(s session) error { return s.(founder).createAdmin(ctx, a) }); err != nil {
+			return admin, err
+		}
+		if _, err := Login(ctx, h, as(a)); err != nil {
+			return admin, err
+		}
+		if l.engine == "mongodb" { // the exception for the first user is over
+			admin = as(a)
+		}
+	}
+	return admin, nil
 }
 
 const (

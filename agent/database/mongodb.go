@@ -83,8 +83,17 @@ func (m *mongoDB) exists(ctx context.Context, a Account) (bool, error) {
 }
 
 func (m *mongoDB) create(ctx context.Context, a Account, own bool) error {
+	return m.createWith(ctx, a, own, "dbOwner", a.Database)
+}
+
+// createAdmin makes the first user of all by the exception that the server makes for this machine as long as it has none.
+func (m *mongoDB) createAdmin(ctx context.Context, a Account) error {
+	return m.createWith(ctx, a, true, "root", authenticationDatabase)
+}
+
+func (m *mongoDB) createWith(ctx context.Context, a Account, own bool, role, database string) error {
 	account := bson.D{{Key: "pwd", Value: a.Password.Reveal()}, {Key: "roles", Value: bson.A{
-		bson.D{{Key: "role", Value: "dbOwner"}, {Key: "db", Value: a.Database}},
+		bson.D{{Key: "role", Value: role}, {Key: "db", Value: database}},
 	}}}
 	var answer bson.M
 	err := m.run(ctx, append(bson.D{{Key: "createUser", Value: a.User}}, account...), &answer)

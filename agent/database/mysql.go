@@ -99,6 +99,25 @@ func (m *mySQL) create(ctx context.Context, a Account, own bool) error {
 	return err
 }
 
+// createAdmin leaves root its way in by the socket, where the server can have both: MariaDB (its manual, CREATE USER).
+func (m *mySQL) createAdmin(ctx context.Context, a Account) error {
+	version, err := m.version(ctx)
+	if err != nil {
+		return err
+	}
+	statements := []string{"CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?", "ALTER USER ?@? IDENTIFIED BY ?"}
+	if a.User == "root" && strings.HasPrefix(version, "MariaDB") {
+		statements[1] = "ALTER USER ?@? IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD(?)"
+	}
+	for _, statement := range statements {
+		if _, err := m.db.ExecContext(ctx, statement, a.User, m.at, a.Password.Reveal()); err != nil {
+			return err
+		}
+	}
+	_, err = m.db.ExecContext(ctx, "GRANT ALL PRIVILEGES ON *.* TO ?@? WITH GRANT OPTION", a.User, m.at)
+	return err
+}
+
 // secure does what mysql_secure_installation does: no anonymous users, no test database, root only from here.
 func (m *mySQL) secure(ctx context.Context) error {
 	rows, err := m.db.QueryContext(

@@ -103,6 +103,15 @@ func (p *postgresql) create(ctx context.Context, a Account, own bool) error {
 	return err
 }
 
+func (p *postgresql) createAdmin(ctx context.Context, a Account) error {
+	role := identifier(a.User) + " LOGIN SUPERUSER PASSWORD " + literal(postgresqlPassword(a.Password.Reveal()))
+	_, err := p.ask(ctx, "CREATE ROLE "+role)
+	if answered(err, "42710") {
+		_, err = p.ask(ctx, "ALTER ROLE "+role)
+	}
+	return err
+}
+
 func answered(err error, code string) bool {
 	var answer *pgconn.PgError
 	return errors.As(err, &answer) && answer.Code == code

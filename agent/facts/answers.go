@@ -102,7 +102,8 @@ func (f *Facts) Answering(change func() error) error {
 // AnswersWait reports, from small files and without the manifest, whether answers are there that were not applied yet.
 func AnswersWait(files *host.Root) bool {
 	a, err := ReadAnswers(files)
-	return err != nil || !files.Missing(state.Apply) || !files.Missing(state.Preset) || a.Applied != nil && a.Choice == Ready && !a.areApplied() ||
+	return err != nil || !files.Missing(state.Apply) || !files.Missing(state.Preset) ||
+		a.Applied != nil && a.Choice == Ready && !a.areApplied() ||
 		a.Choice == "" && a.Applied == nil && files.Exists(state.GivenAnswers)
 }
 

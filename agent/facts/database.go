@@ -6,12 +6,13 @@ import (
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/secret"
 	"oneclick-agent/agent/state"
 )
 
 // knownDatabase is what cannot be found out again: the account that this Droplet got on a cluster, and which database
-// everything was made for.
+// everything was made for, with its bucket.
 type knownDatabase struct {
 	// Claimed is the account on the cluster at Host.
 	Claimed struct{ Host, User, Database string } `json:"claimed"`
@@ -19,6 +20,8 @@ type knownDatabase struct {
 	Applied *appliedDatabase `json:"applied,omitempty"`
 	// AppliedKeystore is the same of the keystore.
 	AppliedKeystore *appliedDatabase `json:"applied_keystore,omitempty"`
+	// AppliedSpaces is the bucket of Spaces that everything was set up with.
+	AppliedSpaces *appliedSpaces `json:"applied_spaces,omitempty"`
 }
 
 // appliedDatabase is a connection with its password in the clear, for a file that only root reads.
@@ -96,7 +99,16 @@ func (f *Facts) DatabaseChanged() bool {
 		return false
 	}
 	now, ok := f.Database()
-	return ok && differ(f.known.Applied, &now) || f.Keystore != nil && differ(f.known.AppliedKeystore, f.Keystore)
+	return ok && differ(f.known.Applied, &now) || f.Keystore != nil && differ(f.known.AppliedKeystore, f.Keystore) ||
+		slices.ContainsFunc(f.LocalAdmins(), func(a manifest.Admin) bool { return slices.Contains(f.Store.Changing(), a.Password) })
+}
+
+// LocalAdmins are the administrators of the Droplet's own server, where that is the one in use.
+func (f *Facts) LocalAdmins() []manifest.Admin {
+	if spec := f.Manifest.Database; spec != nil && spec.Local != nil && f.Managed == nil {
+		return spec.Local.Admins
+	}
+	return nil
 }
 
 func differ(then *appliedDatabase, now *database.Connection) bool {

@@ -40,6 +40,8 @@ type Facts struct {
 	Managed, Keystore *database.Connection
 	Awaited           string
 	Unusable          error
+	// Spaces is the bucket that the customer chose, nil without one.
+	Spaces *database.Spaces
 	// made names the secrets that were made, by the records of this Droplet. login is how the steps of first login stand.
 	made  []string
 	login journal.Phase
@@ -99,6 +101,7 @@ func (f *Facts) Refresh() (err error) {
 	}
 	f.Managed, f.Keystore, f.Awaited = nil, nil, ""
 	f.Unusable = f.findDatabase()
+	f.findSpaces()
 	return nil
 }
 
@@ -113,7 +116,8 @@ func (f *Facts) data(asked func(name string)) map[string]any {
 	}
 	data := map[string]any{
 		"app":     map[string]any{"name": app.Name, "version": app.Version, "docs": app.Docs},
-		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "steps": steps, "answered": f.Answers.Applied != nil,
+		"secrets": f.Store.Data(asked), "answers": f.answerData(asked), "droplet": f.Droplet.Data(), "steps": steps,
+		"answered": f.Answers.Applied != nil && f.Answers.Choice == Ready,
 		"database": database.NoData(f.Manifest.Engine()), "keystore": database.NoData(""),
 	}
 	if c, ok := f.Database(); ok {
@@ -122,6 +126,7 @@ func (f *Facts) data(asked func(name string)) map[string]any {
 	if f.Keystore != nil {
 		data["keystore"] = f.Keystore.Data(func() { asked("keystore") })
 	}
+	data["spaces"] = f.Spaces.Data(func() { asked("spaces") })
 	data["url"] = f.urlFrom(data)
 	return data
 }
@@ -173,6 +178,9 @@ func (f *Facts) Before() (before *Facts, changed bool, err error) {
 		then.Managed, changed = nil, true
 		then.then, then.Keystore = f.known.Applied.connection(), f.known.AppliedKeystore.connection()
 	}
+	if f.spacesChanged() {
+		then.Spaces, changed = f.known.AppliedSpaces.spaces(), true
+	}
 	if f.login.Complete() && f.Answers.Applied != nil && !f.Answers.areApplied() {
 		then.Answers.Values, changed = f.Answers.Applied, true
 	}
@@ -189,6 +197,9 @@ func (f *Facts) Remember() error {
 	}
 	if f.Manifest.Database != nil && f.Awaited == "" && f.Unusable == nil {
 		f.known.AppliedKeystore = applied(f.Keystore)
+	}
+	f.known.AppliedSpaces = appliedBucket(f.Spaces)
+	if f.Manifest.Database != nil || f.Spaces != nil {
 		if err := f.rememberDatabase(); err != nil {
 			return err
 		}

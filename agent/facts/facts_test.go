@@ -334,3 +334,40 @@ func TestTheAddressOfTheAppIsFilledInFromAnswersOnceTheyAreThere(t *testing.T) {
 		}
 	}
 }
+
+func TestTheBucketThatWasChosenIsThereForTemplatesAndARenewedKeyIsAChange(t *testing.T) {
+	t.Parallel()
+	dir := settled(t)
+	const bucket = "spaces_host=\"nyc3.example.com\"\nspaces_bucket_name=\"b\"\nspaces_region=\"nyc3\"\nspaces_access_key_id=\"id\"\n"
+	template := manifest.Template{Text: "{{ .spaces.chosen }} {{ .spaces.bucket }} {{ .spaces.secret_key }}", For: manifest.Content}
+	says := func(f *facts.Facts, want string) {
+		t.Helper()
+		if got, err := f.Filling(t.Context()).Text(template); got != want || err != nil {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	put(t, dir, "root/.digitalocean_spaces_credentials", bucket)
+	says(gather(t, dir), "false  ") // its key is not there yet
+	put(t, dir, "root/.digitalocean_spaces_credentials", bucket+"spaces_secret_key='old-bucket-key'\n")
+	f := gather(t, dir)
+	says(f, "true b old-bucket-key")
+	if _, secrets, err := f.Filling(t.Context()).Tell(template); fmt.Sprint(secrets) != "[spaces]" || err != nil {
+		t.Errorf("%v, %v", secrets, err)
+	}
+	if got := f.Redact.Redact("the old-bucket-key"); strings.Contains(got, "old-bucket-key") {
+		t.Error(got)
+	}
+	must(t, f.Remember())
+	put(t, dir, "root/.digitalocean_spaces_credentials", bucket+"spaces_secret_key=new-bucket-key\n")
+	f = gather(t, dir)
+	before, changed, err := f.Before()
+	if !changed || err != nil {
+		t.Errorf("a new key is no change: %v", err)
+	}
+	says(before, "true b old-bucket-key")
+	says(f, "true b new-bucket-key")
+	must(t, os.Remove(filepath.Join(dir, "root/.digitalocean_spaces_credentials")))
+	says(gather(t, dir), "true b old-bucket-key") // what everything was made for
+	put(t, dir, "root/.digitalocean_spaces_credentials", bucket+"spaces_secret_key=a\x01b\n")
+	says(gather(t, dir), "true b old-bucket-key")
+}

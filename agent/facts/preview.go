@@ -46,6 +46,7 @@ func (f *Facts) Preview() manifest.Preview {
 			}
 		}
 	}
+	data["spaces"].(map[string]any)["secret_key"] = "[secret spaces secret_key]"
 	if f.Manifest.FirstLogin != nil {
 		answers := data["answers"].(map[string]any)
 		for _, q := range f.Manifest.FirstLogin.Questions {

@@ -13,6 +13,7 @@ import (
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
+	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/upkeep"
@@ -179,11 +180,16 @@ func CheckRotation(f *facts.Facts, names []string, lost bool) error {
 func cannotRotate(f *facts.Facts, name string, lost bool) (message, hint string) {
 	secret, ok := f.Manifest.Secrets[name]
 	spec := f.Manifest.Database
+	isAdmins := slices.ContainsFunc(f.LocalAdmins(), func(a manifest.Admin) bool {
+		return a.Password == name && (a.User == "root" || spec.Main()[0] == "mongodb")
+	})
 	switch {
 	case !ok:
 		return "there is no such secret", problem.DidYouMean(name, slices.Sorted(maps.Keys(f.Manifest.Secrets)))
 	case secret.Captured:
 		return "was given out by a command of the image", "only the app itself can change it"
+	case isAdmins:
+		return "is the password of an administrator of this Droplet's own server, which only that one can change", "change it there"
 	case secret.Derive != "":
 		return "is computed from " + secret.From, "rotate " + secret.From
 	case lost && !f.IsLost(name):
@@ -193,7 +199,8 @@ func cannotRotate(f *facts.Facts, name string, lost bool) (message, hint string)
 	case spec == nil:
 	case (f.Unusable != nil || f.Awaited != "") && isAccount(f, name):
 		return "is the password of the database, whose credentials cannot be used now", "see: oneclick-agent database test"
-	case f.Managed == nil && spec.Local != nil && spec.Local.Password == name && slices.Contains([]string{"valkey", "mongodb"}, spec.Main()[0]):
+	case f.Managed == nil && spec.Local != nil && spec.Local.Password == name &&
+		slices.Contains([]string{"valkey", "mongodb"}, spec.Main()[0]):
 		return "is the password of this Droplet's own " + spec.Main()[0] + " server, which only its user can change", "change it there"
 	case f.HasRole() && spec.Role.Password == name && f.Host.Files.Missing(database.CredentialsPath):
 		return "is the password of an account on the managed cluster, whose administrator is not known here any more",

@@ -112,15 +112,30 @@ func list(addresses []netip.Addr) string {
 	return strings.Join(texts, ", ")
 }
 
-// output runs a command of the manifest and returns what it printed.
-func output(ctx context.Context, s *facts.Facts, command manifest.Command) (string, error) {
+// output runs the command that lists the choices of a question, and returns what it printed. What it is given stands neither
+// in its arguments nor in an error.
+func output(ctx context.Context, s *facts.Facts, q manifest.Question) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, outputWithin)
 	defer cancel()
-	argv, err := s.Filling(ctx).Texts(command)
+	filling := s.Filling(ctx)
+	argv, err := filling.Texts(q.OptionsFrom)
 	if err != nil {
 		return "", err
 	}
-	out, err := s.Host.Run(ctx, host.Command{Argv: argv})
+	command := host.Command{Argv: argv, Env: map[string]string{}}
+	if q.OptionsStdin != nil {
+		text, err := filling.Text(*q.OptionsStdin)
+		if err != nil {
+			return "", err
+		}
+		command.Stdin = []byte(text)
+	}
+	for name, template := range q.OptionsEnv {
+		if command.Env[name], err = filling.Text(template); err != nil {
+			return "", err
+		}
+	}
+	out, err := s.Host.Run(ctx, command)
 	if err != nil {
 		return "", errors.New(s.Redact.Redact(err.Error()))
 	}

@@ -16,6 +16,12 @@ import (
 // liveSetup is this machine as a Droplet with these public addresses, told by a metadata service on loopback.
 func liveSetup(t *testing.T, ipv4 string) *facts.Facts {
 	t.Helper()
+	return liveSetupOf(t, ipv4, "version: 1\napp: {name: Sample}\n")
+}
+
+// liveSetupOf is the same with a manifest.
+func liveSetupOf(t *testing.T, ipv4, text string) *facts.Facts {
+	t.Helper()
 	h, err := host.Open("/")
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +31,7 @@ func liveSetup(t *testing.T, ipv4 string) *facts.Facts {
 		fmt.Fprintf(w, `{"droplet_id": 1, "interfaces": {"public": [{"ipv4": {"ip_address": %q}}]}}`, ipv4)
 	}))
 	t.Cleanup(metadata.Close)
-	m, problems := lint.Parse([]byte("version: 1\napp: {name: Sample}\n"), "app.yaml")
+	m, problems := lint.Parse([]byte(text), "app.yaml")
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -92,5 +98,27 @@ func TestAKeyIsTriedOut(t *testing.T) {
 		if got := Try(t.Context(), setup, q, test.key); got != want {
 			t.Errorf("%s: %q, want %q", test.key, got, want)
 		}
+	}
+}
+
+// The command that lists choices is a real one: it sees earlier answers, and its arguments hold none.
+func TestChoicesAreListedWithEarlierAnswers(t *testing.T) {
+	t.Parallel()
+	s := liveSetupOf(t, "203.0.113.10", `version: 1
+app: {name: Sample}
+first_login:
+  questions:
+    - {name: region, ask: Region}
+    - name: size
+      ask: Size
+      type: choice
+      options_from: [sh, -c, 'printf "%s\n" "$REGION-small" "$(cat)"']
+      options_stdin: "large for {{ .answers.region }}"
+      options_env: {REGION: "{{ .answers.region }}"}
+`)
+	s.Answers.Values = map[string]string{"region": "nyc"}
+	got, err := Options(t.Context(), s, s.Manifest.FirstLogin.Questions[1])
+	if want := "[nyc-small large for nyc]"; fmt.Sprint(got) != want || err != nil {
+		t.Errorf("got %v, %v, want %s", got, err, want)
 	}
 }

@@ -71,6 +71,9 @@ func validateType(q manifest.Question, answer string, options []string) (string,
 		case "yes", "y", "true":
 			return "true", nil
 		case "no", "n", "false":
+			if q.MustBeYes {
+				return "", errors.New("It goes on only with yes.")
+			}
 			return "false", nil
 		}
 		return "", errors.New("Answer yes or no.")

@@ -45,6 +45,8 @@ func TestAnswersAreTakenOrTheirFaultIsSaid(t *testing.T) {
 		{manifest.Question{Type: "email"}, "Rose <rose@example.org>", "", "That is not an email address: name@example.org"},
 		{manifest.Question{Type: "email"}, "rose@localhost", "", "That is not an email address: name@example.org"},
 		{manifest.Question{Type: "url"}, "https://shop.example.org/x", "https://shop.example.org/x", ""},
+		{manifest.Question{Type: "confirm", MustBeYes: true}, "yes", "true", ""},
+		{manifest.Question{Type: "confirm", MustBeYes: true}, "n", "", "It goes on only with yes."},
 		{manifest.Question{Type: "url"}, "javascript:alert(1)", "", "That is not an address of the web: https://shop.example.org"},
 	} {
 		got, err := Validate(test.q, test.entered, []string{"community", "pro"})

@@ -354,7 +354,7 @@ func Options(ctx context.Context, s *facts.Facts, q manifest.Question) ([]string
 	if len(q.OptionsFrom) == 0 {
 		return q.Options, nil
 	}
-	printed, err := output(ctx, s, q.OptionsFrom)
+	printed, err := output(ctx, s, q)
 	if err != nil {
 		return nil, err
 	}

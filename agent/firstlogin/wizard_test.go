@@ -56,7 +56,8 @@ func setup(t *testing.T, manifest string) *facts.Facts {
 	for _, name := range []string{"var/lib/oneclick", "root", "etc", "run/cloud-init"} {
 		os.MkdirAll(filepath.Join(dir, name), 0o755)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "run/cloud-init/instance-data.json"), []byte(`{"v1": {"instance_id": "1"}}`), 0o644); err != nil {
+	record := filepath.Join(dir, "run/cloud-init/instance-data.json")
+	if err := os.WriteFile(record, []byte(`{"v1": {"instance_id": "1"}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	h, err := host.Open(dir)

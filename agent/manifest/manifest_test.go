@@ -141,7 +141,27 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"a country in full", "secrets: {a: {format: ca, subject: {country: Germany}}}\n",
 			`app.yaml:3:46: secrets.a.subject.country: must be the two letters of a country: "Germany"`},
 		{"bits of a key that has none", "secrets: {a: {format: ca, bits: 4096}}\n", `app.yaml:3:33: secrets.a.bits: belongs to an RSA key`},
-		{"a client without a name", "secrets: {a: {format: certificate, usage: client}}\n", `app.yaml:3:14: secrets.a: a certificate needs a name`},
+		{"a client without a name", "secrets: {a: {format: certificate, usage: client}}\n",
+			`app.yaml:3:14: secrets.a: a certificate needs a name`},
+		{"an input without a command", "first_login: {questions: [{name: a, ask: A, options_stdin: x}]}\n",
+			"app.yaml:3:60: first_login.questions[0].options_stdin: belongs to options_from"},
+		{"a yes that is nobody's own", "first_login: {questions: [{name: a, ask: A, type: confirm, must_be_yes: true, default: true}]}\n",
+			"app.yaml:3:88: first_login.questions[0].default: a yes that is wanted must be somebody's own"},
+		{"an administrator of what has none", "secrets: {a: {}}\n" +
+			"database: {engine: valkey, local: {name: app, password: a, admins: [{user: root, password: a}]}}\n",
+			"app.yaml:4:68: database.local.admins: has no effect: valkey has no administrators beside the app's account"},
+		{"an administrator who is the app", "secrets: {a: {}}\n" +
+			"database: {engine: mysql, local: {name: app, password: a, admins: [{user: app, password: a}]}}\n",
+			"app.yaml:4:75: database.local.admins[0].user: app is an account of the server already"},
+		{"an administrator of a cluster", "secrets: {a: {}}\n" +
+			"database: {engine: mysql, role: {name: app, password: a, admins: [{user: root, password: a}]}}\n",
+			"app.yaml:4:66: database.role.admins: has no effect: a cluster's administrator is DigitalOcean's"},
+		{"an administrator without a secret", "secrets: {a: {}}\n" +
+			"database: {engine: mysql, local: {name: app, password: a, admins: [{user: root, password: b}]}}\n",
+			"app.yaml:4:91: database.local.admins[0].password: there is no secret \"b\""},
+		{"the key of a bucket for everybody", "motd: '{{ .spaces.secret_key }}'\n", "app.yaml:3:7: motd: every local user can read the " +
+			"message of the day, so it must not hold a secret"},
+		{"a bucket's name", "motd: '{{ .spaces.name }}'\n", "app.yaml:3:7: motd: there is no .spaces.name"},
 		{"a message that would be cut", "motd: \"" + strings.Repeat("line\\n", 49) + "\"\n",
 			`app.yaml:3:7: motd: has 49 lines, wrapped at 78 characters; a terminal shows 48 at most`},
 		{"whether it is answered, in a step", "first_login: {questions: [{name: a, ask: A}], steps: [{file: /a, content: '{{ .answered }}'}]}\n",

@@ -19,6 +19,7 @@ func WriteReference(w io.Writer, kinds []Kind) error {
 		value any
 	}{
 		{"`app`", App{}}, {"`secrets.NAME`", Secret{}}, {"`database`", Database{}}, {"`database.local` and `database.role`", Account{}},
+		{"`database.local.admins`", Admin{}},
 		{"`gate`", Gate{}}, {"`first_login.questions`", Question{}}, {"`check` of a question", Check{}},
 		{"`pre_snapshot`", PreSnapshot{}}, {"`pre_snapshot.clean`", Choice{}}, {"`pre_snapshot.accept`", Accept{}},
 	} {
@@ -78,6 +79,9 @@ func (r *reference) table(v reflect.Value) {
 		}
 		if formats := tag.Get("of"); formats != "" {
 			takes += "; for " + strings.ReplaceAll(formats, " ", ", ")
+		}
+		if other := tag.Get("with"); other != "" {
+			takes += "; beside `" + other + "`"
 		}
 		r.line(fmt.Sprintf("| `%s` | %s | %s |", name, takes, strings.ReplaceAll(tag.Get("doc"), "|", "\\|")))
 	}

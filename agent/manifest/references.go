@@ -13,9 +13,10 @@ import (
 
 // The names of a template's data; CONTRACT of the manifest.
 var (
-	roots          = []string{"app", "secrets", "answers", "database", "keystore", "droplet", "url", "steps", "answered"}
+	roots          = []string{"app", "secrets", "answers", "database", "keystore", "spaces", "droplet", "url", "steps", "answered"}
 	appFields      = []string{"name", "version", "docs"}
 	databaseFields = []string{"managed", "engine", "url", "host", "port", "user", "password", "name", "ca"}
+	spacesFields   = []string{"chosen", "host", "bucket", "region", "access_key", "secret_key"}
 	dropletFields  = []string{"id", "name", "region", "ipv4", "ipv6", "private_ipv4", "reserved_ipv4", "memory_mb", "cpus"}
 )
 
@@ -174,6 +175,8 @@ func (c *checker) reference(t Template, reference render.Reference) (message, hi
 		return field(appFields)
 	case "droplet":
 		return field(dropletFields)
+	case "spaces":
+		return field(spacesFields)
 	case "url":
 		return c.urlReference(t)
 	case "answered":
@@ -291,6 +294,8 @@ func (c *checker) isSecret(t Template, parts []string) bool {
 		return len(parts) < 3 || !slices.Contains(PublicFields, parts[2])
 	case "database", "keystore":
 		return parts[1] == "password" || parts[1] == "url"
+	case "spaces":
+		return parts[1] == "secret_key"
 	case "answers":
 		question := c.manifest.question(parts[1])
 		return question != nil && question.Hidden()

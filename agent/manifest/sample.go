@@ -31,6 +31,8 @@ func (m *Manifest) sample(s situation, t Template, asked func()) map[string]any 
 		"droplet": map[string]any{"id": "1", "name": "sample-droplet-name", "region": "nyc3", "ipv4": "203.0.113.10", "ipv6": "2001:db8::10",
 			"private_ipv4": "10.0.0.10", "reserved_ipv4": "203.0.113.11", "memory_mb": 2048, "cpus": 2},
 	}
+	data["spaces"] = map[string]any{"chosen": s.managed, "host": "nyc3.digitaloceanspaces.com", "bucket": "sample", "region": "nyc3",
+		"access_key": "sample", "secret_key": secret()}
 	for _, name := range []string{"database", "keystore"} {
 		database := map[string]any{
 			"managed":  false,

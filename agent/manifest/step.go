@@ -67,6 +67,8 @@ type Effects struct {
 	Runs []Template
 	// Captures are the secrets that it fills.
 	Captures []string
+	// Lists are constants that people find beside the secrets.
+	Lists map[string]string
 	// Acts tells that it does more than its paths say: it runs a command, or asks and changes what runs. Such a step
 	// may see and change anything.
 	Acts bool

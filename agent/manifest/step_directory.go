@@ -2,13 +2,13 @@ package manifest
 
 // Directory makes a directory, or gives those that are there their owner and mode.
 type Directory struct {
-	Path Template `yaml:"directory" kind:"directory" for:"name" doc:"Makes this directory; with a pattern such as /srv/*, all directories that it matches get owner and mode."`
+	Path Template `yaml:"directory" kind:"directory" for:"name" doc:"Makes this directory; a pattern finds those that are there."`
 	Copy string   `yaml:"copy" doc:"Directory of the image whose whole tree is copied; what is only in the copy stays."`
 
-	Owner         string `yaml:"owner" doc:"user:group; what the directory has, or root:root, where nothing is said. It is of all that is copied, too."`
+	Owner         string `yaml:"owner" doc:"user:group, of what is copied too; what it has, or root:root, where nothing is said."`
 	Mode          *Mode  `yaml:"mode" doc:"Permissions of the directory itself, in octal; a new one gets 0755."`
 	Recursive     bool   `yaml:"recursive" doc:"Gives everything below the owner, file_mode and directory_mode; links are not followed."`
-	FileMode      *Mode  `yaml:"file_mode" doc:"Permissions of the files below, in octal, with recursive or copy; what they have, or what the source has, where nothing is said."`
+	FileMode      *Mode  `yaml:"file_mode" doc:"Of the files below, with recursive or copy; what they have where nothing is said."`
 	DirectoryMode *Mode  `yaml:"directory_mode" doc:"The same of the directories below."`
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Firewall opens ports and turns the firewall on.
 type Firewall struct {
-	Rules []string `yaml:"firewall" kind:"firewall" doc:"Opens these ports (80/tcp, 22/tcp limit) and turns the firewall on."`
+	Rules []string `yaml:"firewall" kind:"firewall" doc:"Opens these ports (80,443/tcp, 22/tcp limit) and turns the firewall on."`
 }
 
 // Subject is what is opened.
@@ -27,8 +27,8 @@ func (f *Firewall) Effects() Effects { return Effects{Acts: true} }
 // Validate reads the rules.
 func (f *Firewall) Validate(v *Validation) {
 	for i, rule := range f.Rules {
-		if _, err := ParseRule(rule); err != nil {
-			v.Report(index("firewall", i), "write it as 80/tcp, 53/udp, 8000-8010/tcp or 22/tcp limit", "%s", err)
+		if _, err := ParseRules(rule); err != nil {
+			v.Report(index("firewall", i), "write it as 80/tcp, 80,443/tcp, 8000-8010/udp or 22/tcp limit", "%s", err)
 		}
 	}
 }
@@ -48,21 +48,25 @@ func (r Rule) Ports(dash string) string {
 	return fmt.Sprintf("%d%s%d", r.From, dash, r.To)
 }
 
-var rulePattern = pattern.New(`^(\d{1,5})(?:-(\d{1,5}))?/(tcp|udp)( limit)?$`)
+var rulePattern = pattern.New(`^(\d{1,5}(?:-\d{1,5})?(?:,\d{1,5}(?:-\d{1,5})?)*)/(tcp|udp)( limit)?$`)
 
-// ParseRule reads "80/tcp", "53/udp", "8000-8010/tcp", "22/tcp limit".
-func ParseRule(text string) (Rule, error) {
+// ParseRules reads "80/tcp", "80,443/tcp", "8000-8010/udp", "22/tcp limit": one rule for each port or range of ports.
+func ParseRules(text string) (rules []Rule, err error) {
 	match := rulePattern().FindStringSubmatch(text)
 	if match == nil {
-		return Rule{}, fmt.Errorf("is not a firewall rule: %q", text)
+		return nil, fmt.Errorf("is not a firewall rule: %q", text)
 	}
-	from, _ := strconv.Atoi(match[1])
-	to := from
-	if match[2] != "" {
-		to, _ = strconv.Atoi(match[2])
+	for ports := range strings.SplitSeq(match[1], ",") {
+		first, last, isRange := strings.Cut(ports, "-")
+		if !isRange {
+			last = first
+		}
+		from, _ := strconv.Atoi(first) // the pattern takes nothing but digits
+		to, _ := strconv.Atoi(last)
+		if from < 1 || to > 65535 || to < from {
+			return nil, fmt.Errorf("names no ports between 1 and 65535: %q", text)
+		}
+		rules = append(rules, Rule{from, to, match[2], match[3] != ""})
 	}
-	if from < 1 || to > 65535 || to < from {
-		return Rule{}, fmt.Errorf("names no ports between 1 and 65535: %q", text)
-	}
-	return Rule{from, to, match[3], match[4] != ""}, nil
+	return rules, nil
 }

@@ -41,3 +41,31 @@ func TestAPatternStandsOnlyWhereItHasAMeaning(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatBelongsTogetherInAStepIsTogether(t *testing.T) {
+	t.Parallel()
+	const head = "version: 1\napp: {name: x}\nsecrets: {user: {}}\nfirst_boot:\n"
+	for _, test := range []struct{ step, want string }{
+		{"- {wait: {http: 'https://127.0.0.1/', status: [200, 401], insecure: true}}\n", ""},
+		{"- {wait: {tcp: '127.0.0.1:1', status: [200]}}\n", "app.yaml:5:39: first_boot[0].wait.status: belongs to http"},
+		{"- {wait: {http: 'http://127.0.0.1/', status: [2000]}}\n", "app.yaml:5:47: first_boot[0].wait.status[0]: is no status of HTTP: 2000"},
+		{"- {wait: {http: 'http://127.0.0.1/', insecure: true}}\n",
+			"app.yaml:5:48: first_boot[0].wait.insecure: belongs to http with an address that begins with https://"},
+		{"- {firewall: ['80,443,8000-8010/tcp', 22/tcp limit]}\n", ""},
+		{"- {firewall: ['80,443']}\n", `app.yaml:5:15: first_boot[0].firewall[0]: is not a firewall rule: "80,443"`},
+		{"- {firewall: ['80,70000/tcp']}\n", `app.yaml:5:15: first_boot[0].firewall[0]: names no ports between 1 and 65535: "80,70000/tcp"`},
+		{"- {run: [/b], passwords: {FLASK_USER: flask}}\n", ""},
+		{"- {run: [/b], passwords: {FLASK USER: flask}}\n",
+			`app.yaml:5:39: first_boot[0].passwords.FLASK USER: is not the name of an environment variable: "FLASK USER"`},
+		{"- {run: [/b], passwords: {USER: flask}}\n",
+			"app.yaml:5:33: first_boot[0].passwords.USER: a secret or an answer has this name in /root/.digitalocean_passwords"},
+		{"- {run: [/b], env: {A: x}, passwords: {A: flask}}\n", "app.yaml:5:43: first_boot[0].passwords.A: stands in env, too"},
+		{"- {run: [/b], passwords: {A: x}, when: '{{ .database.managed }}'}\ndatabase: {engine: mysql}\n",
+			"app.yaml:5:26: first_boot[0].passwords: people would find them on Droplets that this step does not apply to"},
+	} {
+		_, problems := lint.Parse([]byte(head+test.step), "app.yaml")
+		if test.want == "" && len(problems) > 0 || test.want != "" && (len(problems) != 1 || problems[0].String() != test.want) {
+			t.Errorf("%sgot  %s\nwant %s", test.step, problems.Error(), test.want)
+		}
+	}
+}

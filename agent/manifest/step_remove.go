@@ -2,7 +2,7 @@ package manifest
 
 // Remove takes files and directories away.
 type Remove struct {
-	Path Template `yaml:"remove" kind:"remove" for:"name" doc:"Removes this file or directory, everything below it included; a pattern such as /opt/app/*.tmp removes all that it matches."`
+	Path Template `yaml:"remove" kind:"remove" for:"name" doc:"Removes this and all below it; a pattern (/opt/app/*.tmp) all that it matches."`
 }
 
 // Subject is the path.

@@ -48,10 +48,11 @@ func (p *Process) validate(v *Validation) {
 
 // Run runs a command.
 type Run struct {
-	Command Command `yaml:"run" kind:"run" for:"argument" doc:"Runs this command, without a shell."`
-	Process `yaml:",inline"`
-	Stdin   *Template `yaml:"stdin" for:"input" doc:"Standard input; the place for a secret."`
-	Capture []Capture `yaml:"capture" doc:"Secrets read from what the command prints."`
+	Command   Command `yaml:"run" kind:"run" for:"argument" doc:"Runs this command, without a shell."`
+	Process   `yaml:",inline"`
+	Stdin     *Template         `yaml:"stdin" for:"input" doc:"Standard input; the place for a secret."`
+	Passwords map[string]string `yaml:"passwords" doc:"Constants for the environment, listed for people beside the secrets."`
+	Capture   []Capture         `yaml:"capture" doc:"Secrets read from what the command prints."`
 }
 
 // Capture reads one secret from a command's output.
@@ -75,7 +76,7 @@ func (r *Run) Summary(p Preview) string {
 
 // Effects of a command can be anything; known are the secrets that it gives out.
 func (r *Run) Effects() Effects {
-	e := Effects{Acts: true}
+	e := Effects{Acts: true, Lists: r.Passwords}
 	for _, capture := range r.Capture {
 		e.Captures = append(e.Captures, capture.Secret)
 	}
@@ -86,6 +87,7 @@ func (r *Run) Effects() Effects {
 func (r *Run) Validate(v *Validation) {
 	v.Command("run", r.Command)
 	r.Process.validate(v)
+	r.validatePasswords(v)
 	for i, capture := range r.Capture {
 		here := index("capture", i)
 		if secret, ok := v.Manifest.Secrets[capture.Secret]; !ok {
@@ -101,6 +103,36 @@ func (r *Run) Validate(v *Validation) {
 		}
 		if capture.JSON != "" && !strings.HasPrefix(capture.JSON, ".") {
 			v.Report(here+".json", "such as .root_token", "must begin with a dot")
+		}
+	}
+}
+
+// validatePasswords wants constants that stand beside the secrets in one file, whatever the Droplet.
+func (r *Run) validatePasswords(v *Validation) {
+	if v.Conditional && len(r.Passwords) > 0 {
+		v.Report("passwords", "move them to a step without a condition", "people would find them on Droplets that this step does not apply to")
+	}
+	taken := map[string]bool{}
+	for name := range v.Manifest.Secrets {
+		taken[strings.ToUpper(name)] = true
+	}
+	if v.Manifest.FirstLogin != nil {
+		for _, question := range v.Manifest.FirstLogin.Questions {
+			taken[strings.ToUpper(question.Name)] = true
+		}
+	}
+	for _, name := range sortedKeys(r.Passwords) {
+		here := join("passwords", name)
+		_, twice := r.Env[name]
+		switch {
+		case !environmentName().MatchString(name):
+			v.Report(here, "", "is not the name of an environment variable: %q", name)
+		case taken[name]:
+			v.Report(here, "give it another name", "a secret or an answer has this name in /root/.digitalocean_passwords")
+		case twice:
+			v.Report(here, "keep one of the two", "stands in env, too")
+		case strings.ContainsFunc(r.Passwords[name], func(c rune) bool { return c < ' ' || c == 0x7f }):
+			v.Report(here, "", "must be one line of text")
 		}
 	}
 }

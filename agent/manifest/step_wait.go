@@ -12,13 +12,15 @@ type Wait struct {
 
 // Until is one condition to wait for.
 type Until struct {
-	HTTP      Template `yaml:"http" for:"address" doc:"This address answers with a status below 400."`
+	HTTP      Template `yaml:"http" for:"address" doc:"This address answers with a status below 400, or one of status."`
+	Status    []int    `yaml:"status" with:"http" doc:"The statuses of http that count, such as 401 of what wants a login first."`
+	Insecure  bool     `yaml:"insecure" with:"http" doc:"Takes any certificate: for the Droplet's own address, signed by nobody else."`
 	TCP       Template `yaml:"tcp" for:"address" doc:"Something listens at host:port."`
 	Unix      Template `yaml:"unix" for:"name" doc:"Something listens at this socket."`
 	Unit      Template `yaml:"unit" for:"name" doc:"This unit is active."`
 	Command   Command  `yaml:"command" for:"argument" doc:"This command succeeds."`
 	DNS       Template `yaml:"dns" for:"address" doc:"This name resolves."`
-	Is        Template `yaml:"is" for:"address" doc:"The address that dns must give."`
+	Is        Template `yaml:"is" with:"dns" for:"address" doc:"The address that dns must give."`
 	Container Template `yaml:"container" for:"name" doc:"This Docker container runs and is healthy."`
 }
 
@@ -47,7 +49,7 @@ func (w *Wait) Validate(v *Validation) {
 	ways := 0
 	until := reflect.ValueOf(*w.Until)
 	for i := range until.NumField() {
-		if until.Type().Field(i).Name != "Is" && !until.Field(i).IsZero() {
+		if until.Type().Field(i).Tag.Get("with") == "" && !until.Field(i).IsZero() {
 			ways++
 		}
 	}
@@ -58,6 +60,7 @@ func (w *Wait) Validate(v *Validation) {
 	if !w.Until.Is.IsZero() && w.Until.DNS.IsZero() {
 		v.Report("wait.is", "", "belongs to dns")
 	}
+	w.Until.validateHTTP(v)
 	if http := w.Until.HTTP.Text; http != "" && !strings.HasPrefix(http, "http://") && !strings.HasPrefix(http, "https://") &&
 		!strings.HasPrefix(http, "{{") {
 		v.Report("wait.http", "write http://"+http, "is no address of the web: %q", http)
@@ -67,5 +70,20 @@ func (w *Wait) Validate(v *Validation) {
 	}
 	if w.Until.Command != nil {
 		v.Command("wait.command", w.Until.Command)
+	}
+}
+
+// validateHTTP checks what is said of an answer.
+func (u *Until) validateHTTP(v *Validation) {
+	if len(u.Status) > 0 && u.HTTP.IsZero() {
+		v.Report("wait.status", "", "belongs to http")
+	}
+	for i, status := range u.Status {
+		if status < 100 || status > 599 {
+			v.Report(index("wait.status", i), "", "is no status of HTTP: %d", status)
+		}
+	}
+	if u.Insecure && !strings.HasPrefix(u.HTTP.Text, "https://") {
+		v.Report("wait.insecure", "", "belongs to http with an address that begins with https://")
 	}
 }

@@ -82,7 +82,7 @@ type App struct {
 	Name    string   `yaml:"name" required:"true" doc:"Name for people."`
 	Version string   `yaml:"version" doc:"Version of the app."`
 	Docs    string   `yaml:"docs" doc:"Address of the documentation."`
-	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens, {{ .url }} elsewhere; none for what is no web app, http:// and the Droplet's address where nothing is said."`
+	URL     Template `yaml:"url" for:"address" doc:"Address that the customer opens; none for no web app; http://IP by default."`
 }
 
 // NoURL is what app.url says of an app that is not opened in a browser.
@@ -158,13 +158,13 @@ func (s *Secret) Fields() []string {
 
 // Database is the app's database: a managed one when the customer chose it, else a local one.
 type Database struct {
-	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"The engine, or a list of those accepted; the first is the local one. Valkey beside another is the keystore, a second database."`
+	Engine       Words    `yaml:"engine" required:"true" enum:"postgresql,mysql,valkey,mongodb,kafka,opensearch" doc:"One, or a list."`
 	Managed      string   `yaml:"managed" enum:"never,optional,required" doc:"Whether a managed database is used; optional by default."`
 	TLS          string   `yaml:"tls" enum:"require,verify-ca,verify-full" doc:"The check of the server; the best possible by default."`
 	CA           string   `yaml:"ca" doc:"File with the cluster's CA; /etc/oneclick/database-ca.crt is taken where it exists."`
 	Local        *Account `yaml:"local" doc:"Made on the image's own server when no managed one was chosen."`
 	Role         *Account `yaml:"role" doc:"The app's own role on a managed cluster, instead of doadmin."`
-	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database takes their place: those of Valkey for a keystore, others for the main database."`
+	DisableLocal []string `yaml:"disable_local" doc:"Units stopped and disabled once a managed database takes their place."`
 	Services     []string `yaml:"services" doc:"Units that get DATABASE_URL."`
 	Within       Duration `yaml:"within" doc:"How long the database may take to answer; 15m where nothing is said."`
 }
@@ -186,9 +186,16 @@ func (d *Database) HasKeystore() bool { return len(d.Main()) < len(d.Engine) }
 
 // Account is a user and a database of its own.
 type Account struct {
-	Name     string `yaml:"name" required:"true" doc:"Role or database name."`
-	User     string `yaml:"user" doc:"User, where it differs from the name."`
-	Database string `yaml:"database" doc:"Database, where it differs from the name."`
+	Name     string  `yaml:"name" required:"true" doc:"Role or database name."`
+	User     string  `yaml:"user" doc:"User, where it differs from the name."`
+	Database string  `yaml:"database" doc:"Database, where it differs from the name."`
+	Password string  `yaml:"password" required:"true" doc:"Name of the secret that is its password."`
+	Admins   []Admin `yaml:"admins" doc:"Administrators of the image's own server, beside the app's account."`
+}
+
+// Admin is an administrator of the image's own server.
+type Admin struct {
+	User     string `yaml:"user" required:"true" doc:"Its name; root of MySQL and postgres are those that the server has."`
 	Password string `yaml:"password" required:"true" doc:"Name of the secret that is its password."`
 }
 
@@ -209,21 +216,24 @@ type FirstLogin struct {
 
 // Question is one question at first login.
 type Question struct {
-	Name        string   `yaml:"name" required:"true" doc:"The answer is {{ .answers.NAME }}."`
-	Ask         string   `yaml:"ask" required:"true" doc:"The question."`
-	Type        string   `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Kind of answer; else text."`
-	Optional    bool     `yaml:"optional" doc:"May be left empty."`
-	Help        string   `yaml:"help" doc:"One line below the question."`
-	Min         int      `yaml:"min" doc:"Least characters, or the least number."`
-	Max         int      `yaml:"max" doc:"Most characters, or the greatest number."`
-	Pattern     string   `yaml:"pattern" doc:"Regular expression that the whole answer must match."`
-	Generate    bool     `yaml:"generate" doc:"A password can be generated."`
-	Options     []string `yaml:"options" doc:"The choices."`
-	OptionsFrom Command  `yaml:"options_from" for:"argument" doc:"Command that prints the choices, one a line."`
-	Default     *Value   `yaml:"default" for:"proposal" doc:"Taken when nothing is entered."`
-	FromEnv     string   `yaml:"from_env" doc:"Name in /etc/environment that answers in advance."`
-	Check       *Check   `yaml:"check" doc:"Tries the answer out."`
-	When        Template `yaml:"when" for:"condition" doc:"Asked only where this is true."`
+	Name         string              `yaml:"name" required:"true" doc:"The answer is {{ .answers.NAME }}."`
+	Ask          string              `yaml:"ask" required:"true" doc:"The question."`
+	Type         string              `yaml:"type" enum:"text,domain,email,password,secret,choice,confirm,number,url" doc:"Text by default."`
+	Optional     bool                `yaml:"optional" doc:"May be left empty."`
+	Help         string              `yaml:"help" doc:"One line below the question."`
+	Min          int                 `yaml:"min" doc:"Least characters, or the least number."`
+	Max          int                 `yaml:"max" doc:"Most characters, or the greatest number."`
+	Pattern      string              `yaml:"pattern" doc:"Regular expression that the whole answer must match."`
+	Generate     bool                `yaml:"generate" doc:"A password can be generated."`
+	Options      []string            `yaml:"options" doc:"The choices."`
+	OptionsFrom  Command             `yaml:"options_from" for:"argument" doc:"Command that prints the choices, one a line."`
+	OptionsStdin *Template           `yaml:"options_stdin" for:"input" doc:"Standard input of that command; the place for a secret."`
+	OptionsEnv   map[string]Template `yaml:"options_env" for:"input" doc:"Environment of that command; another such place."`
+	MustBeYes    bool                `yaml:"must_be_yes" doc:"A confirm that goes on only with yes, such as terms to accept."`
+	Default      *Value              `yaml:"default" for:"proposal" doc:"Taken when nothing is entered."`
+	FromEnv      string              `yaml:"from_env" doc:"Name in /etc/environment that answers in advance."`
+	Check        *Check              `yaml:"check" doc:"Tries the answer out."`
+	When         Template            `yaml:"when" for:"condition" doc:"Asked only where this is true."`
 
 	// Path is where the question stands in the manifest.
 	Path string

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,13 +102,47 @@ func (m *Manifest) validateAccount(d *decoder, account *Account, at string) {
 			d.report(join(at, key), "use letters, digits, _ and -, at most 63", "cannot be a database name: %q", value)
 		}
 	}
-	if account.Password != "" {
-		if secret, ok := m.Secrets[account.Password]; !ok {
-			d.report(join(at, "password"), problem.DidYouMean(account.Password, sortedKeys(m.Secrets)),
-				"there is no secret %q", account.Password)
-		} else if secret.Fields() != nil {
-			d.report(join(at, "password"), "", "the secret %q is not a single value", account.Password)
+	m.validateAccountPassword(d, account.Password, join(at, "password"))
+	m.validateAdmins(d, account, at)
+}
+
+// validateAccountPassword wants the name of a secret that is one value.
+func (m *Manifest) validateAccountPassword(d *decoder, name, at string) {
+	if name == "" {
+		return // that it is missing was told
+	}
+	if secret, ok := m.Secrets[name]; !ok {
+		d.report(at, problem.DidYouMean(name, sortedKeys(m.Secrets)), "there is no secret %q", name)
+	} else if secret.Fields() != nil {
+		d.report(at, "", "the secret %q is not a single value", name)
+	}
+}
+
+// validateAdmins wants administrators that differ, of a server that has accounts for them.
+func (m *Manifest) validateAdmins(d *decoder, account *Account, at string) {
+	if len(account.Admins) == 0 {
+		return
+	}
+	engine := m.Engine()
+	switch {
+	case account != m.Database.Local:
+		d.report(join(at, "admins"), "move it to database.local", "has no effect: a cluster's administrator is DigitalOcean's")
+		return
+	case !slices.Contains([]string{"mysql", "postgresql", "mongodb"}, engine):
+		d.report(join(at, "admins"), "", "has no effect: %s has no administrators beside the app's account", engine)
+		return
+	}
+	taken := []string{cmp.Or(account.User, account.Name)}
+	for i, admin := range account.Admins {
+		here := index(join(at, "admins"), i)
+		if admin.User != "" && (!identifierName().MatchString(admin.User) || len(admin.User) > longestName) {
+			d.report(here+".user", "use letters, digits, _ and -, at most 63", "cannot be a database name: %q", admin.User)
 		}
+		if slices.Contains(taken, admin.User) {
+			d.report(here+".user", "", "%s is an account of the server already", admin.User)
+		}
+		taken = append(taken, admin.User)
+		m.validateAccountPassword(d, admin.Password, here+".password")
 	}
 }
 
@@ -149,6 +184,12 @@ func (m *Manifest) validateQuestions(d *decoder) {
 		if q.Type != "choice" && (d.present[at+".options"] || d.present[at+".options_from"]) {
 			d.report(at, "write type: choice", "options belong to a choice")
 		}
+		m.validateOptionsInput(d, q)
+		if q.MustBeYes && q.Type != "confirm" {
+			d.report(at+".must_be_yes", "", "belongs to a confirm")
+		} else if q.MustBeYes && q.Default != nil {
+			d.report(at+".default", "take it out", "a yes that is wanted must be somebody's own")
+		}
 		if q.Generate && q.Type != "password" {
 			d.report(at+".generate", "", "only a password can be generated")
 		}
@@ -161,6 +202,20 @@ func (m *Manifest) validateQuestions(d *decoder) {
 			d.report(at+".from_env", "", "is not the name of an environment variable: %q", q.FromEnv)
 		}
 		d.regexp(q.Pattern, at+".pattern")
+	}
+}
+
+// validateOptionsInput wants a command for what is passed to it.
+func (m *Manifest) validateOptionsInput(d *decoder, q Question) {
+	for _, key := range []string{"options_stdin", "options_env"} {
+		if d.present[join(q.Path, key)] && len(q.OptionsFrom) == 0 {
+			d.report(join(q.Path, key), "", "belongs to options_from")
+		}
+	}
+	for _, name := range sortedKeys(q.OptionsEnv) {
+		if !environmentName().MatchString(name) {
+			d.report(join(q.Path+".options_env", name), "", "is not the name of an environment variable: %q", name)
+		}
 	}
 }
 

@@ -19,8 +19,9 @@ const longestStep = 12 * time.Hour
 // Validation is what a kind's Validate sees of one step. Keys are those of the step.
 type Validation struct {
 	Manifest *Manifest
-	// Login tells whether it is a step of first login.
-	Login   bool
+	// Login tells whether it is a step of first login, Conditional whether it has a condition.
+	Login, Conditional bool
+
 	decoder *decoder
 	at      string
 }
@@ -208,7 +209,7 @@ func (m *Manifest) Steps() iter.Seq[*Step] {
 
 // validateStep checks what all steps share, and has the step's kind check the rest.
 func (m *Manifest) validateStep(d *decoder, s *Step) {
-	v := &Validation{Manifest: m, Login: s.Login, decoder: d, at: s.Path}
+	v := &Validation{Manifest: m, Login: s.Login, Conditional: !s.When.IsZero(), decoder: d, at: s.Path}
 	validateWhen(d, s.When)
 	if s.Name != "" && (!namePattern().MatchString(s.Name) || len(s.Name) > longestName) {
 		v.Report("name", nameHint, "cannot be the name of a step: %q", s.Name)

@@ -53,7 +53,8 @@ func TestTheVendorsTextIsWrappedAtItsWords(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	indented := Lines("head\n    " + strings.Repeat("word ", 20))
-	if len(indented) != 3 || !strings.HasPrefix(indented[1], "    word") || !strings.HasPrefix(indented[2], "    word") || len(indented[1]) > 78 {
+	if len(indented) != 3 || len(indented[1]) > 78 || !strings.HasPrefix(indented[1], "    word") ||
+		!strings.HasPrefix(indented[2], "    word") {
 		t.Errorf("%q", indented)
 	}
 }

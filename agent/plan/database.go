@@ -81,11 +81,18 @@ func main(f *facts.Facts, spec *manifest.Database, within time.Duration) []Item 
 		return nil
 	}
 	a, engine := database.AccountOf(spec.Local, f.Store), spec.Main()[0]
+	digest := []string{"local", engine, a.User, a.Database}
+	summary := fmt.Sprintf("make the user %s and its database %s on this Droplet's %s server", a.User, a.Database, engine)
+	for i, admin := range spec.Local.Admins {
+		digest = append(digest, admin.User)
+		summary += map[bool]string{true: ", with the administrators ", false: ", "}[i == 0] + admin.User
+	}
 	return []Item{{
-		ID: "database local", Digest: digestOf("local", engine, a.User, a.Database), Tries: 3, Within: step.WaitWithin,
-		Summary: fmt.Sprintf("make the user %s and its database %s on this Droplet's %s server", a.User, a.Database, engine),
+		ID: "database local", Digest: digestOf(digest...), Tries: 3, Within: step.WaitWithin, Summary: summary,
 		Build: func(*facts.Filling) (step.Step, error) {
-			return &step.DatabaseLocal{Engine: engine, Account: database.AccountOf(spec.Local, f.Store)}, nil
+			return &step.DatabaseLocal{
+				Engine: engine, Account: database.AccountOf(spec.Local, f.Store), Admins: database.AdminsOf(spec.Local, f.Store),
+			}, nil
 		},
 	}}
 }

@@ -241,7 +241,8 @@ first_boot:
   - {remove: "/srv/*.tmp"}
   - {edit: /srv/edited, format: dotenv, mode: "0600", set: {A: "1"}}
   - {wait: {tcp: "{{ .database.host }}:{{ .database.port }}"}}
-`, map[string]string{"srv/there": "", "srv/closed": "", "srv/edited": "", "srv/said": "", "srv/directory/x": "", "etc/passwd": "app:x:33:44::/:/bin/sh\n", "etc/group": "apps:x:44:\n"})
+`, map[string]string{"srv/there": "", "srv/closed": "", "srv/edited": "", "srv/said": "", "srv/directory/x": "",
+		"etc/passwd": "app:x:33:44::/:/bin/sh\n", "etc/group": "apps:x:44:\n"})
 	for name, mode := range map[string]os.FileMode{
 		"/srv/there": 0o664, "/srv/closed": 0o664, "/srv/edited": 0o664, "/srv/said": 0o664, "/srv/directory": 0o750,
 	} {

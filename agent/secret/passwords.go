@@ -18,12 +18,17 @@ const PasswordsPath = "/root/.digitalocean_passwords"
 
 const maxPasswords = 4 << 20
 
-// listed are the plain values that people find in PasswordsPath, by the name that they have there.
+// listed are the plain values, and constants that belong to them, that people find in PasswordsPath, by the name that they have there.
 func (s *Store) listed(m *manifest.Manifest) map[string]Secret {
 	values := map[string]Secret{}
 	for name, spec := range m.Secrets {
 		if value, ok := s.secrets[name][""]; ok && spec.Derive == "" {
 			values[strings.ToUpper(name)] = value
+		}
+	}
+	for step := range m.Steps() {
+		for name, constant := range step.Spec.Effects().Lists {
+			values[name] = New(constant)
 		}
 	}
 	if m.FirstLogin == nil {

@@ -160,6 +160,7 @@ func (d *DatabasePassword) Apply(ctx context.Context, h *host.Host) error {
 type DatabaseLocal struct {
 	Engine  string
 	Account database.Account
+	Admins  []database.Account
 	told    string
 }
 
@@ -180,7 +181,7 @@ func (d *DatabaseLocal) Apply(ctx context.Context, h *host.Host) error {
 		}
 	}
 	return poll(ctx, func(ctx context.Context) error {
-		version, err := database.MakeLocal(ctx, h, d.Engine, d.Account)
+		version, err := database.MakeLocal(ctx, h, d.Engine, d.Account, d.Admins)
 		d.told = version
 		var failed *database.LoginError
 		if err != nil && (!errors.As(err, &failed) || failed.Layer != database.Refused && failed.Layer != database.TimedOut) {

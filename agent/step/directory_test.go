@@ -11,7 +11,9 @@ import (
 
 func TestAPatternRemovesWhatItMatchesAndSaysHowMuch(t *testing.T) {
 	t.Parallel()
-	h, dir := tree(t, map[string]string{"opt/app/a.tmp": "", "opt/app/b.tmp/inside": "", "opt/app/kept": "", "opt/app/.c.tmp": "", "opt/app/*": ""})
+	h, dir := tree(t, map[string]string{
+		"opt/app/a.tmp": "", "opt/app/b.tmp/inside": "", "opt/app/kept": "", "opt/app/.c.tmp": "", "opt/app/*": "",
+	})
 	r := &Remove{Path: "/opt/app/*.tmp", Pattern: true}
 	applied(t, h, r)
 	if r.Told() != "removed 2" || h.Files.Exists("/opt/app/a.tmp") || h.Files.Exists("/opt/app/b.tmp") || !h.Files.Exists("/opt/app/.c.tmp") {
@@ -57,7 +59,9 @@ func TestATreeIsCopiedWithItsOwnerAndModes(t *testing.T) {
 	if got := shape(t, dir, "srv/new/bin/run"); got != `-rwxr-xr-x 0:0 "1"` {
 		t.Error(got)
 	}
-	d := &Directory{Path: "/srv/app", Copy: "/usr/share/app", Owner: "app:app", Mode: new(fs.FileMode(0o750)), FileMode: new(fs.FileMode(0o640))}
+	d := &Directory{
+		Path: "/srv/app", Copy: "/usr/share/app", Owner: "app:app", Mode: new(fs.FileMode(0o750)), FileMode: new(fs.FileMode(0o640)),
+	}
 	applied(t, h, d)
 	for name, want := range map[string]string{
 		"srv/app": "drwxr-x--- 1234:1235", "srv/app/own": `-rw-r--r-- 0:0 "3"`, "srv/app/read": `-rw-r----- 1234:1235 "2"`,

@@ -15,12 +15,12 @@ func (kinds) Firewall() Kind { return as(Traits{Within: ServiceWithin, Tries: 3}
 func newFirewall(spec *manifest.Firewall, f *facts.Filling) (Step, error) {
 	firewall := &Firewall{}
 	for _, text := range spec.Rules {
-		rule, err := manifest.ParseRule(text)
+		rules, err := manifest.ParseRules(text)
 		if err != nil {
 			return nil, err
 		}
 		f.Mix("rule", text)
-		firewall.Rules = append(firewall.Rules, rule)
+		firewall.Rules = append(firewall.Rules, rules...)
 	}
 	return firewall, nil
 }

@@ -34,11 +34,11 @@ func rules(t testing.TB, texts ...string) *Firewall {
 	t.Helper()
 	f := &Firewall{}
 	for _, text := range texts {
-		rule, err := manifest.ParseRule(text)
+		rules, err := manifest.ParseRules(text)
 		if err != nil {
 			t.Error(err)
 		}
-		f.Rules = append(f.Rules, rule)
+		f.Rules = append(f.Rules, rules...)
 	}
 	return f
 }

@@ -12,11 +12,11 @@ func firewall(t *testing.T, rules ...string) *Firewall {
 	t.Helper()
 	f := &Firewall{}
 	for _, text := range rules {
-		rule, err := manifest.ParseRule(text)
+		rules, err := manifest.ParseRules(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.Rules = append(f.Rules, rule)
+		f.Rules = append(f.Rules, rules...)
 	}
 	return f
 }

@@ -97,7 +97,7 @@ func TestEachKindIsMadeFromItsDescriptionWithItsTemplatesFilledIn(t *testing.T) 
 		"first_boot[8]":        "&{Path:/srv/App.old Pattern:false removed:0}",
 		"first_boot[9]":        "run /bin/x App [/bin/x App] app /srv map[KEY:" + key + `] "` + key + `" [/bin/y] [{token <nil> .token false}]`,
 		"first_boot[10]":       "&{Unit:app.service Do:[enable start] Gated:true}",
-		"first_boot[11]":       "&{HTTP: TCP: Unix: Unit: DNS:example.com Is:192.0.2.1 Container: Command:[] Docker:}",
+		"first_boot[11]":       "&{HTTP: TCP: Unix: Unit: DNS:example.com Is:192.0.2.1 Container: Command:[] Status:[] Insecure:false Docker:}",
 		"first_boot[12]":       "&{Rules:[{From:22 To:22 Protocol:tcp Limit:true} {From:80 To:80 Protocol:tcp Limit:false}]}",
 		"first_login.steps[0]": "[/bin/setup App] /srv/made",
 	} {

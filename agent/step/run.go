@@ -33,6 +33,9 @@ func newRun(spec *manifest.Run, f *facts.Filling) (Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	for name, constant := range spec.Passwords {
+		r.Command.Env[name] = constant
+	}
 	if spec.Stdin != nil {
 		text, err := f.Text(*spec.Stdin)
 		if err != nil {

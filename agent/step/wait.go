@@ -19,8 +19,8 @@ import (
 func (kinds) Wait() Kind { return as(Traits{Within: WaitWithin, Tries: 1}, newWait) }
 
 func newWait(spec *manifest.Wait, f *facts.Filling) (Step, error) {
-	w := &WaitFor{}
 	until := spec.Until
+	w := &WaitFor{Status: until.Status, Insecure: until.Insecure}
 	for _, field := range []struct {
 		to   *string
 		from manifest.Template
@@ -41,6 +41,9 @@ func newWait(spec *manifest.Wait, f *facts.Filling) (Step, error) {
 type WaitFor struct {
 	HTTP, TCP, Unix, Unit, DNS, Is, Container string
 	Command                                   []string
+	// Status are the answers of HTTP that count, none for all below 400; Insecure takes any certificate.
+	Status   []int
+	Insecure bool
 	// Docker is the socket of Docker's API; "" is where Docker has it.
 	Docker string
 }
@@ -81,8 +84,12 @@ func (w *WaitFor) name() string {
 func (w *WaitFor) ask(ctx context.Context, h *host.Host) error {
 	switch {
 	case w.HTTP != "":
-		status, _, err := h.Get(ctx, w.HTTP)
-		if err == nil && status >= 400 {
+		ask := h.Get
+		if w.Insecure {
+			ask = h.GetUnverified
+		}
+		status, _, err := ask(ctx, w.HTTP)
+		if err == nil && (len(w.Status) == 0 && status >= 400 || len(w.Status) > 0 && !slices.Contains(w.Status, status)) {
 			err = fmt.Errorf("it answers with status %d", status)
 		}
 		return err

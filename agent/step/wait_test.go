@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -54,6 +55,28 @@ func TestAWaitEndsWhenItsConditionIsMet(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestAWaitTakesTheStatusesAndTheCertificateThatAreSaid(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of clients that do not trust it
+	t.Cleanup(server.Close)
+	for _, test := range []struct {
+		wait WaitFor
+		want string
+	}{
+		{WaitFor{Insecure: true, Status: []int{200, 401}}, ""},
+		{WaitFor{Insecure: true}, "it answers with status 401"},
+		{WaitFor{Insecure: true, Status: []int{403}}, "it answers with status 401"},
+		{WaitFor{Status: []int{401}}, "cannot get " + server.URL + ": tls: failed to verify certificate: "},
+	} {
+		test.wait.HTTP = server.URL
+		err := test.wait.ask(t.Context(), machine(t))
+		if err == nil && test.want != "" || err != nil && (test.want == "" || !strings.HasPrefix(err.Error(), test.want)) {
+			t.Errorf("%+v: %v, want %q", test.wait, err, test.want)
+		}
 	}
 }
 
