@@ -290,23 +290,26 @@ func isParent(name, text string, before, after map[string]string) bool {
 // unseen are the parts of writing a file before it has its name and after: a cut there leaves at most a temporary file.
 var unseen = []string{"create", "write", "fsync", "fsync directory"}
 
-// counts reports whether the power is to go ahead of a change: it is one to the Droplet itself, or to the record of steps. Cuts
-// within the agent's other files, and within the writing of a file, are those of agent/firstboot's tests; EVERY=1 has them here.
-func counts(o host.Operation) bool {
-	if os.Getenv("EVERY") != "" || o.Name == "append" {
-		return true
-	}
-	return !slices.Contains(unseen, o.Name) && !isOurs("/"+strings.TrimPrefix(o.Object, "/"))
-}
-
-// counting calls cut ahead of each change, with the number of those so far that count.
+// counting calls cut ahead of each change, with the number of those so far that count: changes to the Droplet itself, and the
+// record of each. Cuts within the agent's other files, and within the writing of a file, are those of agent/firstboot's tests;
+// EVERY=1 has them here.
 func counting(cut func(n int64, o host.Operation) error) func(host.Operation) error {
 	var count atomic.Int64
+	var unrecorded atomic.Bool
+	every := os.Getenv("EVERY") != ""
 	return func(o host.Operation) error {
-		if !counts(o) {
-			return cut(count.Load(), o)
+		counts := every
+		switch {
+		case o.Name == "append":
+			counts = unrecorded.Swap(false) || every
+		case !slices.Contains(unseen, o.Name) && !isOurs("/"+strings.TrimPrefix(o.Object, "/")):
+			counts = true
+			unrecorded.Store(true)
 		}
-		return cut(count.Add(1), o)
+		if counts {
+			return cut(count.Add(1), o)
+		}
+		return cut(count.Load(), o)
 	}
 }
 
