@@ -36,11 +36,19 @@ func (l *lookout) units() []string {
 		if l.facts != nil {
 			unit = l.facts.Preview().Show(manifest.Template{Text: unit})
 		}
-		if unit != "" && !strings.ContainsAny(unit, "*?[]{} /") && !slices.Contains(units, unit) {
+		if isUnit(unit) && !slices.Contains(units, unit) {
 			units = append(units, unit)
 		}
 	}
 	return units[:min(len(units), mostUnits)]
+}
+
+// isUnit tells what may be the name of a unit, and is nothing else to journalctl, a path or a terminal.
+func isUnit(name string) bool {
+	strange := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(`:_.\@-`, r))
+	}
+	return name != "" && len(name) < 256 && !strings.ContainsFunc(name, strange)
 }
 
 // systemd is how the units stand, and what they printed.
