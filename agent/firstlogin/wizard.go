@@ -20,8 +20,8 @@ type Wizard struct {
 	Front Front
 	// Small gives the front for a window that is too small for Front.
 	Small func() Front
-	// Failed says why the answers were applied in vain before.
-	Failed string
+	// Failed says how the answers were applied in vain before, and what to do.
+	Failed []string
 	note   string // news for the next prompt
 }
 
