@@ -224,5 +224,11 @@ func (r *Root) lookCommand(name string) (string, error) {
 		}
 		return candidate, nil
 	}
-	return "", fmt.Errorf("there is no such command on this image: %w", fs.ErrNotExist)
+	return "", errNoCommand{}
 }
+
+// errNoCommand says that a command is not there. It is fs.ErrNotExist.
+type errNoCommand struct{}
+
+func (errNoCommand) Error() string { return "there is no such command on this image" }
+func (errNoCommand) Unwrap() error { return fs.ErrNotExist }

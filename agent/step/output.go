@@ -57,7 +57,7 @@ func writeOutput(h *host.Host, name, text string) error {
 }
 
 // longestName is how many bytes of a step's id its file is named by.
-const longestName = 100
+const longestName = 60
 
 // outputName turns a step's id into a file name. Where a part of the id is left out, its checksum tells it from others.
 func outputName(id string) string {
