@@ -37,7 +37,7 @@ func (w *Wizard) Ask(ctx context.Context, offer bool) (apply bool, err error) {
 		if err := w.askFrom(ctx, at); err != nil {
 			return false, err
 		}
-		if len(w.questions()) == 0 && w.Failed == "" {
+		if len(w.questions()) == 0 && len(w.Failed) == 0 {
 			return true, firstboot.Decide(w.Setup, facts.Ready) // there is nothing to look over
 		}
 		switch answer, err := w.ask(ctx, w.summary()); {

@@ -58,7 +58,7 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	if o.CheckOnly && o.DryRun {
 		return a.refuse("--check and --dry-run are two different things; say one of them")
 	}
-	if *final {
+	if o.final {
 		if code, refused := a.refuseJSON("pre-snapshot --final-sweep"); refused {
 			return code
 		}
