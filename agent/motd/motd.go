@@ -56,11 +56,15 @@ func (m Message) Render() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// wrap breaks text at its spaces; a word that is longer than a line, as an address or a path can be, stays whole.
+// wrap breaks text at its spaces; a word that is longer than a line, as an address or a path can be, stays
+// whole, and so does the command at the end, because it is copied.
 func wrap(text string) (lines []string) {
 	const indent = "  "
-	line := ""
-	for i, word := range strings.Split(text, " ") {
+	line, words := "", strings.Split(text, " ")
+	if at := strings.LastIndex(text, " oneclick-agent "); at > 0 && len(text)-at < maxWidth-len(indent) {
+		words = append(strings.Split(text[:at], " "), text[at+1:])
+	}
+	for i, word := range words {
 		switch {
 		case i == 0:
 			line = word
