@@ -91,9 +91,11 @@ func TestAFirstLoginWithoutQuestionsIsOneOfferAndNoEmptySummary(t *testing.T) {
 		{true, nil, "later", false, []string{"Sample asks nothing, but has steps left before it is ready. | Do them now | " +
 			"Later: ask again at the next login | Never ask again"}},
 		{false, nil, "", true, nil},
-		{false, []string{"Setup FAILED: it broke"}, "apply", true, []string{"The steps of first login can be done again. | Setup FAILED: it broke | Try again | " +
+		{false, []string{"Setup FAILED: it broke"}, "apply", true, []string{"The steps of first login can be done again. | " +
+			"Setup FAILED: it broke | Try again | " +
 			"Leave it for now"}},
-		{false, []string{"Setup FAILED: it broke"}, "later", false, []string{"The steps of first login can be done again. | Setup FAILED: it broke | Try again | " +
+		{false, []string{"Setup FAILED: it broke"}, "later", false, []string{"The steps of first login can be done again. | " +
+			"Setup FAILED: it broke | Try again | " +
 			"Leave it for now"}},
 	} {
 		p := &person{t: t, answers: map[string]string{"": test.answer}}

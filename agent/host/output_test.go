@@ -53,7 +53,8 @@ func TestBothStreamsStandInTheirOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	out, err := h.Run(t.Context(), Command{Argv: []string{"sh", "-c", "for i in 1 2 3; do echo out $i; echo err $i >&2; done"}, Together: true})
+	const script = "for i in 1 2 3; do echo out $i; echo err $i >&2; done"
+	out, err := h.Run(t.Context(), Command{Argv: []string{"sh", "-c", script}, Together: true})
 	if want := "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\n"; err != nil || string(out) != want {
 		t.Errorf("%q, %v", out, err)
 	}

@@ -143,7 +143,8 @@ func (s *State) index(id string) int {
 
 // stepStates are what an event makes of its step.
 var stepStates = map[Kind]StepState{
-	PassedOver: StepSkipped, Retried: StepWaiting, Begun: StepRunning, Noted: StepRunning, Accomplished: StepDone, Skipped: StepSkipped, GaveWay: StepDegraded, Failure: StepFailed,
+	PassedOver: StepSkipped, Retried: StepWaiting, Begun: StepRunning, Noted: StepRunning,
+	Accomplished: StepDone, Skipped: StepSkipped, GaveWay: StepDegraded, Failure: StepFailed,
 }
 
 func (s *State) add(e Event) {

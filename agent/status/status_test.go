@@ -162,8 +162,8 @@ var situations = map[string]struct {
 		json: `"message":"a person had it left out","by_hand":"skip"`,
 	},
 	"a step was tried again by hand": {
-		boot: []journal.Event{started, event(journal.Accomplished, fileStep), event(journal.Failure, runStep, "no"), event(journal.GaveUp, runStep,
-			"no"), event(journal.Retried, runStep)},
+		boot: []journal.Event{started, event(journal.Accomplished, fileStep), event(journal.Failure, runStep, "no"),
+			event(journal.GaveUp, runStep, "no"), event(journal.Retried, runStep)},
 		json: `{"id":"run /bin/b","title":"run /bin/b","state":"waiting","seconds":0,"message":"","by_hand":"retry"}`,
 	},
 	"trying a step of a complete setup again failed": {

@@ -19,7 +19,8 @@ func (d *DatabaseCredentials) Check(context.Context, *host.Host) (State, error) 
 
 // Apply waits.
 func (d *DatabaseCredentials) Apply(context.Context, *host.Host) error {
-	return &Wait{d.Reason, "choose a database for this Droplet, or write its credentials into " + database.CredentialsPath, journal.ForDatabase}
+	return &Wait{d.Reason,
+		"choose a database for this Droplet, or write its credentials into " + database.CredentialsPath, journal.ForDatabase}
 }
 
 // DatabaseEnvironment writes DATABASE_URL and its parts, and gives them to the units and to root's login shells.

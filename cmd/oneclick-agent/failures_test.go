@@ -18,8 +18,8 @@ import (
 // taken.
 var failures = map[string]string{
 	"command-not-found": "first_boot: [{run: [/usr/bin/not-here, install], title: Install the shop}]",
-	"output-on-stdout":  `first_boot: [{run: [/usr/bin/tool, say, out, "3", reading the settings, "ERROR: the licence key is missing", "---", ""]}]`,
-	"output-on-stderr":  `first_boot: [{run: [/usr/bin/tool, say, err, "1", "warning: slow", "\e[31mmysqldump: unknown option x\e[0m"], tries: 1}]`,
+	"output-on-stdout":  `first_boot: [{run: [/usr/bin/tool, say, out, "3", reading, "ERROR: the licence key is missing", "---", ""], tries: 1}]`,
+	"output-on-stderr":  `first_boot: [{run: [/usr/bin/tool, say, err, "1", "warning: slow", "\e[31mwp: unknown option x\e[0m"], tries: 1}]`,
 	"time-out":          `first_boot: [{run: [/usr/bin/tool, hang, waiting for the lock of apt], within: 1s}]`,
 	"database-refused":  "database: {engine: postgresql, managed: required, within: 2s}\nfirst_boot: [{file: /etc/a.conf, content: x}]",
 	"dns":               "first_boot: [{wait: {dns: shop.example.com}, within: 1s}]",

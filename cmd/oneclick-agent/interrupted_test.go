@@ -100,7 +100,8 @@ func TestAnInterruptedSetupTellsWhereItStands(t *testing.T) {
 		"is running",
 		"failed",
 	)
-	interrupt("login-begun", "while answers are applied", "Reason:   the answers are being applied\nSetup is running: the answers are being applied",
+	interrupt("login-begun", "while answers are applied",
+		"Reason:   the answers are being applied\nSetup is running: the answers are being applied",
 		"first boot: pending: applying the answers was interrupted; it resumes at the next boot, or now with: oneclick-agent first-login\n",
 		failure, "first boot was interrupted", "failed")
 	tells(
