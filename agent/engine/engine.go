@@ -2,13 +2,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +16,6 @@ import (
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/plan"
-	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/step"
 )
 
@@ -25,8 +24,6 @@ const (
 	longestPause = 30 * time.Second
 	// sideBySide is how many file steps run at once. More than processors, because they wait for the disk.
 	sideBySide = 8
-	// longestReason is how much of what a command printed is told as the reason of its failure, in characters.
-	longestReason = 200
 )
 
 // Held is what the journal says of a step while the start of its unit waits for another unit, which may be cloud-init.
@@ -56,11 +53,16 @@ type Pending struct {
 
 func (p *Pending) Error() string { return p.Step + ": " + p.Wait.Error() }
 
+// CauseOf is a wait in words.
+func CauseOf(wait *step.Wait) journal.Cause {
+	return journal.Cause{Message: wait.Reason, Advice: wait.Advice, Waits: cmp.Or(wait.For, journal.ForOutside)}
+}
+
 // Run carries the items out in their order. Two steps overlap only if neither reads or writes what the other writes; what
 // acts, or has a condition, runs alone. It returns nil, a Pending or the failure that ended it.
 func (e *Engine) Run(ctx context.Context) error {
 	e.Facts.Host.Held = func(string) {
-		e.Journal.Append(journal.Event{Event: journal.Noted, Step: e.currentStep(), Message: Held}, false)
+		e.Journal.Append(journal.Event{Event: journal.Noted, Step: e.currentStep(), Cause: journal.Cause{Message: Held}}, false)
 	}
 	for i := 0; i < len(e.Items); {
 		if item := e.Items[i]; e.TerminalOnly && !item.Terminal {
@@ -136,7 +138,7 @@ func (e *Engine) runBatch(ctx context.Context, first, count int) error {
 // runItem brings one item to its end and records it.
 func (e *Engine) runItem(ctx context.Context, number int) error {
 	item := e.Items[number]
-	if e.isDone(ctx, item) {
+	if record := e.Journal.State(); record.IsPassedOver(item.ID, item.Digest) || e.isDone(ctx, item) {
 		return nil
 	}
 	began := time.Now()
@@ -154,13 +156,13 @@ func (e *Engine) runItem(ctx context.Context, number int) error {
 	case errors.As(err, &skip):
 		event.Event, event.Message, err = journal.Skipped, skip.Reason, nil
 	case errors.As(err, &wait):
-		event.Event, event.Message = journal.Failure, wait.Error()
+		event.Event, event.Cause = journal.Failure, CauseOf(wait)
 		err = &Pending{item.ID, wait}
 	case (item.Optional || errors.As(err, &degraded)) && !errors.Is(err, host.ErrPower) && ctx.Err() == nil:
-		event.Event, event.Message, err = journal.GaveWay, e.Explain(err), nil
+		event.Event, event.Cause, err = journal.GaveWay, e.Explain(err), nil
 	default:
-		event.Event, event.Message = journal.Failure, e.Explain(err)
-		err = &failure{item.ID, event.Message, err}
+		event.Event, event.Cause = journal.Failure, e.Explain(err)
+		err = &Failure{item.ID, event.Cause, err}
 	}
 	if recordErr := e.Journal.Append(event, item.Acts()); recordErr != nil && err == nil {
 		err = recordErr
@@ -189,17 +191,6 @@ func (e *Engine) isDone(ctx context.Context, item plan.Item) bool {
 	return err == nil && filling.Key() == done.Key
 }
 
-// failure is the failure of a step: its text holds no secret.
-type failure struct {
-	step, reason string
-	cause        error
-}
-
-func (f *failure) Error() string { return f.step + ": " + f.reason }
-
-// Unwrap is the cause, whose own text may hold what a command printed.
-func (f *failure) Unwrap() error { return f.cause }
-
 // words are how the progress tells the end of a step.
 var words = map[journal.Kind]journal.StepState{
 	journal.Accomplished: journal.StepDone, journal.Skipped: journal.StepSkipped, journal.GaveWay: journal.StepDegraded,
@@ -219,6 +210,11 @@ func (e *Engine) progress(number int, event journal.Event) {
 func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Event, err error) {
 	ctx, cancel := context.WithTimeout(ctx, item.Within)
 	defer cancel()
+	defer func() {
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = &overdue{item.Within, err}
+		}
+	}()
 	filling := e.Facts.Filling(ctx)
 	if applies, err := filling.Applies(item.When); err != nil {
 		return event, err
@@ -310,31 +306,9 @@ func (e *Engine) persist(ctx context.Context, item plan.Item, built step.Step) e
 		case try >= item.Tries || ctx.Err() != nil:
 			return err
 		}
-		e.Facts.Host.ReportStep(fmt.Sprintf("%s: %s; trying again", item.ID, e.Explain(err)), item.ID)
+		e.Facts.Host.ReportStep(fmt.Sprintf("%s: %s; trying again", item.ID, e.Explain(err).Message), item.ID)
 		if host.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}
-}
-
-// Explain is an error for people and for the journal: with the end of what a command printed, and no secret. Secrets are
-// taken out first, and what is left is shortened then: the other way round, a part of one would stay.
-func (e *Engine) Explain(err error) string {
-	text := e.Facts.Redact.Redact(err.Error())
-	var failed *host.CommandError
-	if errors.As(err, &failed) {
-		lines := strings.Split(strings.TrimSpace(e.Facts.Redact.Redact(string(failed.Stderr))), "\n")
-		if last := lines[len(lines)-1]; last != "" {
-			text += ": " + shortenTo(last, longestReason)
-		}
-		text += "; its whole output is in " + state.Output
-	}
-	return text
-}
-
-func shortenTo(text string, length int) string {
-	if runes := []rune(text); len(runes) > length {
-		return string(runes[:length]) + "..."
-	}
-	return text
 }

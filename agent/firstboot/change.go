@@ -33,7 +33,6 @@ func follow(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Ph
 		event.Event, changed = journal.Cloned, true
 	}
 	if changed || !f.Host.Files.Missing(state.Changing) { // a change that was cut off may have been taken back since
-
 		if event.Message, err = change(ctx, f, before, j, record); err != nil {
 			return troubled(ctx, f, j, err)
 		}
@@ -49,7 +48,7 @@ func follow(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Ph
 		if err := f.Remember(); err != nil {
 			return journal.Failed, err
 		}
-	} else if record.Trouble != "" { // with a change that was taken back
+	} else if record.Troubled { // with a change that was taken back
 		if err := j.Append(event, true); err != nil {
 			return journal.Failed, err
 		}
@@ -152,16 +151,21 @@ func troubled(ctx context.Context, f *facts.Facts, j *journal.Journal, cause err
 		return journal.Failed, cause
 	}
 	phase := journal.Failed
-	event := journal.Event{Event: journal.Troubled, Message: (&engine.Engine{Facts: f}).Explain(cause)}
+	event := journal.Event{Event: journal.Troubled, Step: stepOf(cause), Cause: (&engine.Engine{Facts: f}).Explain(cause)}
+	reason := errors.New(f.Redact.Redact(cause.Error()))
+	var pending *engine.Pending
 	if wait, ok := isWait(cause); ok {
-		phase, event.Message, event.Next = journal.Pending, wait.Error(), nextTry(f.Host, 0)
+		phase, event.Cause, event.Next, reason = journal.Pending, engine.CauseOf(wait), nextTry(f.Host, 0), errors.New(wait.Error())
+		if errors.As(cause, &pending) {
+			event.Step = pending.Step
+		}
 	}
 	if err := j.Append(event, true); err != nil {
 		return journal.Failed, err
 	}
 	scheduleRetry(ctx, f, phase == journal.Pending)
 	showMessage(f)
-	return phase, errors.New(event.Message)
+	return phase, reason
 }
 
 // CheckRotation finds all that is wrong with the names of secrets to rotate. With lost, they are such whose values are

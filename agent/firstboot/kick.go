@@ -14,6 +14,7 @@ import (
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/state"
+	"oneclick-agent/agent/status"
 )
 
 const (
@@ -71,12 +72,12 @@ func Kick(ctx context.Context, f *facts.Facts) (line string, failed bool) {
 	for {
 		select {
 		case err := <-done:
-			return kicked(h, err)
+			return kicked(f, err)
 		case <-ask.C:
 			// A unit that first boot starts may be ordered after cloud-init, which waits for this hook: letting
 			// go here unties the knot.
 			if record, err := journal.Read(h.Files, state.Journal); err == nil && held(record) {
-				return "first boot goes on in the background; follow it with: oneclick-agent status --wait", false
+				return inOneLine(f)
 			}
 		}
 	}
@@ -89,23 +90,30 @@ func held(record journal.State) bool {
 }
 
 // kicked is the hook's line about how first boot stands.
-func kicked(h *host.Host, startError error) (line string, failed bool) {
-	record, err := journal.Read(h.Files, state.Journal)
+func kicked(f *facts.Facts, startError error) (line string, failed bool) {
+	if record, err := journal.Read(f.Host.Files, state.Journal); err == nil && record.Phase == journal.Fresh {
+		if startError == nil {
+			startError = errors.New("it left no trace")
+		}
+		return fmt.Sprintf("first boot could not begin: %v; see: journalctl -u %s", startError, Unit), true
+	}
+	return inOneLine(f)
+}
+
+// inOneLine is how the setup stands, and whether it failed.
+func inOneLine(f *facts.Facts) (line string, failed bool) {
+	stands, err := status.Read(f.Host, f)
 	if err != nil {
 		return err.Error(), true
 	}
-	switch record.Phase {
-	case journal.Done, journal.Degraded:
-		return fmt.Sprintf("first boot is %s after %.0f s", record.Phase, record.Ended.Sub(record.Began).Seconds()), false
-	case journal.Pending:
-		return "first boot is pending: " + record.Message, false
-	case journal.Failed:
-		return "first boot failed: " + record.Message + "; see: oneclick-agent status", true
-	case journal.Running:
-		return "first boot goes on in the background; follow it with: oneclick-agent status --wait", false
+	return stands.Line(), stands.State == status.Failed
+}
+
+// KickWithout is the hook's line where the manifest, or what else a setup is made from, cannot be read.
+func KickWithout(h *host.Host, cause error) string {
+	stands, err := status.ReadWithout(h, cause)
+	if err != nil {
+		return err.Error()
 	}
-	if startError == nil {
-		startError = errors.New("it left no trace")
-	}
-	return fmt.Sprintf("first boot could not begin: %v; see: journalctl -u %s", startError, Unit), true
+	return stands.Line()
 }

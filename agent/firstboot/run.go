@@ -181,16 +181,31 @@ func finish(ctx context.Context, e *engine.Engine, cause error) (journal.Phase, 
 	var pending *engine.Pending
 	switch {
 	case errors.As(cause, &pending):
-		event = journal.Event{Event: journal.Postponed, Message: pending.Wait.Error(), Next: nextTry(e.Facts.Host, e.Journal.State().Attempts)}
+		event = journal.Event{Event: journal.Postponed, Step: pending.Step, Cause: engine.CauseOf(pending.Wait),
+			Next: nextTry(e.Facts.Host, e.Journal.State().Attempts)}
+		cause = errors.New(pending.Wait.Error())
 	case cause != nil:
-		event = journal.Event{Event: journal.GaveUp, Message: e.Facts.Redact.Redact(cause.Error())}
-		cause = errors.New(event.Message)
+		event = journal.Event{Event: journal.GaveUp, Step: stepOf(cause), Cause: e.Explain(cause)}
+		cause = errors.New(e.Facts.Redact.Redact(cause.Error()))
+	default:
+		for _, item := range e.Items {
+			event.Names = append(event.Names, item.ID)
+		}
 	}
 	if err := e.Journal.Append(event, true); err != nil {
 		return journal.Failed, err
 	}
 	showMessage(e.Facts)
 	return e.Journal.State().Phase, cause
+}
+
+// stepOf is the step that a failure is about, "" for none.
+func stepOf(cause error) string {
+	var failed *engine.Failure
+	if errors.As(cause, &failed) {
+		return failed.Step
+	}
+	return ""
 }
 
 // nextTry is when a run that waits is tried again: after 15 seconds, doubled each time up to 10 minutes, and spread so that

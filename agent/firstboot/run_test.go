@@ -54,8 +54,8 @@ first_boot:
 `))
 	withTool(t, root)
 	outcome, err := boot(t, root, nil)
-	want := "run /usr/bin/tool fail: /usr/bin/tool exited with status 1: the cause is [secret one]; its whole output is in " +
-		"/var/lib/oneclick/output"
+	want := "run /usr/bin/tool fail: the cause is [secret one] (/usr/bin/tool exited with status 1); all that was printed is in " +
+		"/var/lib/oneclick/output/run__usr_bin_tool_fail"
 	if outcome != journal.Failed || err == nil || err.Error() != want {
 		t.Errorf("%s: %v\nwant %s", outcome, err, want)
 	}

@@ -146,7 +146,7 @@ func (a *attack) do(use func(*facts.Facts) (journal.Phase, error)) (phase journa
 	if err != nil {
 		a.told.WriteString(err.Error() + "\n")
 	}
-	if err := plan.Write(&a.told, f.Filling(a.Context()), false); err != nil {
+	if err := plan.Show(f.Filling(a.Context()), false).Write(&a.told); err != nil {
 		a.told.WriteString(err.Error() + "\n")
 	}
 	if stands, err := status.Read(h, f); err == nil {

@@ -131,7 +131,7 @@ func TestAChangeThatIsTakenBackLeavesNoTrouble(t *testing.T) {
 	if phase, err := boot(t, root, nil); phase != journal.Failed {
 		t.Fatalf("the change that cannot be done ended as %s: %v", phase, err)
 	}
-	if record := recorded(t, root); record.Trouble == "" {
+	if record := recorded(t, root); !record.Troubled {
 		t.Error("no trouble is recorded")
 	}
 	w.tell(t, root)
@@ -139,8 +139,8 @@ func TestAChangeThatIsTakenBackLeavesNoTrouble(t *testing.T) {
 		t.Fatalf("%s: %v", phase, err)
 	}
 	record := recorded(t, root)
-	if record.Trouble != "" {
-		t.Errorf("the trouble that is over is still told: %s", record.Trouble)
+	if record.Troubled {
+		t.Errorf("the trouble that is over is still told: %s", record.Message)
 	}
 	if i := slices.IndexFunc(record.Steps, func(s journal.Step) bool { return s.State == journal.StepFailed }); i >= 0 {
 		t.Errorf("a row still tells of it: %+v", record.Steps[i])

@@ -55,9 +55,12 @@ func (s *Session) began(title string, rows []Row) {
 	fmt.Fprint(s.Out, indent(append(append(lines, ""), screen.text(title, nil)...)))
 }
 
+// Tell says how things stand.
+func (s *Session) Tell(stands status.Status) { s.tell(strings.Join(stands.Says, "\n")) }
+
 // ending tells how the setup ended, and what to do now.
 func (s *Session) ending(stands status.Status) {
-	screen, words := s.screen(), strings.Split(Words(stands), "\n")
+	screen, words := s.screen(), stands.Says
 	finished := stands.State.Complete()
 	var rows []Row
 	vendor := ""

@@ -53,7 +53,7 @@ func (f *lineFront) Ask(ctx context.Context, p Prompt) (string, error) {
 		f.Say(p.Note)
 	}
 	fmt.Fprintln(f.out)
-	for _, text := range []string{p.Title, p.Problem, p.Help} {
+	for _, text := range []string{p.Problem, p.Title, p.Help} {
 		if text != "" {
 			f.Say(text)
 		}

@@ -123,7 +123,11 @@ func (m *formModel) page() page {
 		made.help = s.text(p.Help, nil)
 	}
 	if p.Problem != "" {
-		made.problem = s.marked(s.wrong(s.failed), p.Problem, s.wrong)
+		reason, rest, more := strings.Cut(p.Problem, "\n")
+		made.problem = s.marked(s.wrong(s.failed), reason, s.wrong)
+		if more {
+			made.problem = append(made.problem, s.marked(" ", rest, nil)...)
+		}
 	}
 	made.state, made.keys = m.state(), s.keys(m.keys())
 	return made

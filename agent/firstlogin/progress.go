@@ -226,7 +226,7 @@ func (f *Follower) words(stands status.Status) []string {
 	case step != nil:
 		return append([]string{stepWords(*step), duration(step.Seconds)}, bound(*step)...)
 	case stands.State == status.Pending:
-		return []string{"Waiting: " + problem.OneLine(stands.Message)}
+		return stands.Says[:1]
 	}
 	return []string{"Getting ready"}
 }
@@ -268,22 +268,8 @@ func duration(seconds float64) string {
 
 // AtWork reports, from what lies ready, whether a login should be shown the first boot at work. It is asked at each
 // login of root until first boot is finished.
-func AtWork(h *host.Host, s *facts.Facts) bool {
-	stands, err := status.Read(h, s)
-	return err == nil && (stands.State == status.Running || stands.State == status.Fresh && !cloudInitIsDone(h))
+func AtWork(h *host.Host, stands status.Status) bool {
+	return stands.State == status.Running || stands.State == status.Fresh && !cloudInitIsDone(h)
 }
 
 func cloudInitIsDone(h *host.Host) bool { return h.Files.Exists("/run/cloud-init/result.json") }
-
-// Words are the end of a first boot for somebody who watched it.
-func Words(stands status.Status) string {
-	switch stands.State {
-	case status.Done, status.Clone:
-		return "The setup of this Droplet is done."
-	case status.Degraded:
-		return "The setup of this Droplet is done, but something optional failed. See: oneclick-agent status"
-	case status.Failed:
-		return "The setup of this Droplet FAILED: " + problem.OneLine(stands.Message) + "\nNext: " + problem.OneLine(stands.Next)
-	}
-	return strings.TrimSpace("The setup of this Droplet waits: "+problem.OneLine(stands.Message)) + "\nNext: " + problem.OneLine(stands.Next)
-}

@@ -96,7 +96,14 @@ func (s *Session) Run(ctx context.Context, offer bool) (over bool, err error) {
 		return false, err
 	}
 	if record.Phase == journal.Fresh || record.Phase == journal.Failed {
-		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront, Failed: record.Message}
+		wizard := &Wizard{Setup: s.Setup, Front: s.front(), Small: s.lineFront}
+		if record.Phase == journal.Failed {
+			stands, err := status.Read(s.Setup.Host, s.Setup)
+			if err != nil {
+				return false, err
+			}
+			wizard.Failed = stands.Says
+		}
 		apply, err := wizard.Ask(ctx, offer && record.Phase == journal.Fresh)
 		if err != nil || !apply {
 			return s.Setup.Answers.Choice == facts.Never, s.leave(err)
@@ -109,14 +116,21 @@ func (s *Session) front() Front {
 	if s.Plain {
 		return s.lineFront()
 	}
-	return &formFront{in: s.In, out: s.Out, terminal: s.Terminal, screen: s.screen(), active: s.hold.Active}
+	return &formFront{in: s.In, out: s.Out, terminal: s.Terminal, screen: s.screen(), active: s.active}
 }
 
 func (s *Session) lineFront() Front {
 	if s.lines == nil {
-		s.lines = newLineFront(s.Terminal, s.In, s.Out, s.hold.Active)
+		s.lines = newLineFront(s.Terminal, s.In, s.Out, s.active)
 	}
 	return s.lines
+}
+
+// active notes that somebody is there.
+func (s *Session) active() {
+	if s.hold != nil {
+		s.hold.Active()
+	}
 }
 
 // take takes the wizard's lock. Somebody else's can be taken over; without that the hold is nil.
@@ -184,7 +198,7 @@ func (s *Session) apply(ctx context.Context) (over bool, err error) {
 	}
 	s.began(doing+" It goes on by itself, even when this connection ends.", answered)
 	for {
-		if err := s.runUnit(ctx); err != nil {
+		if err := s.runUnit(ctx, loginUnit); err != nil {
 			return false, s.leave(err)
 		}
 		record, err := journal.Read(h.Files, state.LoginJournal)
@@ -205,16 +219,29 @@ func (s *Session) apply(ctx context.Context) (over bool, err error) {
 	}
 }
 
-// runUnit starts the unit and follows it to its end. In a tree there is no systemd, so the steps run here.
-func (s *Session) runUnit(ctx context.Context) error {
+// work is what a unit does, the record of it, and the same in a tree, where there is no systemd.
+type work struct {
+	unit, record string
+	here         func(context.Context, *facts.Facts) (journal.Phase, error)
+}
+
+var (
+	loginUnit = work{firstboot.LoginUnit, state.LoginJournal, firstboot.ApplyAnswers}
+	bootUnit  = work{firstboot.Unit, state.Journal, func(ctx context.Context, f *facts.Facts) (journal.Phase, error) {
+		return firstboot.Run(ctx, f, false)
+	}}
+)
+
+// runUnit starts a unit and follows it to its end.
+func (s *Session) runUnit(ctx context.Context, w work) error {
 	if !s.Setup.Host.Live() {
-		if phase, err := firstboot.ApplyAnswers(ctx, s.Setup); phase.Complete() {
+		if phase, err := w.here(ctx, s.Setup); phase.Complete() {
 			return err
 		}
 		return nil // its record says how it stands
 	}
 	started := make(chan error, 1)
-	go func() { started <- s.Setup.Host.Units.Do(context.WithoutCancel(ctx), host.Start, firstboot.LoginUnit) }()
+	go func() { started <- s.Setup.Host.Units.Do(context.WithoutCancel(ctx), host.Start, w.unit) }()
 	ended := false
 	var startError error
 	_, left, err := s.follower(func(status.Status) bool {
@@ -231,7 +258,7 @@ func (s *Session) runUnit(ctx context.Context) error {
 	if err != nil || startError == nil {
 		return err
 	}
-	if record, err := journal.Read(s.Setup.Host.Files, state.LoginJournal); err == nil && record.Phase == journal.Failed {
+	if record, err := journal.Read(s.Setup.Host.Files, w.record); err == nil && record.Phase == journal.Failed {
 		return nil // its record says how it stands
 	}
 	return startError

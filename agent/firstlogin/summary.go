@@ -3,6 +3,7 @@ package firstlogin
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"oneclick-agent/agent/manifest"
 )
@@ -43,8 +44,9 @@ func (w *Wizard) summary() Prompt {
 			Label: "Set it up with them",
 		}, {Value: "change", Label: "Change something"}, {Value: "later", Label: "Later: ask again at the next login"},
 	}}
-	if w.Failed != "" {
-		p.Problem, p.Options[0].Label = "The setup FAILED: "+w.Failed, "Try again with them"
+	if len(w.Failed) > 0 {
+		p.Problem = strings.Join(w.Failed, "\n")
+		p.Options[0].Label, p.Options[1].Label, p.Options[2].Label = "Try again with them", "Change the answers", "Leave it for now"
 	}
 	if len(p.Table) == 0 { // nothing was asked, so this is only shown after a failure
 		p.Title, p.CanGoBack = "The steps of first login can be done again.", false

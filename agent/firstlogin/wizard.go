@@ -20,8 +20,8 @@ type Wizard struct {
 	Front Front
 	// Small gives the front for a window that is too small for Front.
 	Small func() Front
-	// Failed says why the answers were applied in vain before.
-	Failed string
+	// Failed says how the answers were applied in vain before, and what to do.
+	Failed []string
 	note   string // news for the next prompt
 }
 
@@ -37,7 +37,7 @@ func (w *Wizard) Ask(ctx context.Context, offer bool) (apply bool, err error) {
 		if err := w.askFrom(ctx, at); err != nil {
 			return false, err
 		}
-		if len(w.questions()) == 0 && w.Failed == "" {
+		if len(w.questions()) == 0 && len(w.Failed) == 0 {
 			return true, firstboot.Decide(w.Setup, facts.Ready) // there is nothing to look over
 		}
 		switch answer, err := w.ask(ctx, w.summary()); {

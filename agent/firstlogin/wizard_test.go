@@ -82,20 +82,22 @@ func TestAFirstLoginWithoutQuestionsIsOneOfferAndNoEmptySummary(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		offer  bool
-		failed string
+		failed []string
 		answer string
 		apply  bool
 		want   []string
 	}{
-		{true, "", "now", true, []string{"Sample asks nothing, but has steps left before it is ready. | Do them now | " +
+		{true, nil, "now", true, []string{"Sample asks nothing, but has steps left before it is ready. | Do them now | " +
 			"Later: ask again at the next login | Never ask again"}},
-		{true, "", "later", false, []string{"Sample asks nothing, but has steps left before it is ready. | Do them now | " +
+		{true, nil, "later", false, []string{"Sample asks nothing, but has steps left before it is ready. | Do them now | " +
 			"Later: ask again at the next login | Never ask again"}},
-		{false, "", "", true, nil},
-		{false, "it broke", "apply", true, []string{"The steps of first login can be done again. | The setup FAILED: it broke | Try again | " +
-			"Later: ask again at the next login"}},
-		{false, "it broke", "later", false, []string{"The steps of first login can be done again. | The setup FAILED: it broke | Try again | " +
-			"Later: ask again at the next login"}},
+		{false, nil, "", true, nil},
+		{false, []string{"Setup FAILED: it broke"}, "apply", true, []string{"The steps of first login can be done again. | " +
+			"Setup FAILED: it broke | Try again | " +
+			"Leave it for now"}},
+		{false, []string{"Setup FAILED: it broke"}, "later", false, []string{"The steps of first login can be done again. | " +
+			"Setup FAILED: it broke | Try again | " +
+			"Leave it for now"}},
 	} {
 		p := &person{t: t, answers: map[string]string{"": test.answer}}
 		w := &Wizard{Setup: setup(t, stepsAlone), Front: p, Failed: test.failed}

@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -20,7 +19,8 @@ import (
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 const (
-	// MaxOutput is how much of a command's output is kept, in bytes; what comes later is read and dropped.
+	// MaxOutput is how much of a command's output is kept, in bytes: its beginning and its end, because the cause of a
+	// failure is printed last.
 	MaxOutput = 1 << 20
 	// outputGrace is how long a finished command's children may hold its output open.
 	outputGrace = 5 * time.Second
@@ -41,6 +41,8 @@ type Command struct {
 	Dir   string   // "" is the account's home directory, or "/"
 	Env   map[string]string
 	Stdin []byte
+	// Together puts what goes to standard error among what goes to standard output, in the order of writing.
+	Together bool
 	// Terminal gives the command the host's terminal for its input and output; nothing is kept of what it prints.
 	Terminal bool
 	// Into, when set, is the command's standard output, without a detour through this process: what the command
@@ -53,7 +55,9 @@ type CommandError struct {
 	Name   string
 	Status int    // exit status; -1 when a signal ended it
 	Reason string // "exited with status 1", "was killed by SIGTERM", "did not end in time"
-	Stderr []byte // may hold secrets: redact before showing
+	// Printed is what went to standard output, and then what went to standard error. It may hold secrets: redact it before
+	// it is shown.
+	Printed []byte
 }
 
 func (e *CommandError) Error() string { return fmt.Sprintf("%s %s", e.Name, e.Reason) }
@@ -81,6 +85,9 @@ func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 	cmd.Err = nil // the path was looked up in the tree, not on this machine
 	var stdout, stderr output
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if command.Together {
+		cmd.Stderr = &stdout
+	}
 	if command.Into != nil {
 		cmd.Stdout = command.Into
 	}
@@ -99,14 +106,15 @@ func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 		return nil, fmt.Errorf("cannot run %s: %w", name, plain(err))
 	}
 	err, ended := wait(ctx, cmd)
-	printed, complaints := stdout.take(), stderr.take()
+	printed := stdout.take()
+	everything := slices.Concat(printed, stderr.take())
 	switch {
 	case !ended:
-		return printed, &CommandError{Name: name, Status: -1, Reason: notInTime, Stderr: complaints}
+		return printed, &CommandError{Name: name, Status: -1, Reason: notInTime, Printed: everything}
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success():
 		return printed, nil // a daemon that it left behind may still hold its output open
 	}
-	return printed, describe(ctx, name, cmd, complaints)
+	return printed, describe(ctx, name, cmd, everything)
 }
 
 // wait waits for a command's end. After its context's end it waits a moment longer, for a command that was killed, and
@@ -165,8 +173,8 @@ func (h *Host) confine(cmd *exec.Cmd, command Command) {
 
 const notInTime = "did not end in time"
 
-func describe(ctx context.Context, name string, cmd *exec.Cmd, stderr []byte) error {
-	failure := &CommandError{Name: name, Status: cmd.ProcessState.ExitCode(), Stderr: stderr}
+func describe(ctx context.Context, name string, cmd *exec.Cmd, printed []byte) error {
+	failure := &CommandError{Name: name, Status: cmd.ProcessState.ExitCode(), Printed: printed}
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
 	case ctx.Err() != nil:
@@ -216,32 +224,11 @@ func (r *Root) lookCommand(name string) (string, error) {
 		}
 		return candidate, nil
 	}
-	return "", fmt.Errorf("there is no such command on this image: %w", fs.ErrNotExist)
+	return "", errNoCommand{}
 }
 
-// output keeps the first MaxOutput bytes of what a command prints, until it is taken.
-type output struct {
-	mu    sync.Mutex
-	kept  bytes.Buffer
-	taken bool
-}
+// errNoCommand says that a command is not there. It is fs.ErrNotExist.
+type errNoCommand struct{}
 
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.taken {
-		return len(p), nil
-	}
-	if room := MaxOutput - o.kept.Len(); room > 0 {
-		o.kept.Write(p[:min(room, len(p))])
-	}
-	return len(p), nil
-}
-
-// take returns what was printed so far; what comes later goes nowhere.
-func (o *output) take() []byte {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.taken = true
-	return o.kept.Bytes()
-}
+func (errNoCommand) Error() string { return "there is no such command on this image" }
+func (errNoCommand) Unwrap() error { return fs.ErrNotExist }

@@ -172,7 +172,7 @@ func TestCommandsAreBoundedAndSayHowTheyEnded(t *testing.T) {
 	}{
 		{[]string{"sh", "-c", "echo secret >&2; exit 3"}, "sh exited with status 3"},
 		{[]string{"sh", "-c", "kill -KILL $$"}, "sh was killed by SIGKILL"},
-		{[]string{"/nonexistent"}, "cannot run /nonexistent: there is no such command on this image: file does not exist"},
+		{[]string{"/nonexistent"}, "cannot run /nonexistent: there is no such command on this image"},
 		{[]string{"/etc/passwd"}, "cannot run /etc/passwd: /etc/passwd is not an executable file"},
 	} {
 		if _, err := h.Run(t.Context(), Command{Argv: test.argv}); err == nil || err.Error() != test.want {

@@ -27,6 +27,10 @@ type UnitState struct {
 	Active string // active, inactive, failed, activating, …
 	Sub    string
 	Result string // success, exit-code, timeout, …
+	// Type is simple, exec, notify, forking, oneshot, …; "" for what is no service.
+	Type string
+	// Restarts is how often systemd started it again because it died.
+	Restarts uint32
 	// Condition is false when systemd last declined to start it because of a Condition…= line.
 	Condition bool
 	// AtBoot is enabled, disabled, static, masked, …

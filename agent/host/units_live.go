@@ -77,9 +77,11 @@ func (u *liveUnits) State(ctx context.Context, unit string) (UnitState, error) {
 		return value
 	}
 	condition, known := properties["ConditionResult"].(bool)
+	restarts, _ := properties["NRestarts"].(uint32)
 	return UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"), Result: text("Result"),
 		Condition: condition || !known, AtBoot: text("UnitFileState"),
+		Type: text("Type"), Restarts: restarts,
 	}, nil
 }
 

@@ -26,7 +26,7 @@ const (
 type Kind string
 
 // The kinds of events. A run begins with Started and ends with Completed, Postponed or GaveUp. In between each step
-// has a Begun, and one of Accomplished, Skipped, GaveWay and Failure.
+// has a Begun, and one of Accomplished, Skipped, GaveWay and Failure. PassedOver and Retried stand between runs.
 const (
 	Started      Kind = "started"   // a run begins; Droplet says on which
 	Completed    Kind = "completed" // the setup is complete
@@ -44,6 +44,8 @@ const (
 	Accomplished Kind = "done"      // a step is done
 	Skipped      Kind = "skipped"   // a step does not apply; Message says why
 	GaveWay      Kind = "degraded"  // an optional step failed
+	PassedOver   Kind = "skip"      // a person had a step left out
+	Retried      Kind = "retry"     // a person had a step done again
 	Failure      Kind = "step"      // a step failed, and may be tried again by a later run
 )
 
@@ -58,15 +60,36 @@ type Event struct {
 	Digest  string    `json:"digest,omitempty"`
 	// Name is what later conditions call the step, Key identifies everything that it was made from, and Content the
 	// file that it wrote.
-	Name    string    `json:"name,omitempty"`
-	Key     string    `json:"key,omitempty"`
-	Content string    `json:"content,omitempty"`
-	Created bool      `json:"created,omitempty"`
-	Seconds float64   `json:"seconds,omitempty"`
-	Message string    `json:"message,omitempty"`
-	Names   []string  `json:"names,omitempty"`
-	Next    time.Time `json:"next,omitzero"`
+	Name    string  `json:"name,omitempty"`
+	Key     string  `json:"key,omitempty"`
+	Content string  `json:"content,omitempty"`
+	Created bool    `json:"created,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"`
+	Cause
+	// Names are the secrets that were made; of a setup that is complete, the steps of its plan.
+	Names []string  `json:"names,omitempty"`
+	Next  time.Time `json:"next,omitzero"`
 }
+
+// Cause says in words why something failed, waits or was left out. No secret is in it.
+type Cause struct {
+	// Message is the reason, Advice what a person can do about it, and Output the file with all that was printed.
+	Message string `json:"message,omitempty"`
+	Advice  string `json:"advice,omitempty"`
+	Output  string `json:"output,omitempty"`
+	Waits   Waits  `json:"waits_for,omitempty"`
+}
+
+// Waits is what a pending setup waits for.
+type Waits string
+
+// What there is to wait for.
+const (
+	ForPerson   Waits = "person"   // somebody has to answer, or to sit at a terminal
+	ForDatabase Waits = "database" // it is tried again by itself
+	ForOutside  Waits = "outside"  // something else outside the Droplet, likewise
+	ForBoot     Waits = "boot"     // a run was interrupted; the next boot resumes it
+)
 
 // Journal adds events. Its methods may be called by several goroutines.
 type Journal struct {
@@ -110,13 +133,12 @@ func (j *Journal) State() State {
 }
 
 // Append adds an event, its message without secrets. It is on disk when Append returns if durable is set; else it is by
-// the time that a later
-// durable event is, and losing it only means that a step which may be run twice is run twice.
+// the time that a later durable event is, and losing it only means that a step which may be run twice is run twice.
 func (j *Journal) Append(e Event, durable bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e.Format, e.Time = format, j.host.Now().UTC().Truncate(time.Millisecond)
-	e.Message = j.host.Redacted(e.Message)
+	e.Message, e.Advice, e.Output = j.host.Redacted(e.Message), j.host.Redacted(e.Advice), j.host.Redacted(e.Output)
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", j.path, err)

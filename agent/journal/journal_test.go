@@ -44,7 +44,7 @@ var story = []Event{
 	{Event: Begun, Step: "a", Digest: "x"},
 	{Event: Accomplished, Step: "a", Digest: "x", Seconds: 2},
 	{Event: Begun, Step: "b", Digest: "y"},
-	{Event: Postponed, Message: "waiting", Next: time.Unix(2000000000, 0)},
+	{Event: Postponed, Cause: Cause{Message: "waiting"}, Next: time.Unix(2000000000, 0)},
 }
 
 func TestTheStateIsWhatTheEventsAmountTo(t *testing.T) {

@@ -45,10 +45,11 @@ type State struct {
 	ClonedFrom string
 	// Steps are in the order in which they were first begun.
 	Steps []Step
-	// Message is why it is pending or failed.
-	Message string
-	// Trouble is why a change of a complete setup did not reach everything; "" where there is none.
-	Trouble string
+	// Cause is why it is pending or failed, and At the step at which it stopped; "" for none.
+	Cause
+	At string
+	// Troubled tells that a change of a complete setup did not reach everything; Cause says why.
+	Troubled bool
 	// Next is when a pending run is tried again.
 	Next time.Time
 	// Since is when the state became pending for its present reason; Attempts counts the runs that ended so.
@@ -65,9 +66,11 @@ type State struct {
 
 // Step is what became of one step.
 type Step struct {
-	ID      string
-	State   StepState
-	Message string
+	ID    string
+	State StepState
+	Cause
+	// ByHand tells that a person had it left out, or done again; "" for neither.
+	ByHand  Kind
 	Began   time.Time
 	Seconds float64
 	// Created tells that what the step made was not there before.
@@ -121,6 +124,12 @@ func (s *State) StepStates() map[string]StepState {
 	return ended
 }
 
+// IsPassedOver reports whether a person had the step with this digest left out.
+func (s *State) IsPassedOver(id, digest string) bool {
+	step, ok := s.Step(id)
+	return ok && s.digests[id] == digest && step.State == StepSkipped && step.ByHand == PassedOver
+}
+
 // IsOver reports whether a run has nothing more to do for the step with this digest: it is done, did not apply, or was
 // optional and failed.
 func (s *State) IsOver(id, digest string) bool {
@@ -134,7 +143,8 @@ func (s *State) index(id string) int {
 
 // stepStates are what an event makes of its step.
 var stepStates = map[Kind]StepState{
-	Begun: StepRunning, Noted: StepRunning, Accomplished: StepDone, Skipped: StepSkipped, GaveWay: StepDegraded, Failure: StepFailed,
+	PassedOver: StepSkipped, Retried: StepWaiting, Begun: StepRunning, Noted: StepRunning,
+	Accomplished: StepDone, Skipped: StepSkipped, GaveWay: StepDegraded, Failure: StepFailed,
 }
 
 func (s *State) add(e Event) {
@@ -165,7 +175,7 @@ func (s *State) add(e Event) {
 	case Reopened:
 		s.reopen(e)
 	case Troubled:
-		s.Ended, s.Trouble, s.Next = e.Time, e.Message, e.Next
+		s.Ended, s.Troubled, s.Cause, s.At, s.Next = e.Time, true, e.Cause, e.Step, e.Next
 	case Made:
 		for _, name := range e.Names {
 			if !slices.Contains(s.Made, name) {
@@ -173,15 +183,16 @@ func (s *State) add(e Event) {
 			}
 		}
 	case Postponed:
-		if s.Message != e.Message {
+		if s.Cause.Message != e.Message {
 			s.Since = e.Time
 		}
 		s.Attempts++
-		s.Phase, s.Message, s.Next, s.Ended = Pending, e.Message, e.Next, e.Time
+		s.Phase, s.Cause, s.At, s.Next, s.Ended = Pending, e.Cause, e.Step, e.Next, e.Time
 	case GaveUp:
-		s.Phase, s.Message, s.Ended = Failed, e.Message, e.Time
+		s.Phase, s.Cause, s.At, s.Ended = Failed, e.Cause, e.Step, e.Time
 	case Completed:
-		s.Phase, s.Message, s.Attempts, s.Ended = Done, "", 0, e.Time
+		s.Phase, s.Cause, s.At, s.Attempts, s.Ended = Done, Cause{}, "", 0, e.Time
+		s.forget(e.Names)
 		s.judge()
 	}
 }
@@ -197,7 +208,7 @@ func (s *State) start(e Event) {
 	}
 	for i := range s.Steps {
 		if s.Steps[i].State == StepFailed || s.Steps[i].State == StepRunning {
-			s.Steps[i].State, s.Steps[i].Message = StepWaiting, ""
+			s.Steps[i].State, s.Steps[i].Cause = StepWaiting, Cause{}
 		}
 	}
 	s.Phase, s.Droplet, s.Address, s.Next = Running, e.Droplet, e.Address, time.Time{}
@@ -207,21 +218,29 @@ func (s *State) start(e Event) {
 func (s *State) reopen(e Event) {
 	for i := range s.Steps {
 		step := &s.Steps[i]
-		step.State, step.Message, step.before = StepWaiting, "", step.Stands()
+		step.State, step.Cause, step.before = StepWaiting, Cause{}, step.Stands()
 	}
 	s.Made = slices.DeleteFunc(s.Made, func(name string) bool { return slices.Contains(e.Names, name) })
-	s.Phase, s.Message, s.Next, s.Attempts, s.digests = Fresh, "", time.Time{}, 0, map[string]string{}
+	s.Phase, s.Cause, s.At, s.Next, s.Attempts, s.digests = Fresh, Cause{}, "", time.Time{}, 0, map[string]string{}
 }
 
 // settle ends a change of a complete setup. A step that failed in it and was not needed in the end stands as it stood.
 func (s *State) settle(e Event) {
 	for i := range s.Steps {
 		if step := &s.Steps[i]; step.State == StepFailed || step.State == StepRunning {
-			step.State, step.Message = cmp.Or(step.before, StepWaiting), ""
+			step.State, step.Cause = cmp.Or(step.before, StepWaiting), Cause{}
 		}
 	}
-	s.Ended, s.Trouble = e.Time, ""
+	s.Ended, s.Troubled, s.Cause, s.At = e.Time, false, Cause{}, ""
 	s.judge()
+}
+
+// forget takes out the steps of earlier manifests, where those of the present one are known: that one of them failed is no
+// news about this setup.
+func (s *State) forget(plan []string) {
+	if len(plan) > 0 {
+		s.Steps = slices.DeleteFunc(s.Steps, func(step Step) bool { return !slices.Contains(plan, step.ID) })
+	}
 }
 
 // judge tells a complete setup from one with something optional missing.
@@ -242,10 +261,22 @@ func (s *State) addStep(e Event, state StepState) {
 		s.Steps = append(s.Steps, Step{ID: e.Step})
 	}
 	step := &s.Steps[i]
+	switch {
+	case e.Event == PassedOver:
+		step.ByHand = e.Event
+	case e.Event == Retried:
+		step.ByHand = e.Event
+		if s.Phase.Complete() {
+			return // it stands as it stood until it begins
+		}
+		delete(s.digests, e.Step)
+	case e.Event == Begun && step.ByHand == PassedOver:
+		step.ByHand = "" // the manifest has another step in its place
+	}
 	if s.Phase.Complete() && step.State != StepFailed && step.State != StepRunning {
 		step.before = step.State
 	}
-	step.State, step.Message = state, e.Message
+	step.State, step.Cause = state, e.Cause
 	step.Created = step.Created || e.Created
 	if e.Name != "" {
 		step.Name = e.Name

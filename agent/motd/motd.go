@@ -35,18 +35,17 @@ type Message struct {
 }
 
 // Render writes the message: what runs here, how its setup stands, worst first, with the next command, and the vendor's
-// text.
+// text. What is longer than a line goes on, indented, on the next one.
 func (m Message) Render() string {
-	lines := []string{problem.OneLine(m.Name + " " + m.Version)}
-	if m.URL != "" {
-		lines[0] += "  -  " + problem.OneLine(m.URL)
+	var lines []string
+	if name := problem.OneLine(m.Name + " " + m.Version); name != "" {
+		if m.URL != "" {
+			name += "  -  " + problem.OneLine(m.URL)
+		}
+		lines = wrap(ascii(name))
 	}
 	for _, line := range m.Lines {
-		lines = append(lines, problem.OneLine(line)) // a reason may have several lines, of which some could look like ours
-	}
-	for i := range lines {
-		lines[i] = ascii(lines[i])
-		lines[i] = lines[i][:min(len(lines[i]), maxWidth)]
+		lines = append(lines, wrap(ascii(problem.OneLine(line)))...) // a reason may have lines, of which some could look like ours
 	}
 	if vendor := Lines(m.Text); len(vendor) > 0 {
 		if len(vendor) > MaxText {
@@ -55,6 +54,28 @@ func (m Message) Render() string {
 		lines = append(append(lines, ""), vendor...)
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// wrap breaks text at its spaces; a word that is longer than a line, as an address or a path can be, stays
+// whole, and so does the command at the end, because it is copied.
+func wrap(text string) (lines []string) {
+	const indent = "  "
+	line, words := "", strings.Split(text, " ")
+	if at := strings.LastIndex(text, " oneclick-agent "); at > 0 && len(text)-at < maxWidth-len(indent) {
+		words = append(strings.Split(text[:at], " "), text[at+1:])
+	}
+	for i, word := range words {
+		switch {
+		case i == 0:
+			line = word
+		case len(line)+1+len(word) > maxWidth:
+			lines = append(lines, strings.TrimRight(line, " "))
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
 }
 
 // Lines are the vendor's text as it is shown: wrapped at words, each further line as far in as its first. A word that is

@@ -30,16 +30,32 @@ func TestTheMessageSaysWhatRunsHowItStandsAndWhatTheVendorSays(t *testing.T) {
 	}
 }
 
-func TestTheStateFitsATerminalAndTheVendorsTextIsNeverCutSilently(t *testing.T) {
+// Nothing is cut: sentences go on below, and an address that is longer than a line stays whole, because it is copied.
+func TestTheMessageFitsATerminalAndNothingIsCut(t *testing.T) {
 	t.Parallel()
-	m := Message{Name: strings.Repeat("n", 200), Lines: []string{strings.Repeat("l", 200)}, Text: strings.Repeat("text\n", 40)}
-	lines := strings.Split(strings.TrimSuffix(m.Render(), "\n"), "\n")
-	if len(lines) != 43 || len(lines[0]) != 78 || len(lines[1]) != 78 || lines[2] != "" || lines[42] != "text" {
-		t.Errorf("%q", lines)
+	address := "https://example.com/" + strings.Repeat("a", 90)
+	m := Message{Name: "App", Lines: []string{"Setup FAILED: " + strings.Repeat("so many words ", 12) + "in the end", "Help: " + address},
+		Text: strings.Repeat("text\n", 40) + "Open " + address}
+	const want = `App
+Setup FAILED: so many words so many words so many words so many words so many
+  words so many words so many words so many words so many words so many words
+  so many words so many words in the end
+Help:
+  https://example.com/ADDRESS
+
+`
+	got := m.Render()
+	if short := strings.ReplaceAll(got, strings.Repeat("a", 90), "ADDRESS"); short != want+strings.Repeat("text\n", 40)+
+		"Open https://example.com/ADDRESS\n" {
+		t.Errorf("%s", got)
 	}
-	m.Text = strings.Repeat("text\n", MaxText+1)
-	lines = strings.Split(strings.TrimSuffix(m.Render(), "\n"), "\n")
-	if len(lines) != 3+MaxText || lines[len(lines)-1] != "(the rest of this message is too long to be shown)" {
+}
+
+func TestTheVendorsTextIsNeverCutSilently(t *testing.T) {
+	t.Parallel()
+	m := Message{Name: "App", Text: strings.Repeat("text\n", MaxText+1)}
+	lines := strings.Split(strings.TrimSuffix(m.Render(), "\n"), "\n")
+	if len(lines) != 2+MaxText || lines[len(lines)-1] != "(the rest of this message is too long to be shown)" {
 		t.Errorf("%q", lines)
 	}
 }

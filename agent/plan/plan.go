@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -193,60 +192,4 @@ func overlap(these, those []string) bool {
 // Within reports whether path is directory, or lies below it.
 func Within(path, directory string) bool {
 	return path == directory || directory == "/" || strings.HasPrefix(path, directory+"/")
-}
-
-// Write prints what a setup would do. No secret is in it.
-func Write(w io.Writer, filling *facts.Filling, answered bool) error {
-	f := filling.Facts()
-	boot := Boot(f)
-	p := printer{filling: filling}
-	p.secrets(answered)
-	p.items(boot, true)
-	if login := Login(f); len(login) > 0 {
-		when := "once the questions of first login are answered"
-		if len(f.Manifest.FirstLogin.Questions) == 0 {
-			when = "at first login"
-		}
-		fmt.Fprintf(&p.text, "%4s  %s:\n", "", when)
-		p.items(login, answered)
-	}
-	_, err := io.WriteString(w, p.text.String())
-	return err
-}
-
-// WriteLogin prints what is done with the answers.
-func WriteLogin(w io.Writer, filling *facts.Filling, answered bool) error {
-	p := printer{filling: filling}
-	p.secrets(answered)
-	p.items(Login(filling.Facts()), answered)
-	_, err := io.WriteString(w, p.text.String())
-	return err
-}
-
-// printer numbers what would be done.
-type printer struct {
-	filling *facts.Filling
-	text    strings.Builder
-	count   int
-}
-
-func (p *printer) secrets(answered bool) {
-	f := p.filling.Facts()
-	if names := f.Store.Missing(f.Manifest, answered); len(names) > 0 {
-		fmt.Fprintf(&p.text, "%4s  make secrets: %s\n", "", strings.Join(names, ", "))
-	}
-}
-
-// items lists items. Known tells that what their conditions ask for is.
-func (p *printer) items(items []Item, known bool) {
-	for _, item := range items {
-		suffix := ""
-		if applies, err := p.filling.Applies(item.When); known && err == nil && !applies {
-			suffix = "  (does not apply)"
-		} else if item.Optional {
-			suffix = "  (optional)"
-		}
-		p.count++
-		fmt.Fprintf(&p.text, "%4d  %s%s\n", p.count, item.Summary, suffix)
-	}
 }

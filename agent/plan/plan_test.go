@@ -146,7 +146,7 @@ func TestAPlanIsWrittenInOrderWithoutASecret(t *testing.T) {
 	f := gather(t, whole, nil)
 	write := func(answered bool) string {
 		var out strings.Builder
-		if err := Write(&out, f.Filling(t.Context()), answered); err != nil {
+		if err := Show(f.Filling(t.Context()), answered).Write(&out); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
@@ -212,7 +212,7 @@ func TestADatabaseThatIsRequiredIsWaitedForBeforeAnythingElse(t *testing.T) {
 	t.Parallel()
 	f := gather(t, "version: 1\napp: {name: App}\ndatabase: {engine: mysql, managed: required}\nfirst_boot: [{run: [/bin/x]}]\n", nil)
 	var out strings.Builder
-	if err := Write(&out, f.Filling(t.Context()), false); err != nil {
+	if err := Show(f.Filling(t.Context()), false).Write(&out); err != nil {
 		t.Fatal(err)
 	}
 	if want := "   1  wait for /root/.digitalocean_dbaas_credentials\n   2  run /bin/x\n"; out.String() != want {
@@ -251,7 +251,7 @@ first_boot:
 		}
 	}
 	var out strings.Builder
-	if err := Write(&out, f.Filling(t.Context()), false); err != nil {
+	if err := Show(f.Filling(t.Context()), false).Write(&out); err != nil {
 		t.Fatal(err)
 	}
 	const want = `      make secrets: key

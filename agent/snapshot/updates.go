@@ -183,7 +183,7 @@ func onlyLines(text, word string) string {
 func reasonOf(err error, out string) string {
 	var failed *host.CommandError
 	if errors.As(err, &failed) {
-		out += "\n" + string(failed.Stderr)
+		out = string(failed.Printed)
 	}
 	rows := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool { return strings.TrimSpace(line) == "" })
 	for _, row := range slices.Backward(rows) {
@@ -208,7 +208,7 @@ func (i *Image) command(ctx context.Context, argv ...string) (string, error) {
 	out, err := i.Run(ctx, host.Command{Argv: argv, Env: map[string]string{"LC_ALL": "C"}})
 	var failed *host.CommandError
 	if errors.As(err, &failed) {
-		return string(out) + string(failed.Stderr), err
+		return string(failed.Printed), err
 	}
 	return string(out), err
 }

@@ -34,7 +34,7 @@ func Follow(ctx context.Context, read func() (Status, error), w io.Writer) (Stat
 			fmt.Fprintf(w, "  pending          %s\n", problem.OneLine(status.Message))
 		}
 		message = status.Message
-		over := status.Waits == ForPerson || status.State != Fresh && status.State != Running && status.State != Pending
+		over := status.Waits == journal.ForPerson || status.State != Fresh && status.State != Running && status.State != Pending
 		if over || host.Sleep(ctx, look) != nil {
 			return status, nil
 		}

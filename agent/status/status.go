@@ -4,9 +4,7 @@ package status
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
-	"io"
+	"errors"
 	"slices"
 	"time"
 
@@ -27,6 +25,7 @@ const (
 	Running  State = "running"  // a run is at work
 	Pending  State = "pending"  // it waits for something outside, for a person, or for the next boot
 	Failed   State = "failed"   // it gave up
+	Broken   State = "broken"   // the manifest has mistakes, so nothing can be done
 	Degraded State = "degraded" // it is complete, but for something optional
 	Done     State = "done"     // it is complete
 	Clone    State = "clone"    // it is complete, on a copy of another Droplet
@@ -40,10 +39,18 @@ type Status struct {
 	State   State  `json:"state"`
 	Droplet string `json:"droplet"`
 	Steps   []Step `json:"steps"`
-	Next    string `json:"next"`
-	Message string `json:"message,omitempty"`
-	// Waits says for whom or what a pending setup waits: person, outside or boot.
-	Waits Waits `json:"waits_for,omitempty"`
+	// Next is what to do, or what happens next.
+	Next string `json:"next"`
+	// Cause is why it is pending, failed, broken or degraded. Its advice is a part of Next.
+	journal.Cause
+	// Step is the step that the cause is about, "" for none.
+	Step string `json:"step,omitempty"`
+	// Docs is where the app's vendor helps.
+	Docs string `json:"docs,omitempty"`
+	// Problems are the mistakes of a broken manifest.
+	Problems problem.List `json:"problems,omitempty"`
+	// Says is all of it in sentences, as people read them everywhere.
+	Says []string `json:"says"`
 	// ClonedFrom is the Droplet that this one is a copy of.
 	ClonedFrom string  `json:"cloned_from,omitempty"`
 	Seconds    float64 `json:"seconds"`
@@ -51,19 +58,9 @@ type Status struct {
 	Missing bool `json:"missing,omitempty"`
 	// BootComplete tells whether first boot is complete, whatever is left of first login.
 	BootComplete bool `json:"-"`
-	// login tells that the words are about first login.
-	login bool
+	// OfLogin tells that the words are about first login.
+	OfLogin bool `json:"-"`
 }
-
-// Waits is what a pending setup waits for.
-type Waits string
-
-// What there is to wait for.
-const (
-	ForPerson  Waits = "person"  // somebody has to answer, or to sit at a terminal
-	ForOutside Waits = "outside" // a database, or what the platform writes; it is tried again by itself
-	ForBoot    Waits = "boot"    // a run was interrupted; the next boot resumes it
-)
 
 // Step is how one step stands.
 type Step struct {
@@ -72,28 +69,14 @@ type Step struct {
 	State   journal.StepState `json:"state"`
 	Seconds float64           `json:"seconds"`
 	Message string            `json:"message"`
+	// Output is the file with all that the step's program printed when it failed.
+	Output string `json:"output,omitempty"`
+	// ByHand tells that a person had the step left out (skip), or done again (retry).
+	ByHand journal.Kind `json:"by_hand,omitempty"`
 	// Within is how many seconds a running step may take, 0 where that is not known.
 	Within float64 `json:"within,omitempty"`
-}
-
-// Commands that the words name.
-const (
-	followCommand = "oneclick-agent status --wait"
-	bootCommand   = "oneclick-agent first-boot"
-	loginCommand  = "oneclick-agent first-login"
-	statusCommand = "oneclick-agent status"
-)
-
-// What is left of a first login that nobody began: with questions, and without.
-const (
-	unanswered = "questions of first login are not answered yet"
-	unfinished = "the rest of the setup is done at the first login"
-)
-
-// openSentences are the sentences for these.
-var openSentences = map[string]string{
-	unanswered: "A few questions are left. Answer them with: " + loginCommand,
-	unfinished: "The setup is not finished yet. Finish it with: " + loginCommand,
+	// name is what people call it, and advice what helps where it failed.
+	name, advice string
 }
 
 // Read reads how things stand. It changes nothing and asks nothing outside the machine. The facts tell which steps are
@@ -117,42 +100,110 @@ func Read(h *host.Host, f *facts.Facts) (Status, error) {
 		}
 		s.Seconds = max(0, end.Sub(record.Began).Seconds())
 	}
-	s.judge(record, locked)
+	if err := s.judge(h, record, items, locked); err != nil {
+		return s, err
+	}
 	switch {
 	case !record.Phase.Complete():
 	case f != nil && f.Droplet.ID != "" && f.Droplet.ID != record.Droplet:
 		s.State, s.Droplet = Running, f.Droplet.ID
-		s.Message, s.Next = "a copy of Droplet "+record.Droplet+", which is about to be taken over", "follow it with: "+followCommand
-	case f != nil && f.Manifest.FirstLogin != nil && record.Trouble == "":
-		return s, s.addLogin(h, f, locked)
+		s.tell("a copy of Droplet "+record.Droplet+", which is about to be taken over", "follow it with: "+followCommand)
+	case f != nil && f.Manifest.FirstLogin != nil && !record.Troubled:
+		if err := s.addLogin(h, f, locked); err != nil {
+			return s, err
+		}
 	}
+	if f != nil && s.stuck() {
+		s.Docs = f.Manifest.App.Docs
+	}
+	s.Says = s.sentences()
 	return s, nil
 }
 
+// ReadWithout reads how things stand where the facts could not be gathered, which is the cause. A manifest with mistakes
+// is a state of its own; while a run that began before them is at work, that is told.
+func ReadWithout(h *host.Host, cause error) (Status, error) {
+	s, err := Read(h, nil)
+	if err != nil || s.State == Running {
+		return s, err
+	}
+	var problems problem.List
+	isList := errors.As(cause, &problems)
+	isMissing := isList && len(problems) == 1 && problems[0].Line == 0 && h.Files.Missing(problems[0].File)
+	switch {
+	case !isList:
+		s.State = Failed
+		s.Cause, s.Step = journal.Cause{Message: cause.Error()}, ""
+		s.Next = "mend the cause, then: " + bootCommand
+	case isMissing && s.State == Fresh:
+		s.tell("there is no manifest at "+problems[0].File, "write it when the image is built; then cloud-init starts the setup")
+		s.Waits = journal.ForPerson
+	default:
+		s.breakBy(problems)
+		if isMissing {
+			s.Next = "put it back, then: " + bootCommand
+		}
+	}
+	s.Says = s.sentences()
+	return s, nil
+}
+
+// tell says why things stand as they do, and what comes next.
+func (s *Status) tell(message, next string) { s.Cause, s.Next = journal.Cause{Message: message}, next }
+
 // judge finds the word for first boot, and what comes next.
-func (s *Status) judge(record journal.State, locked bool) {
+func (s *Status) judge(h *host.Host, record journal.State, items []plan.Item, locked bool) error {
 	switch {
 	case record.Phase == journal.Fresh && !locked:
 		s.State, s.Next = Fresh, "cloud-init starts it; by hand: "+bootCommand
 	case locked && (record.Phase == journal.Fresh || record.Phase == journal.Running):
 		s.State, s.Next = Running, "follow it with: "+followCommand
 	case record.Phase == journal.Running:
-		s.State, s.Waits, s.Message = Pending, ForBoot, "first boot was interrupted"
-		s.Next = "it resumes at the next boot; now: " + bootCommand
+		s.State = Pending
+		s.tell("first boot was interrupted", "it resumes at the next boot; now: "+bootCommand)
+		s.Waits = journal.ForBoot
 	case record.Phase == journal.Pending:
-		s.State, s.Waits, s.Message = Pending, ForOutside, record.Message
-		s.Next = "tried again at " + record.Next.Format("15:04:05 MST") + "; now: " + bootCommand
+		s.wait(record, items)
 	case record.Phase == journal.Failed:
-		s.State, s.Message, s.Next = Failed, record.Message, "mend the cause, then: "+bootCommand
-	case record.Trouble != "":
-		s.State, s.Message, s.Next = Failed, record.Trouble, "mend the cause, then: "+bootCommand
-		if !record.Next.IsZero() {
-			s.State, s.Waits = Pending, ForOutside
-			s.Next = "tried again at " + record.Next.Format("15:04:05 MST") + "; now: " + bootCommand
-		}
+		s.fail(record, items, bootCommand)
+	case record.Troubled && !record.Next.IsZero():
+		s.wait(record, items)
+	case record.Troubled:
+		again, err := againBy(h, record)
+		s.fail(record, items, again)
+		return err
 	default:
 		s.complete(record)
 	}
+	return nil
+}
+
+// againBy is the command that tries a complete setup's trouble again: a change as a whole, or the one step that a person
+// had done again.
+func againBy(h *host.Host, record journal.State) (string, error) {
+	login, err := journal.Read(h.Files, state.LoginJournal)
+	for _, r := range []journal.State{record, login} {
+		if step, ok := r.Step(record.At); ok && step.ByHand == journal.Retried && h.Files.Missing(state.Changing) {
+			return retryCommand(step.ID), err
+		}
+	}
+	return bootCommand, err
+}
+
+// wait finds the words for a record of something that waits for the outside.
+func (s *Status) wait(record journal.State, items []plan.Item) {
+	s.State, s.Cause, s.Step = Pending, record.Cause, called(items, record.At)
+	s.Waits = cmp.Or(record.Waits, journal.ForOutside)
+	s.Next = "it is tried again at " + record.Next.Format("15:04:05 MST") + "; now: " + bootCommand
+	if s.Advice != "" {
+		s.Next = s.Advice + "; " + s.Next
+	}
+}
+
+// fail finds the words for a record of a failure.
+func (s *Status) fail(record journal.State, items []plan.Item, again string) {
+	s.State, s.Cause, s.Step = Failed, record.Cause, called(items, record.At)
+	s.Next = cmp.Or(s.Advice, "mend the cause") + ", then: " + again
 }
 
 // complete finds the words for a setup of which nothing is left to do.
@@ -160,13 +211,25 @@ func (s *Status) complete(record journal.State) {
 	s.Missing = s.Missing || record.Phase == journal.Degraded
 	switch {
 	case record.ClonedFrom != "":
-		s.State, s.Message = Clone, "a copy of Droplet "+record.ClonedFrom+", with the same secrets"
-		s.Next = "make new secrets with: oneclick-agent rotate --all"
+		s.State = Clone
+		s.tell("it has the same passwords as Droplet "+record.ClonedFrom, "make new ones with: oneclick-agent rotate --all")
 	case s.Missing:
-		s.State, s.Next = Degraded, "see the steps that are marked degraded"
+		s.degrade()
 	default:
 		s.State, s.Next = Done, "nothing is left to do"
 	}
+}
+
+// degrade finds the words for a setup of which something optional is missing: the first of it.
+func (s *Status) degrade() {
+	s.State, s.Next = Degraded, "see the steps that are marked degraded"
+	i := slices.IndexFunc(s.Steps, func(step Step) bool { return step.State == journal.StepDegraded })
+	if i < 0 {
+		return
+	}
+	step := s.Steps[i]
+	s.Cause, s.Step = journal.Cause{Message: step.Message, Advice: step.advice, Output: step.Output}, step.name
+	s.Next = cmp.Or(s.Advice, "mend the cause") + ", then: " + retryCommand(step.ID)
 }
 
 // addLogin adds how first login stands to the status of a complete first boot.
@@ -183,149 +246,84 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 		s.Next = "the questions of first login were refused; offer them again with: " + loginCommand + " --reset"
 		return nil
 	}
-	s.addSteps(record, plan.Login(f), h.Now(), locked)
+	items := plan.Login(f)
+	s.addSteps(record, items, h.Now(), locked)
 	if record.Phase.Complete() {
 		s.Missing = s.Missing || record.Phase == journal.Degraded
 		if s.Missing && s.State == Done {
-			s.State, s.Next = Degraded, "see the steps that are marked degraded"
+			s.degrade()
 		}
 		return nil
 	}
-	s.login = true
-	switch {
-	case locked && record.Phase == journal.Running:
-		s.State, s.Message, s.Next = Running, "the answers are being applied", "follow it with: "+followCommand
-		return nil
-	case record.Phase == journal.Failed:
-		s.State, s.Message, s.Next = Failed, record.Message, "mend the cause, then: "+loginCommand
-	case record.Phase == journal.Pending:
-		s.State, s.Message, s.Next = Pending, record.Message, "go on with: "+loginCommand
-	case record.Phase == journal.Running:
-		s.State, s.Message, s.Next = Pending, "applying the answers was interrupted", "it resumes at the next boot; now: "+loginCommand
-		s.Waits = ForBoot
-		return nil
-	default:
-		open := unanswered
-		if len(f.Manifest.FirstLogin.Questions) == 0 {
-			open = unfinished
-		}
-		s.State, s.Message = Pending, cmp.Or(answers.Given, open)
-		s.Next = "log in as root, or: " + loginCommand
+	s.OfLogin, s.Step = true, ""
+	s.judgeLogin(record, items, locked)
+	if record.Phase == journal.Fresh {
+		s.open(answers.Given, len(f.Manifest.FirstLogin.Questions))
 	}
-	s.Waits = ForPerson
 	return nil
 }
 
-// addSteps lists the plan's steps in their order, then what an earlier manifest did. Without anybody at work, a step that
+// open finds the words for a first login that nobody began. Given says why answers that were given in advance do not do.
+func (s *Status) open(given string, questions int) {
+	s.State = Pending
+	if s.tell(cmp.Or(given, "a few questions are left"), "answer them with: "+loginCommand); questions == 0 {
+		s.tell(cmp.Or(given, "the rest of the setup is done at the first login"), "log in as root, or: "+loginCommand)
+	}
+	s.Waits = journal.ForPerson
+}
+
+// judgeLogin finds the word for a first login that is not complete.
+func (s *Status) judgeLogin(record journal.State, items []plan.Item, locked bool) {
+	switch {
+	case locked && record.Phase == journal.Running:
+		s.State = Running
+		s.tell("the answers are being applied", "follow it with: "+followCommand)
+	case record.Phase == journal.Failed:
+		s.fail(record, items, loginCommand)
+	case record.Phase == journal.Pending:
+		s.State, s.Cause, s.Step, s.Next = Pending, record.Cause, called(items, record.At), "go on with: "+loginCommand
+		s.Waits = cmp.Or(record.Waits, journal.ForPerson)
+	case record.Phase == journal.Running:
+		s.State = Pending
+		s.tell("applying the answers was interrupted", "it resumes at the next boot; now: "+loginCommand)
+		s.Waits = journal.ForBoot
+	}
+}
+
+// called is a step as people know it: by the title that the vendor gave it, and by its name.
+func called(items []plan.Item, id string) string {
+	for _, item := range items {
+		if item.ID == id && item.Title != item.Summary {
+			return item.Title + " (" + id + ")"
+		}
+	}
+	return id
+}
+
+// addSteps lists the plan's steps in their order; without a plan, what was recorded. Without anybody at work, a step that
 // was begun waits to be begun again.
 func (s *Status) addSteps(record journal.State, items []plan.Item, now time.Time, locked bool) {
-	recorded := slices.Clone(record.Steps)
-	add := func(r journal.Step, title string, within time.Duration) {
-		step := Step{ID: r.ID, Title: title, State: r.State, Seconds: r.Seconds, Message: cmp.Or(r.Message, r.Left)}
+	if items == nil {
+		for _, r := range record.Steps {
+			items = append(items, plan.Item{ID: r.ID})
+		}
+	}
+	for _, item := range items {
+		r, recorded := record.Step(item.ID)
+		step := Step{ID: item.ID, Title: item.Title, State: journal.StepWaiting, name: called(items, item.ID)}
 		switch {
+		case !recorded && record.Phase.Complete():
+			continue // of a manifest that came later
+		case !recorded:
 		case r.State == journal.StepRunning && !locked:
-			step.State, step.Seconds, step.Message = journal.StepWaiting, 0, "it was interrupted"
-		case r.State == journal.StepRunning:
-			step.Seconds, step.Within = now.Sub(r.Began).Seconds(), within.Seconds()
+			step.Message = "it was interrupted"
+		default:
+			step.State, step.Seconds, step.Message, step.Output, step.advice = r.State, r.Seconds, cmp.Or(r.Message, r.Left), r.Output, r.Advice
+			step.ByHand = r.ByHand
+			if r.State == journal.StepRunning {
+				step.Seconds, step.Within = now.Sub(r.Began).Seconds(), item.Within.Seconds()
+			}
 		}
 		s.Steps = append(s.Steps, step)
 	}
-	for _, item := range items {
-		i := slices.IndexFunc(recorded, func(r journal.Step) bool { return r.ID == item.ID })
-		switch {
-		case i >= 0:
-			add(recorded[i], item.Title, item.Within)
-			recorded = slices.Delete(recorded, i, i+1)
-		case !record.Phase.Complete():
-			s.Steps = append(s.Steps, Step{ID: item.ID, Title: item.Title, State: journal.StepWaiting})
-		}
-	}
-	for _, r := range recorded {
-		if r.State != journal.StepWaiting {
-			add(r, "", 0)
-		}
-	}
-}
-
-// Sentences say how the setup stands and what to do next, one sentence a line. A complete setup of which there is
-// nothing to say has none.
-func (s Status) Sentences() []string {
-	switch s.State {
-	case Fresh:
-		return []string{"Setup has not begun. See: " + statusCommand}
-	case Running:
-		if s.login {
-			return []string{"Your answers are being applied. Follow it with: " + followCommand}
-		}
-		return []string{"Setup is running. Follow it with: " + followCommand}
-	case Failed:
-		again := bootCommand
-		if s.login {
-			again = loginCommand
-		}
-		return []string{"Setup FAILED: " + s.Message, "Details: " + statusCommand + ". Try again with: " + again}
-	case Pending:
-		switch s.Waits {
-		case ForPerson:
-			if sentence, ok := openSentences[s.Message]; ok {
-				return []string{sentence}
-			}
-			return []string{"Setup is waiting: " + s.Message, "Go on with: " + loginCommand}
-		case ForBoot:
-			return []string{"Setup is waiting: " + s.Message, capital(s.Next)}
-		}
-		return []string{"Setup is waiting: " + s.Message, "It is tried again by itself. Try now with: " + bootCommand}
-	}
-	var lines []string
-	if s.State == Clone {
-		lines = append(lines, "This Droplet is a copy of Droplet "+s.ClonedFrom+" and has the same passwords.",
-			"Make new ones with: oneclick-agent rotate --all")
-	}
-	if s.Missing {
-		lines = append(lines, "Setup is done, but something optional failed. See: "+statusCommand)
-	}
-	return lines
-}
-
-func capital(text string) string { return string(text[0]-'a'+'A') + text[1:] }
-
-// WriteText prints the status for people.
-func (s Status) WriteText(w io.Writer) {
-	fmt.Fprintf(w, "State:    %s", s.State)
-	if s.Seconds > 0 {
-		fmt.Fprintf(w, ", after %.1f s", s.Seconds)
-	}
-	fmt.Fprintln(w)
-	if s.Droplet != "" {
-		fmt.Fprintf(w, "Droplet:  %s\n", problem.OneLine(s.Droplet))
-	}
-	if s.Message != "" {
-		fmt.Fprintf(w, "Reason:   %s\n", problem.OneLine(s.Message))
-	}
-	fmt.Fprintf(w, "Next:     %s\n", s.Next)
-	for i, step := range s.Steps {
-		if i == 0 {
-			fmt.Fprintln(w, "Steps:")
-		}
-		writeStep(w, step)
-	}
-}
-
-func writeStep(w io.Writer, step Step) {
-	seconds := "      "
-	if step.Seconds >= 0.05 {
-		seconds = fmt.Sprintf("%5.1fs", step.Seconds)
-	}
-	line := fmt.Sprintf("  %-8s %s  %s", step.State, seconds, problem.OneLine(step.ID))
-	if step.Message != "" {
-		line += ": " + problem.OneLine(step.Message)
-	}
-	fmt.Fprintln(w, line)
-}
-
-// WriteJSON prints the status as one document.
-func (s Status) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(s)
 }

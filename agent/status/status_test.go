@@ -2,6 +2,8 @@ package status
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/motd"
+	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/state"
 )
 
@@ -20,7 +23,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 const app = `
 version: 1
-app: {name: App, version: "1"}
+app: {name: App, version: "1", docs: "https://example.com/docs"}
 first_boot:
   - {file: /srv/a, content: x, title: Write the settings}
   - {run: [/bin/b], within: 1m}
@@ -102,7 +105,10 @@ var (
 	started  = event(journal.Started)
 	complete = []journal.Event{started, event(journal.Begun, fileStep), event(journal.Accomplished, fileStep), event(journal.Begun, runStep),
 		event(journal.Accomplished, runStep), event(journal.Completed)}
-	broken = append(complete[:4:4], event(journal.Failure, runStep, "it broke"), event(journal.GaveUp, "", "run /bin/b: it broke"))
+	noRoom = journal.Cause{Message: "no room (/bin/b exited with status 1)", Advice: "free some disk space",
+		Output: "/var/lib/oneclick/output/run__bin_b"}
+	broken = append(complete[:4:4], journal.Event{Event: journal.Failure, Step: runStep, Cause: noRoom},
+		journal.Event{Event: journal.GaveUp, Step: runStep, Cause: noRoom})
 )
 
 func withNext(e journal.Event) journal.Event {
@@ -110,171 +116,121 @@ func withNext(e journal.Event) journal.Event {
 	return e
 }
 
-const doneSteps = "  done             file /srv/a\n  done             run /bin/b\n"
-
-// situations are records, in the words of the command, of the message of the day and of JSON.
+// situations are records; testdata/words.txt has them in the words of the command and of everybody else.
 var situations = map[string]struct {
 	manifest          string
 	boot, login       []journal.Event
 	locked            bool
 	choice            facts.Choice
-	text, sentences   string
 	json              string // a part of it
 	complete          bool
 	bootCompleteAtAll bool
 }{
 	"nothing was begun": {
-		text: "State:    fresh\nNext:     cloud-init starts it; by hand: oneclick-agent first-boot\nSteps:\n" +
-			"  waiting          file /srv/a\n  waiting          run /bin/b\n",
-		sentences: "Setup has not begun. See: oneclick-agent status",
 		json: `{"state":"fresh","droplet":"","steps":[{"id":"file /srv/a","title":"Write the settings",` +
 			`"state":"waiting","seconds":0,"message":""}`,
 	},
 	"a run is at work": {
 		boot: complete[:4], locked: true,
-		text: "State:    running, after 600.0 s\nDroplet:  7\nNext:     follow it with: oneclick-agent status --wait\nSteps:\n" +
-			"  done             file /srv/a\n  running  420.0s  run /bin/b\n",
-		sentences: "Setup is running. Follow it with: oneclick-agent status --wait",
-		json:      `{"id":"run /bin/b","title":"run /bin/b","state":"running","seconds":420,"message":"","within":60}`,
+		json: `{"id":"run /bin/b","title":"run /bin/b","state":"running","seconds":420,"message":"","within":60}`,
 	},
-	"a run is about to begin": {
-		locked: true,
-		text: "State:    running\nNext:     follow it with: oneclick-agent status --wait\nSteps:\n" +
-			"  waiting          file /srv/a\n  waiting          run /bin/b\n",
-		sentences: "Setup is running. Follow it with: oneclick-agent status --wait",
-		json:      `{"state":"running","droplet":"",`,
-	},
-	"a run was cut off": {
-		boot: complete[:4],
-		text: "State:    pending, after 600.0 s\nDroplet:  7\nReason:   first boot was interrupted\n" +
-			"Next:     it resumes at the next boot; now: oneclick-agent first-boot\nSteps:\n" +
-			"  done             file /srv/a\n  waiting          run /bin/b: it was interrupted\n",
-		sentences: "Setup is waiting: first boot was interrupted\nIt resumes at the next boot; now: oneclick-agent first-boot",
-		json:      `"message":"first boot was interrupted","waits_for":"boot"`,
-	},
+	"a run is about to begin": {locked: true, json: `{"state":"running","droplet":"",`},
+	"a run was cut off":       {boot: complete[:4], json: `"message":"first boot was interrupted","waits_for":"boot"`},
 	"it waits for a database": {
-		boot: []journal.Event{started, withNext(event(journal.Postponed, "", "the database\x1b[2J does\nnot answer"))},
-		text: "State:    pending, after 60.0 s\nDroplet:  7\nReason:   the database\\x1b[2J does not answer\n" +
-			"Next:     tried again at 13:00:00 UTC; now: oneclick-agent first-boot\nSteps:\n" +
-			"  waiting          file /srv/a\n  waiting          run /bin/b\n",
-		sentences: "Setup is waiting: the database\x1b[2J does\nnot answer\n" +
-			"It is tried again by itself. Try now with: oneclick-agent first-boot",
-		json: `"next":"tried again at 13:00:00 UTC; now: oneclick-agent first-boot"`,
+		boot: []journal.Event{started, withNext(journal.Event{Event: journal.Postponed, Step: "database login", Cause: journal.Cause{
+			Message: "the database\x1b[2J does\nnot answer", Advice: "start it", Waits: journal.ForDatabase}})},
+		json: `"next":"start it; it is tried again at 13:00:00 UTC; now: oneclick-agent first-boot","message":"the database\u001b[2J ` +
+			`does\nnot answer","advice":"start it","waits_for":"database","step":"database login"`,
 	},
 	"it gave up": {
 		boot: broken,
-		text: "State:    failed, after 300.0 s\nDroplet:  7\nReason:   run /bin/b: it broke\n" +
-			"Next:     mend the cause, then: oneclick-agent first-boot\nSteps:\n" +
-			"  done             file /srv/a\n  failed           run /bin/b: it broke\n",
-		sentences: "Setup FAILED: run /bin/b: it broke\nDetails: oneclick-agent status. Try again with: oneclick-agent first-boot",
-		json:      `"next":"mend the cause, then: oneclick-agent first-boot","message":"run /bin/b: it broke"`,
+		json: `"next":"free some disk space, then: oneclick-agent first-boot","message":"no room (/bin/b exited with status 1)",` +
+			`"advice":"free some disk space","output":"/var/lib/oneclick/output/run__bin_b","step":"run /bin/b",` +
+			`"docs":"https://example.com/docs"`,
 	},
-	"it is complete": {
-		boot: complete, complete: true, bootCompleteAtAll: true,
-		text: "State:    done, after 300.0 s\nDroplet:  7\nNext:     nothing is left to do\nSteps:\n" + doneSteps,
-		json: `{"state":"done","droplet":"7",`,
+	"it gave up at a step with a title": {
+		boot: []journal.Event{started, event(journal.Failure, fileStep, "no"), event(journal.GaveUp, fileStep, "no")},
+		json: `"step":"Write the settings (file /srv/a)"`,
 	},
+	"a version before this one gave up": {
+		boot: []journal.Event{started, event(journal.GaveUp, "", "run /bin/b: it broke; its whole output is in /var/lib/oneclick/output")},
+		json: `"state":"failed"`,
+	},
+	"a step was left out by hand": {
+		boot: []journal.Event{started, event(journal.Accomplished, fileStep), event(journal.PassedOver, runStep, "a person had it left out"),
+			event(journal.Completed)}, complete: true, bootCompleteAtAll: true,
+		json: `"message":"a person had it left out","by_hand":"skip"`,
+	},
+	"a step was tried again by hand": {
+		boot: []journal.Event{started, event(journal.Accomplished, fileStep), event(journal.Failure, runStep, "no"),
+			event(journal.GaveUp, runStep, "no"), event(journal.Retried, runStep)},
+		json: `{"id":"run /bin/b","title":"run /bin/b","state":"waiting","seconds":0,"message":"","by_hand":"retry"}`,
+	},
+	"trying a step of a complete setup again failed": {
+		boot: append(complete[:6:6], event(journal.Retried, runStep), event(journal.Begun, runStep), event(journal.Failure, runStep, "no"),
+			event(journal.Troubled, runStep, "no")), bootCompleteAtAll: true,
+		json: `"next":"mend the cause, then: oneclick-agent first-boot --retry 'run /bin/b'"`,
+	},
+	"an earlier manifest had other steps": {
+		boot: []journal.Event{started, event(journal.GaveWay, "run /bin/old", "it failed"), event(journal.Accomplished, fileStep),
+			event(journal.Accomplished, runStep), {Event: journal.Completed, Names: []string{fileStep, runStep}}},
+		complete: true, bootCompleteAtAll: true, json: `{"state":"done","droplet":"7",`,
+	},
+	"it is complete": {boot: complete, complete: true, bootCompleteAtAll: true, json: `"says":["Setup is done."]`},
 	"something optional failed": {
 		boot:     append(complete[:4:4], event(journal.GaveWay, runStep, "no luck"), event(journal.Completed)),
-		complete: true, bootCompleteAtAll: true,
-		text: "State:    degraded, after 300.0 s\nDroplet:  7\nNext:     see the steps that are marked degraded\nSteps:\n" +
-			"  done             file /srv/a\n  degraded         run /bin/b: no luck\n",
-		sentences: "Setup is done, but something optional failed. See: oneclick-agent status",
-		json:      `"missing":true`,
+		complete: true, bootCompleteAtAll: true, json: `"missing":true`,
 	},
 	"it is a copy": {
 		boot: append([]journal.Event{{Event: journal.Started, Droplet: "6"}, {Event: journal.Completed}},
 			journal.Event{Event: journal.Cloned, Droplet: "7"}),
-		complete: true, bootCompleteAtAll: true,
-		text: "State:    clone\nDroplet:  7\nReason:   a copy of Droplet 6, with the same secrets\n" +
-			"Next:     make new secrets with: oneclick-agent rotate --all\n",
-		sentences: "This Droplet is a copy of Droplet 6 and has the same passwords.\nMake new ones with: oneclick-agent rotate --all",
-		json:      `"cloned_from":"6"`,
+		complete: true, bootCompleteAtAll: true, json: `"cloned_from":"6"`,
 	},
 	"it is a copy that was not taken over yet": {
 		boot: []journal.Event{{Event: journal.Started, Droplet: "6"}, {Event: journal.Completed}}, bootCompleteAtAll: true,
-		text: "State:    running, after 60.0 s\nDroplet:  7\nReason:   a copy of Droplet 6, which is about to be taken over\n" +
-			"Next:     follow it with: oneclick-agent status --wait\n",
-		sentences: "Setup is running. Follow it with: oneclick-agent status --wait",
-		json:      `{"state":"running","droplet":"7",`,
+		json: `{"state":"running","droplet":"7",`,
 	},
 	"a change did not reach everything": {
 		boot: append(complete[:6:6], event(journal.Troubled, "", "the new password was refused")), bootCompleteAtAll: true,
-		text: "State:    failed, after 360.0 s\nDroplet:  7\nReason:   the new password was refused\n" +
-			"Next:     mend the cause, then: oneclick-agent first-boot\nSteps:\n" + doneSteps,
-		sentences: "Setup FAILED: the new password was refused\nDetails: oneclick-agent status. Try again with: oneclick-agent first-boot",
-		json:      `"state":"failed"`,
+		json: `"state":"failed"`,
 	},
 	"a change waits": {
 		boot: append(complete[:6:6], withNext(event(journal.Troubled, "", "no answer"))), bootCompleteAtAll: true,
-		text: "State:    pending, after 360.0 s\nDroplet:  7\nReason:   no answer\n" +
-			"Next:     tried again at 13:00:00 UTC; now: oneclick-agent first-boot\nSteps:\n" + doneSteps,
-		sentences: "Setup is waiting: no answer\nIt is tried again by itself. Try now with: oneclick-agent first-boot",
-		json:      `"waits_for":"outside"`,
+		json: `"waits_for":"outside"`,
 	},
-	"the questions are not answered": {
-		manifest: asking, boot: complete, bootCompleteAtAll: true,
-		text: "State:    pending, after 300.0 s\nDroplet:  7\nReason:   questions of first login are not answered yet\n" +
-			"Next:     log in as root, or: oneclick-agent first-login\nSteps:\n" + doneSteps + "  waiting          file /srv/c\n",
-		sentences: "A few questions are left. Answer them with: oneclick-agent first-login",
-		json:      `"waits_for":"person"`,
-	},
+	"the questions are not answered": {manifest: asking, boot: complete, bootCompleteAtAll: true, json: `"waits_for":"person"`},
 	"the questions were refused": {
-		manifest: asking, boot: complete, choice: facts.Never, complete: true, bootCompleteAtAll: true,
-		text: "State:    done, after 300.0 s\nDroplet:  7\nNext:     the questions of first login were refused; " +
-			"offer them again with: oneclick-agent first-login --reset\nSteps:\n" + doneSteps,
-		json: `{"state":"done",`,
+		manifest: asking, boot: complete, choice: facts.Never, complete: true, bootCompleteAtAll: true, json: `{"state":"done",`,
 	},
 	"the answers are being applied": {
 		manifest: asking, boot: complete, login: []journal.Event{started, event(journal.Begun, loginStep)}, locked: true,
-		bootCompleteAtAll: true,
-		text: "State:    running, after 300.0 s\nDroplet:  7\nReason:   the answers are being applied\n" +
-			"Next:     follow it with: oneclick-agent status --wait\nSteps:\n" + doneSteps + "  running  540.0s  file /srv/c\n",
-		sentences: "Your answers are being applied. Follow it with: oneclick-agent status --wait",
-		json:      `"state":"running"`,
+		bootCompleteAtAll: true, json: `"state":"running"`,
 	},
 	"applying the answers was cut off": {
 		manifest: asking, boot: complete, login: []journal.Event{started, event(journal.Begun, loginStep)}, bootCompleteAtAll: true,
-		text: "State:    pending, after 300.0 s\nDroplet:  7\nReason:   applying the answers was interrupted\n" +
-			"Next:     it resumes at the next boot; now: oneclick-agent first-login\nSteps:\n" + doneSteps + "  waiting          file " +
-			"/srv/c: it was interrupted\n",
-		sentences: "Setup is waiting: applying the answers was interrupted\nIt resumes at the next boot; now: oneclick-agent first-login",
-		json:      `"waits_for":"boot"`,
+		json: `"waits_for":"boot"`,
 	},
 	"applying the answers failed": {
-		manifest: asking, boot: complete, login: []journal.Event{started, event(journal.GaveUp, "", "no room")}, bootCompleteAtAll: true,
-		text: "State:    failed, after 300.0 s\nDroplet:  7\nReason:   no room\nNext:     mend the cause, then: oneclick-agent first-login\n" +
-			"Steps:\n" + doneSteps + "  waiting          file /srv/c\n",
-		sentences: "Setup FAILED: no room\nDetails: oneclick-agent status. Try again with: oneclick-agent first-login",
-		json:      `"state":"failed"`,
+		manifest: asking, boot: complete, login: []journal.Event{started, event(journal.GaveUp, loginStep, "no room")}, bootCompleteAtAll: true,
+		json: `"state":"failed"`,
 	},
 	"the answers wait for a terminal": {
 		manifest: asking, boot: complete, login: []journal.Event{started, event(journal.Postponed, "", "x needs a terminal")},
-		bootCompleteAtAll: true,
-		text: "State:    pending, after 300.0 s\nDroplet:  7\nReason:   x needs a terminal\nNext:     go on with: oneclick-agent first-login\n" +
-			"Steps:\n" + doneSteps + "  waiting          file /srv/c\n",
-		sentences: "Setup is waiting: x needs a terminal\nGo on with: oneclick-agent first-login",
-		json:      `"waits_for":"person"`,
+		bootCompleteAtAll: true, json: `"waits_for":"person"`,
 	},
 	"everything is complete": {
 		manifest: asking, boot: complete, complete: true, bootCompleteAtAll: true,
-		login: []journal.Event{started, event(journal.Accomplished, loginStep), event(journal.Completed)},
-		text: "State:    done, after 300.0 s\nDroplet:  7\nNext:     nothing is left to do\nSteps:\n" + doneSteps +
-			"  done             file /srv/c\n",
-		json: `{"state":"done",`,
+		login: []journal.Event{started, event(journal.Accomplished, loginStep), event(journal.Completed)}, json: `{"state":"done",`,
 	},
 	"something optional of first login failed": {
 		manifest: asking, boot: complete, complete: true, bootCompleteAtAll: true,
-		login: []journal.Event{started, event(journal.GaveWay, loginStep, "no"), event(journal.Completed)},
-		text: "State:    degraded, after 300.0 s\nDroplet:  7\nNext:     see the steps that are marked degraded\nSteps:\n" + doneSteps +
-			"  degraded         file /srv/c: no\n",
-		sentences: "Setup is done, but something optional failed. See: oneclick-agent status",
-		json:      `"missing":true`,
+		login: []journal.Event{started, event(journal.GaveWay, loginStep, "no"), event(journal.Completed)}, json: `"missing":true`,
 	},
 }
 
 func TestHowASetupStandsIsToldInOneSetOfWords(t *testing.T) {
 	t.Parallel()
+	golden := album(t, "words")
 	for name, test := range situations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -290,14 +246,7 @@ func TestHowASetupStandsIsToldInOneSetOfWords(t *testing.T) {
 				}
 			}
 			if test.locked {
-				if err := state.MakeDirectory(h.Files); err != nil {
-					t.Fatal(err)
-				}
-				lock, err := h.Files.Lock(state.Lock)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer lock.Close()
+				defer lock(t, h).Close()
 			}
 			stands, err := Read(h, f)
 			if err != nil {
@@ -305,12 +254,7 @@ func TestHowASetupStandsIsToldInOneSetOfWords(t *testing.T) {
 			}
 			var text, document bytes.Buffer
 			stands.WriteText(&text)
-			if text.String() != test.text {
-				t.Errorf("got\n%s\nwant\n%s", text.String(), test.text)
-			}
-			if got := strings.Join(stands.Sentences(), "\n"); got != test.sentences {
-				t.Errorf("got\n%s\nwant\n%s", got, test.sentences)
-			}
+			golden(name, text.String()+"--\n"+strings.Join(stands.Says, "\n")+"\n")
 			if err := stands.WriteJSON(&document); err != nil {
 				t.Fatal(err)
 			}
@@ -320,10 +264,10 @@ func TestHowASetupStandsIsToldInOneSetOfWords(t *testing.T) {
 			if stands.State.Complete() != test.complete || stands.BootComplete != test.bootCompleteAtAll {
 				t.Errorf("complete %v, first boot %v", stands.State.Complete(), stands.BootComplete)
 			}
-			for _, sentence := range stands.Sentences() {
-				message := motd.Message{Name: "App", Lines: stands.Sentences()}.Render()
-				if plain := strings.ReplaceAll(strings.ReplaceAll(sentence, "\n", " "), "\x1b", `\x1b`); !strings.Contains(message, plain+"\n") {
-					t.Errorf("the message of the day does not say %q:\n%s", plain, message)
+			message := strings.ReplaceAll(motd.Message{Name: "App", Lines: stands.Says}.Render(), "\n  ", " ")
+			for _, sentence := range stands.Says {
+				if !strings.Contains(message, sentence+"\n") || !strings.Contains(stands.Line(), strings.TrimSuffix(sentence, ".")) {
+					t.Errorf("not everybody says %q:\n%s%s", sentence, message, stands.Line())
 				}
 			}
 		})
@@ -339,12 +283,55 @@ func flat(text string) string {
 	return b.String()
 }
 
-func TestABrokenManifestDoesNotHideHowTheSetupStands(t *testing.T) {
+// Where the manifest, or what else a setup is made from, cannot be read, that is told, whatever was recorded before.
+func TestWhatCannotBeReadIsAStateOfItsOwn(t *testing.T) {
 	t.Parallel()
-	stands, err := Read(machine(t, broken, nil), nil)
-	if err != nil || stands.State != Failed || len(stands.Steps) != 2 || stands.Message != "run /bin/b: it broke" {
-		t.Errorf("%+v, %v", stands, err)
+	golden := album(t, "broken")
+	mistake := func(line int) problem.Problem {
+		return problem.Problem{Position: problem.Position{File: state.Manifest, Line: line, Column: 7}, Path: "app",
+			Message: fmt.Sprintf("unknown key \"k%d\"", line), Hint: "did you mean \"name\"?"}
 	}
+	missing := problem.List{{Position: problem.Position{File: state.Manifest}, Message: "cannot read it"}}
+	for name, test := range map[string]struct {
+		boot   []journal.Event
+		cause  error
+		locked bool
+		state  State
+	}{
+		"one mistake":                           {nil, problem.List{mistake(2)}, false, Broken},
+		"five mistakes":                         {nil, problem.List{mistake(2), mistake(3), mistake(4), mistake(5), mistake(6)}, false, Broken},
+		"a mistake after a failure":             {broken, problem.List{mistake(2)}, false, Broken},
+		"a mistake in what is complete":         {complete, problem.List{mistake(2)}, false, Broken},
+		"a mistake made while a run is at work": {complete[:4], problem.List{mistake(2)}, true, Running},
+		"no manifest, and nothing begun":        {nil, missing, false, Fresh},
+		"no manifest any more":                  {complete, missing, false, Broken},
+		"lost secrets":                          {complete, errors.New("cannot go on without the secrets one; restore them"), false, Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := machine(t, test.boot, nil)
+			if test.locked {
+				defer lock(t, h).Close()
+			}
+			stands, err := ReadWithout(h, test.cause)
+			if err != nil || stands.State != test.state {
+				t.Errorf("%s, %v", stands.State, err)
+			}
+			var text bytes.Buffer
+			stands.WriteText(&text)
+			golden(name, text.String()+"--\n"+strings.Join(stands.Says, "\n")+"\n")
+			if test.locked {
+				return
+			}
+			if last, err := Follow(t.Context(), func() (Status, error) { return stands, nil }, &text); err != nil || last.State != test.state {
+				t.Errorf("it is waited for: %s, %v", last.State, err)
+			}
+		})
+	}
+}
+
+func TestADamagedRecordIsAnError(t *testing.T) {
+	t.Parallel()
 	h := machine(t, broken, nil)
 	if err := os.WriteFile(filepath.Join(h.Files.Dir(), state.Journal), []byte("{\n{}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -355,14 +342,27 @@ func TestABrokenManifestDoesNotHideHowTheSetupStands(t *testing.T) {
 	}
 }
 
+func lock(t *testing.T, h *host.Host) *os.File {
+	t.Helper()
+	if err := state.MakeDirectory(h.Files); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := h.Files.Lock(state.Lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lock
+}
+
 func TestAStatusThatIsFollowedTellsEachChangeOnce(t *testing.T) {
 	t.Parallel()
 	step := func(s journal.StepState) []Step { return []Step{{ID: "a", State: s}} }
 	looks := []Status{
 		{State: Running, Steps: step(journal.StepWaiting)}, {State: Running, Steps: step(journal.StepRunning)},
-		{State: Running, Steps: step(journal.StepRunning)}, {State: Pending, Steps: step(journal.StepRunning), Message: "no\nanswer",
-			Waits: ForOutside},
-		{State: Pending, Steps: step(journal.StepRunning), Message: "no\nanswer", Waits: ForOutside}, {State: Done,
+		{State: Running, Steps: step(journal.StepRunning)}, {State: Pending, Steps: step(journal.StepRunning),
+			Cause: journal.Cause{Message: "no\nanswer", Waits: journal.ForOutside}},
+		{State: Pending, Steps: step(journal.StepRunning),
+			Cause: journal.Cause{Message: "no\nanswer", Waits: journal.ForOutside}}, {State: Done,
 			Steps: step(journal.StepDone)},
 	}
 	var out bytes.Buffer
@@ -372,8 +372,10 @@ func TestAStatusThatIsFollowedTellsEachChangeOnce(t *testing.T) {
 	if err != nil || last.State != Done || out.String() != want {
 		t.Errorf("%v, %v, got\n%swant\n%s", last.State, err, out.String(), want)
 	}
-	if last, err := Follow(t.Context(), func() (Status, error) { return Status{State: Pending, Waits: ForPerson}, nil },
-		&out); err != nil || last.Waits != ForPerson {
+	if last, err := Follow(t.Context(), func() (Status, error) {
+		return Status{State: Pending, Cause: journal.Cause{Waits: journal.ForPerson}}, nil
+	},
+		&out); err != nil || last.Waits != journal.ForPerson {
 		t.Errorf("a person is not waited for: %v, %v", last, err)
 	}
 }

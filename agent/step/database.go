@@ -7,6 +7,7 @@ import (
 
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/state"
 )
 
@@ -18,7 +19,8 @@ func (d *DatabaseCredentials) Check(context.Context, *host.Host) (State, error) 
 
 // Apply waits.
 func (d *DatabaseCredentials) Apply(context.Context, *host.Host) error {
-	return &Wait{d.Reason, "it is tried again by itself when " + database.CredentialsPath + " changes"}
+	return &Wait{d.Reason,
+		"choose a database for this Droplet, or write its credentials into " + database.CredentialsPath, journal.ForDatabase}
 }
 
 // DatabaseEnvironment writes DATABASE_URL and its parts, and gives them to the units and to root's login shells.
@@ -75,7 +77,7 @@ const notHere = "databases are not asked from another root directory"
 func waiting(err error) error {
 	var failed *database.LoginError
 	if errors.As(err, &failed) {
-		return &Wait{failed.Reason, failed.Advice}
+		return &Wait{failed.Reason, failed.Advice, journal.ForDatabase}
 	}
 	return err
 }

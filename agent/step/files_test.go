@@ -193,7 +193,7 @@ func TestDatabasesAreLeftAloneInATree(t *testing.T) {
 	wait := &DatabaseCredentials{"they are not there yet"}
 	finds(t, h, wait, Unmet)
 	says(t, wait.Apply(t.Context(), h), "they are not there yet; "+
-		"it is tried again by itself when /root/.digitalocean_dbaas_credentials changes")
+		"choose a database for this Droplet, or write its credentials into /root/.digitalocean_dbaas_credentials")
 }
 
 func TestADatabaseThatDoesNotAnswerIsWaitedFor(t *testing.T) {

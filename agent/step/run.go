@@ -163,7 +163,7 @@ func (r *Run) WhyUnmet() error {
 
 func (r *Run) prepare(h *host.Host, argv []string) (host.Command, error) {
 	command := r.Command
-	command.Argv = argv
+	command.Argv, command.Together = argv, true
 	if r.As != "" {
 		account, err := h.Account(r.As)
 		if err != nil {
@@ -193,19 +193,30 @@ func (r *Run) Apply(ctx context.Context, h *host.Host) error {
 		defer command.Into.Close()
 	}
 	printed, err := h.Run(ctx, command)
+	complaints := printedBy(err)
 	if command.Into != nil {
 		printed, err = r.capture(command.Into, err)
+		printed = append(printed, complaints...)
 	}
-	if powerError := r.keep(h, printed, err); powerError != nil {
-		return powerError
-	}
+	return r.told(h, printed, err)
+}
+
+// told keeps what the command printed, and says how it ended.
+func (r *Run) told(h *host.Host, printed []byte, failure error) error {
 	switch {
-	case errors.Is(err, host.ErrNoChroot), errors.Is(err, fs.ErrNotExist) && !h.Live():
-		return &Skip{err.Error()}
-	case errors.Is(err, fs.ErrNotExist):
-		return &Lasting{err}
+	case errors.Is(failure, host.ErrNoChroot), errors.Is(failure, fs.ErrNotExist) && !h.Live():
+		return &Skip{failure.Error()}
+	case errors.Is(failure, fs.ErrNotExist):
+		return &Lasting{failure}
 	}
-	return err
+	file, err := keepOutput(h, r.ID, printed)
+	if err != nil || failure == nil {
+		return err
+	}
+	if printedBy(failure) == nil {
+		printed = nil // it ended well, and what is wrong is not what it said
+	}
+	return &Printed{failure, printed, file}
 }
 
 // raw opens the file that takes what the command prints while its secrets are not stored. Facts.Ensure removes it.
@@ -241,34 +252,6 @@ func (r *Run) capture(raw *os.File, failure error) (printed []byte, err error) {
 		return printed, fmt.Errorf("cannot keep what %s printed: %w", r.Command.Argv[0], err)
 	}
 	return printed, r.store(printed)
-}
-
-// keep writes what the command printed, without secrets, to where people look for it. The step does not fail by it.
-func (r *Run) keep(h *host.Host, printed []byte, failure error) error {
-	var failed *host.CommandError
-	if errors.As(failure, &failed) {
-		printed = append(printed, failed.Stderr...)
-	} else if failure != nil && len(printed) == 0 {
-		return nil // it did not run
-	}
-	err := h.Files.MakeDirectory(state.Output, private())
-	if err == nil {
-		err = r.write(h, h.Redacted(string(printed)))
-	}
-	if err != nil && !errors.Is(err, host.ErrPower) {
-		h.ReportStep("warning: cannot keep what "+r.Command.Argv[0]+" printed: "+err.Error(), r.ID)
-		return nil
-	}
-	return err
-}
-
-func (r *Run) write(h *host.Host, text string) error {
-	file, err := h.Files.Create(path.Join(state.Output, outputName(r.ID)))
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	return errors.Join(err, file.Close())
 }
 
 // recover finds the secrets in the output that an interrupted run left.
@@ -345,14 +328,4 @@ func (c Capture) find(output []byte) (string, error) {
 		return v.String(), nil
 	}
 	return "", fmt.Errorf("its output has no single value at %s", c.JSON)
-}
-
-// outputName turns a step's id into a file name.
-func outputName(id string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
-			return r
-		}
-		return '_'
-	}, id[:min(len(id), 100)])
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
@@ -82,21 +83,57 @@ func (s *Service) Apply(ctx context.Context, h *host.Host) error {
 			continue
 		}
 		if err := h.Units.Do(ctx, verb, s.Unit); err != nil {
-			return err
+			return s.said(ctx, h, err)
 		}
 	}
 	if !s.starts() || !h.Units.Running() {
 		return nil
 	}
-	return s.running(ctx, h)
+	if err := s.running(ctx, h); err != nil {
+		return s.said(ctx, h, err)
+	}
+	return nil
 }
+
+const (
+	// staysUp is how long a unit that is active as soon as its process exists has to stay so: a wrong setting, or a port
+	// that is taken, ends most programs within a moment.
+	staysUp    = time.Second
+	staysLooks = 100 * time.Millisecond
+)
 
 // running makes sure that a started unit runs, or, if it is one that ends by itself, ended well.
 func (s *Service) running(ctx context.Context, h *host.Host) error {
-	state, err := h.Units.State(ctx, s.Unit)
+	first, err := h.Units.State(ctx, s.Unit)
 	if err != nil {
 		return err
 	}
+	if err := s.judge(first); err != nil || first.Active != "active" || !slices.Contains(activeAtOnce, first.Type) {
+		return err
+	}
+	for until := time.Now().Add(staysUp); time.Now().Before(until); {
+		if err := host.Sleep(ctx, staysLooks); err != nil {
+			return err
+		}
+		state, err := h.Units.State(ctx, s.Unit)
+		if err != nil {
+			return err
+		}
+		if state.Restarts > first.Restarts || state.Active == "activating" {
+			return fmt.Errorf("cannot keep %s running: it ends right after its start; see: journalctl -u %s", s.Unit, s.Unit)
+		}
+		if err := s.judge(state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// activeAtOnce are the types of services that systemd calls active as soon as it has started their process.
+var activeAtOnce = []string{"simple", "exec", "idle"}
+
+// judge says what is wrong with a unit that was started.
+func (s *Service) judge(state host.UnitState) error {
 	switch {
 	case state.Active == "active" || state.Active == "reloading":
 		return nil
@@ -106,6 +143,30 @@ func (s *Service) running(ctx context.Context, h *host.Host) error {
 		return nil
 	}
 	return fmt.Errorf("cannot start %s: it is %s (%s); see: journalctl -u %s", s.Unit, state.Active, state.Result, s.Unit)
+}
+
+const (
+	unitLines  = "30"
+	unitWithin = 5 * time.Second
+)
+
+// said adds to a failure of the unit what its processes said last, which the journal of systemd has.
+func (s *Service) said(ctx context.Context, h *host.Host, failure error) error {
+	if !h.Live() {
+		return failure
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unitWithin)
+	defer cancel()
+	printed, err := h.Run(ctx, host.Command{Argv: []string{"journalctl", "--quiet", "--no-pager", "--boot", "--output", "cat",
+		"--lines", unitLines, "_SYSTEMD_UNIT=" + s.Unit}})
+	if err != nil || len(printed) == 0 {
+		return failure // the words of systemd have to do
+	}
+	file, err := keepOutput(h, "service "+s.Unit, printed)
+	if err != nil {
+		return err
+	}
+	return &Printed{failure, printed, file}
 }
 
 // Refresh restarts those of the units that run, so that they see a changed environment.

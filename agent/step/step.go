@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 )
 
 // State is what a check finds.
@@ -25,8 +26,8 @@ const (
 	Unknowable
 )
 
-// Step is one thing to do. Check changes nothing. Neither holds a secret in what it returns, but for a
-// *host.CommandError's Stderr.
+// Step is one thing to do. Check changes nothing. Neither holds a secret in what it returns, but for what a program
+// printed, in a *host.CommandError and a *Printed.
 type Step interface {
 	Check(ctx context.Context, h *host.Host) (State, error)
 	Apply(ctx context.Context, h *host.Host) error
@@ -65,6 +66,7 @@ func ContentOf(h *host.Host, file string) string {
 type Wait struct {
 	Reason string // what is missing
 	Advice string // what a person can do about it
+	For    journal.Waits
 }
 
 func (w *Wait) Error() string {

@@ -5,6 +5,7 @@ import (
 
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/manifest"
 )
 
@@ -25,7 +26,7 @@ type TTY struct{ Run }
 // Apply needs somebody at a terminal.
 func (t *TTY) Apply(ctx context.Context, h *host.Host) error {
 	if h.Terminal == nil {
-		return &Wait{t.Command.Argv[0] + " needs a terminal", "log in as root, or run: oneclick-agent first-login"}
+		return &Wait{t.Command.Argv[0] + " needs a terminal", "log in as root, or run: oneclick-agent first-login", journal.ForPerson}
 	}
 	command := t.Command
 	command.Terminal = true

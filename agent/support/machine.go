@@ -114,8 +114,10 @@ func (l *lookout) command(ctx context.Context, argv ...string) (string, error) {
 	defer cancel()
 	printed, err := l.host.Run(ctx, host.Command{Argv: argv, Env: map[string]string{"LC_ALL": "C.UTF-8"}})
 	var failed *host.CommandError
-	if errors.As(err, &failed) && len(failed.Stderr) > 0 {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))
+	if complaints := ""; errors.As(err, &failed) {
+		if complaints = strings.TrimSpace(string(failed.Printed[len(printed):])); complaints != "" {
+			err = fmt.Errorf("%w: %s", err, complaints)
+		}
 	}
 	return string(printed), err
 }

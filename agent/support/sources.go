@@ -1,6 +1,7 @@
 package support
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,7 @@ func (l *lookout) setup() []source {
 				return "", l.unclear
 			}
 			var text strings.Builder
-			err := plan.Write(&text, l.facts.Filling(ctx), false)
+			err := plan.Show(l.facts.Filling(ctx), false).Write(&text)
 			return text.String(), err
 		}},
 		l.file("app.yaml", "the image's manifest", l.Manifest),
@@ -97,6 +98,9 @@ func (l *lookout) setup() []source {
 
 func (l *lookout) status(write func(status.Status, io.Writer) error) (string, error) {
 	stands, err := status.Read(l.host, l.facts)
+	if cause := cmp.Or(l.wrong, l.unclear); cause != nil {
+		stands, err = status.ReadWithout(l.host, cause)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -100,7 +100,7 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 	add := func(j *journal.Journal, before, after *facts.Facts, then, now []plan.Item) error {
 		record := j.State()
 		for _, item := range now {
-			if item.Path == "" {
+			if item.Path == "" || record.IsPassedOver(item.ID, item.Digest) {
 				continue
 			}
 			i := slices.IndexFunc(then, func(old plan.Item) bool { return old.Path == item.Path })

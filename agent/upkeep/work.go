@@ -151,7 +151,8 @@ func (w *work) leave(report *Report, p *piece, reason string) error {
 	p.left = true
 	report.Left = append(report.Left, p.item.ID+": "+reason)
 	w.Now.Host.Report("warning: left " + p.item.ID + " as it is: " + reason)
-	return w.journal(p.login).Append(journal.Event{Event: journal.LeftAlone, Step: p.item.ID, Message: "left as it is: " + reason}, false)
+	return w.journal(p.login).Append(journal.Event{Event: journal.LeftAlone, Step: p.item.ID,
+		Cause: journal.Cause{Message: "left as it is: " + reason}}, false)
 }
 
 func (w *work) isAnswered() bool { return w.Login != nil && w.Login.State().Phase.Complete() }

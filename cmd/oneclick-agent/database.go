@@ -18,8 +18,7 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 		return code
 	}
 	if len(rest) != 1 || rest[0] != "url" && rest[0] != "test" && rest[0] != "show" {
-		fmt.Fprintln(a.stderr, "oneclick-agent database: use database url, database test or database show")
-		return exitInput
+		return a.refuse("use database url, database test or database show")
 	}
 	h, err := a.open()
 	if err != nil {
@@ -40,11 +39,15 @@ func (a *agent) database(ctx context.Context, arguments []string) int {
 		if setup.Awaited != "" {
 			reason = setup.Awaited
 		}
-		fmt.Fprintln(a.stderr, "oneclick-agent: "+problem.OneLine(reason))
+		a.fail(errors.New(problem.OneLine(reason)))
 		return exitPending
 	}
 	switch rest[0] {
 	case "url":
+		if a.json {
+			a.stdout = a.revealed
+			return a.writeJSON(map[string]string{"url": c.URL().Reveal()})
+		}
 		fmt.Fprintln(a.revealed, c.URL().Reveal())
 		return exitDone
 	case "show":

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/firstlogin"
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/status"
@@ -46,6 +48,9 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	asks := f.answers == "" && !f.later && !f.never && !f.reset && !f.apply && !f.dryRun
 	verdict := firstlogin.Start
 	if asks {
+		if code, refused := a.refuseJSON("first-login, where a person is asked,"); refused {
+			return code
+		}
 		if verdict = firstlogin.MayStart(!f.fromBashrc && !f.watch); verdict == firstlogin.Silent || verdict == firstlogin.Hint && f.watch {
 			return exitDone
 		}
@@ -60,7 +65,7 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	}
 	setup, err := a.gather(ctx, h)
 	if err != nil {
-		return a.loginEnd(f, err)
+		return a.tellBroken(h, f, verdict, err)
 	}
 	switch {
 	case f.apply:
@@ -68,13 +73,9 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	case f.watch:
 		return a.watch(ctx, setup, f)
 	case setup.Manifest.FirstLogin == nil:
-		fmt.Fprintln(a.stderr, "oneclick-agent: this image asks no questions at first login")
-		return exitDone
+		return a.asksNothing(setup)
 	case f.dryRun:
-		if err := plan.WriteLogin(a.stdout, setup.Filling(ctx), firstlogin.Answered(ctx, setup)); err != nil {
-			return a.fail(err)
-		}
-		return exitDone
+		return a.tellPlan(plan.ShowLogin(setup.Filling(ctx), firstlogin.Answered(ctx, setup)))
 	case f.answers != "":
 		return a.answersFromFile(ctx, h, setup, a.inTree(f.answers))
 	case f.later, f.never:
@@ -83,14 +84,11 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 		if err := firstboot.ForgetLogin(ctx, setup); err != nil {
 			return a.fail(err)
 		}
-		fmt.Fprintln(a.stdout, "first login begins anew at the next login, or with: oneclick-agent first-login")
-		return exitDone
+		return a.decided(setup, "first login begins anew at the next login, or with: oneclick-agent first-login")
 	case verdict == firstlogin.Hint:
-		left := "A few questions are left to set this Droplet up"
-		if len(setup.Manifest.FirstLogin.Questions) == 0 {
-			left = "A few steps are left to set this Droplet up"
+		if stands, err := status.Read(h, setup); err == nil {
+			fmt.Fprintln(a.stderr, strings.Join(stands.Says, "\n"))
 		}
-		fmt.Fprintln(a.stderr, left+": oneclick-agent first-login")
 		return exitDone
 	}
 	return a.wizard(ctx, setup, f)
@@ -104,13 +102,50 @@ func (a *agent) loginEnd(f loginFlags, err error) int {
 	return a.fail(err)
 }
 
+// tellBroken tells somebody who logs in that the manifest, or what else a setup is made from, cannot be read.
+func (a *agent) tellBroken(h *host.Host, f loginFlags, verdict firstlogin.Verdict, cause error) int {
+	if !f.fromBashrc && !f.watch {
+		return a.fail(cause)
+	}
+	// Both hooks are there while first boot is not complete; one of them is enough.
+	if stands, err := status.ReadWithout(h, cause); err == nil && verdict == firstlogin.Start && f.watch != stands.BootComplete {
+		fmt.Fprintln(a.stdout, strings.Join(stands.Says, "\n"))
+	}
+	return exitDone
+}
+
+// asksNothing says of an image without questions how its setup stands.
+func (a *agent) asksNothing(setup *facts.Facts) int {
+	if a.json {
+		return a.decided(setup, "")
+	}
+	fmt.Fprintln(a.stderr, "oneclick-agent: this image asks no questions at first login")
+	return exitDone
+}
+
+// decided says what was decided, or with --json how things stand then.
+func (a *agent) decided(setup *facts.Facts, words string) int {
+	if !a.json {
+		fmt.Fprintln(a.stdout, words)
+		return exitDone
+	}
+	stands, err := status.Read(setup.Host, setup)
+	if err != nil {
+		return a.fail(err)
+	}
+	a.tellStatus(stands)
+	return exitDone
+}
+
 // atTerminal ends with every signal that a terminal, a dropped connection or a shutdown sends.
 func atTerminal(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP)
 }
 
 func (a *agent) watch(ctx context.Context, setup *facts.Facts, f loginFlags) int {
-	if !firstlogin.AtWork(setup.Host, setup) {
+	stands, err := status.Read(setup.Host, setup)
+	atWork := err == nil && firstlogin.AtWork(setup.Host, stands)
+	if err != nil || !atWork && !stuck(stands) {
 		return exitDone
 	}
 	ctx, stop := atTerminal(ctx)
@@ -121,10 +156,24 @@ func (a *agent) watch(ctx context.Context, setup *facts.Facts, f loginFlags) int
 	}
 	session.NoColour = a.noColor
 	defer session.Terminal.Restore()
-	if stands, left, err := session.Watch(ctx); err == nil && !left {
-		fmt.Fprintln(a.stdout, firstlogin.Words(stands))
+	left := false
+	if atWork {
+		stands, left, err = session.Watch(ctx)
+	}
+	switch {
+	case err != nil || left:
+	case firstlogin.MayMend(stands):
+		session.Mend(ctx, stands) // a login goes on whatever came of it
+	default:
+		session.Tell(stands)
 	}
 	return exitDone
+}
+
+// stuck reports whether a first boot neither goes on by itself at once nor waits for the answers of a person.
+func stuck(stands status.Status) bool {
+	waits := stands.State == status.Pending && stands.Waits != journal.ForPerson
+	return !stands.BootComplete && (waits || stands.State == status.Failed)
 }
 
 func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) int {
@@ -146,8 +195,14 @@ func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) in
 			return exitDone
 		}
 	}
-	if stands.Waits == "" && stands.State != status.Failed || !stands.BootComplete {
-		fmt.Fprintln(a.stdout, firstlogin.Words(stands))
+	if firstlogin.MayMend(stands) {
+		if stands, err = session.Mend(ctx, stands); err != nil {
+			return a.loginEnd(f, err)
+		}
+	} else if !asks(stands) {
+		session.Tell(stands)
+	}
+	if !asks(stands) {
 		return a.loginCode(f, statusCode(stands))
 	}
 	if err := firstlogin.FromEnvironment(ctx, setup); err != nil {
@@ -163,6 +218,11 @@ func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) in
 		return exitDone
 	}
 	return a.loginCode(f, exitPending)
+}
+
+// asks reports whether first login has something to ask, or failed.
+func asks(stands status.Status) bool {
+	return stands.BootComplete && (stands.Waits != "" || stands.State == status.Failed)
 }
 
 // loginCode is 0 for the shell that reads .bashrc, whatever happened.
@@ -181,20 +241,14 @@ func (a *agent) decide(setup *facts.Facts, f loginFlags) int {
 	if err := firstboot.Decide(setup, choice); err != nil {
 		return a.fail(err)
 	}
-	fmt.Fprintln(a.stdout, words)
-	return exitDone
+	return a.decided(setup, words)
 }
 
 // applyLogin is what the unit runs.
 func (a *agent) applyLogin(ctx context.Context, h *host.Host, setup *facts.Facts) int {
 	a.logProgress(h)
 	phase, err := firstboot.ApplyAnswers(ctx, setup)
-	line := "first login: " + string(phase)
-	if err != nil {
-		line += ": " + problem.Printable(err.Error())
-	}
-	fmt.Fprintln(a.stdout, line)
-	return exitCode(phase)
+	return a.tellPhase(h, setup, "first login", phase, err)
 }
 
 // answersFromFile does unattended what the wizard does: the same questions, validators and steps.
@@ -205,10 +259,12 @@ func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *facts.
 	}
 	if err := firstlogin.TakeAnswers(ctx, setup, file); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
-			return exitInput
+			err = errInput{err}
 		}
 		return a.fail(err)
+	}
+	if !stands.BootComplete && a.json {
+		return a.tellStatus(stands)
 	}
 	if !stands.BootComplete {
 		fmt.Fprintf(a.stdout, "first login: the answers are kept, and applied once first boot is done; it is %s\n", stands.State)

@@ -80,14 +80,14 @@ func TestAnInterruptedSetupTellsWhereItStands(t *testing.T) {
 	if out := told("first-boot"); !strings.HasPrefix(out, "first boot: failed: file /srv/site/a.conf: ") {
 		t.Errorf("the first run says %q", out)
 	}
-	tells("after the failure", "Reason:   file /srv/site/a.conf: \nSetup FAILED: file /srv/site/a.conf: ")
+	tells("after the failure", "Reason:   cannot look at /srv/site/a.conf: \nSetup FAILED: cannot look at /srv/site/a.conf: ")
 	if err := os.Remove(filepath.Join(root, "srv/site")); err != nil {
 		t.Fatal(err)
 	}
 	interrupt(
 		"boot-begun",
 		"while it is tried again",
-		"State:    running\nSetup is running. Follow it with: oneclick-agent status --wait",
+		"State:    running\nSetup is running.",
 		"first boot: pending: it was interrupted; it resumes at the next boot, or now with: oneclick-agent first-boot\n",
 		failure,
 		"FAILED",
@@ -100,7 +100,8 @@ func TestAnInterruptedSetupTellsWhereItStands(t *testing.T) {
 		"is running",
 		"failed",
 	)
-	interrupt("login-begun", "while answers are applied", "Reason:   the answers are being applied\nYour answers are being applied.",
+	interrupt("login-begun", "while answers are applied",
+		"Reason:   the answers are being applied\nSetup is running: the answers are being applied",
 		"first boot: pending: applying the answers was interrupted; it resumes at the next boot, or now with: oneclick-agent first-login\n",
 		failure, "first boot was interrupted", "failed")
 	tells(

@@ -52,6 +52,9 @@ func (a *agent) schema(_ context.Context, arguments []string) int {
 		return code
 	}
 	if *markdown {
+		if code, refused := a.refuseJSON("schema --markdown"); refused {
+			return code
+		}
 		if err := manifest.WriteReference(a.stdout, step.Kinds()); err != nil {
 			return a.fail(err)
 		}

@@ -34,6 +34,12 @@ const (
 	exitInput    = 2 // nothing was changed
 	exitPending  = 3
 	exitDegraded = 4
+
+	// What 3 stands for, told apart by status --detailed-exit-code.
+	exitRunning  = 5
+	exitPerson   = 6
+	exitDatabase = 7
+	exitLater    = 8 // something else outside, or the next boot
 )
 
 func main() {
@@ -115,13 +121,7 @@ func (a *agent) dispatch(ctx context.Context, arguments []string) int {
 	for _, c := range all {
 		names = append(names, c.name)
 	}
-	fmt.Fprintf(
-		a.stderr,
-		"oneclick-agent: there is no command %q; %s\n",
-		problem.OneLine(arguments[0]),
-		problem.DidYouMean(arguments[0], names),
-	)
-	return exitInput
+	return a.refuse("there is no command %q; %s", problem.OneLine(arguments[0]), problem.DidYouMean(arguments[0], names))
 }
 
 func (a *agent) usage(w io.Writer) {
@@ -175,14 +175,27 @@ func (a *agent) parseFlags(arguments []string) (code int, ok bool) {
 func (a *agent) parseUpTo(most int, arguments []string) (rest []string, code int, ok bool) {
 	if rest, code, ok = a.parse(arguments); ok && len(rest) > most {
 		name := a.flags.Name()
-		fmt.Fprintf(a.stderr, "oneclick-agent: %s takes no argument %q; see: oneclick-agent %s --help\n", name, problem.OneLine(rest[most]), name)
-		return nil, exitInput, false
+		return nil, a.refuse("%s takes no argument %q; see: oneclick-agent %s --help", name, problem.OneLine(rest[most]), name), false
 	}
 	return rest, code, ok
 }
 
 // errInput is an error of what was typed: nothing was changed.
 type errInput struct{ error }
+
+// refuse reports what is wrong with what was typed, and returns its exit code.
+func (a *agent) refuse(format string, arguments ...any) int {
+	return a.fail(errInput{fmt.Errorf(format, arguments...)})
+}
+
+// refuseJSON refuses --json where there is no document to print.
+func (a *agent) refuseJSON(what string) (code int, refused bool) {
+	if !a.json {
+		return 0, false
+	}
+	a.json = false
+	return a.refuse("%s takes no --json: it has no document to print", what), true
+}
 
 // open opens the machine, or the tree of --root.
 func (a *agent) open() (*host.Host, error) {
@@ -220,7 +233,11 @@ func (a *agent) fail(err error) int {
 		}
 		return exitInput
 	}
-	fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(strings.TrimSpace(err.Error())))
+	text := problem.Printable(strings.TrimSpace(err.Error()))
+	fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", text)
+	if a.json {
+		a.writeJSON(map[string]string{"error": text})
+	}
 	var input errInput
 	if errors.As(err, &input) {
 		return exitInput
@@ -241,9 +258,27 @@ func exitCode(phase journal.Phase) int {
 	return exitFailed
 }
 
+// detailedCode is the exit code of a status, with one of its own for each way of not being finished.
+func detailedCode(s status.Status) int {
+	code := statusCode(s)
+	switch {
+	case code != exitPending:
+		return code
+	case s.State == status.Running || s.State == status.Fresh && s.Waits == "":
+		return exitRunning
+	case s.Waits == journal.ForPerson:
+		return exitPerson
+	case s.Waits == journal.ForDatabase:
+		return exitDatabase
+	}
+	return exitLater
+}
+
 // statusCode is the exit code of a status.
 func statusCode(s status.Status) int {
 	switch {
+	case s.State == status.Broken:
+		return exitInput
 	case s.State == status.Failed:
 		return exitFailed
 	case !s.State.Complete():

@@ -41,7 +41,11 @@ func (a *agent) motd(_ context.Context, arguments []string) int {
 		return exitDone
 	}
 	defer h.Close()
-	fmt.Fprint(a.stdout, motd.Read(h.Files))
+	if a.json {
+		a.writeJSON(map[string]string{"message": motd.Read(h.Files)})
+	} else {
+		fmt.Fprint(a.stdout, motd.Read(h.Files))
+	}
 	return exitDone
 }
 

@@ -56,8 +56,12 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 		return code
 	}
 	if o.CheckOnly && o.DryRun {
-		fmt.Fprintln(a.stderr, "oneclick-agent: --check and --dry-run are two different things; say one of them")
-		return exitInput
+		return a.refuse("--check and --dry-run are two different things; say one of them")
+	}
+	if o.final {
+		if code, refused := a.refuseJSON("pre-snapshot --final-sweep"); refused {
+			return code
+		}
 	}
 	if o.list {
 		return a.tellCatalogue(o.markdown)

@@ -34,24 +34,21 @@ func (a *agent) rotate(ctx context.Context, arguments []string) int {
 		return a.fail(err)
 	}
 	if *all && len(names) > 0 {
-		fmt.Fprintf(a.stderr, "oneclick-agent: rotate --all takes no argument %q; name secrets, or say --all\n", problem.OneLine(names[0]))
-		return exitInput
+		return a.refuse("rotate --all takes no argument %q; name secrets, or say --all", problem.OneLine(names[0]))
 	}
 	if *all {
 		names = firstboot.Rotatable(gathered)
 	}
 	if len(names) == 0 {
-		fmt.Fprintln(a.stderr, "oneclick-agent rotate: name the secrets to rotate, or say --all; see: oneclick-agent secrets list")
-		return exitInput
+		return a.refuse("rotate wants names of secrets, or --all; see: oneclick-agent secrets list")
 	}
 	if err := firstboot.CheckRotation(gathered, names, *lost); err != nil {
 		return a.fail(err)
 	}
 	phase, err := firstboot.Rotate(ctx, gathered, names)
-	if err != nil {
-		fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
-	} else {
-		fmt.Fprintf(a.stdout, "rotate: %s\n", phase)
+	if err == nil || a.json {
+		return a.tellPhase(h, gathered, "rotate", phase, err)
 	}
+	fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
 	return exitCode(phase)
 }

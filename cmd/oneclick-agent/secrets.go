@@ -38,8 +38,7 @@ func (a *agent) secrets(ctx context.Context, arguments []string) int {
 	case len(rest) == 2 && rest[0] == "show":
 		return a.showSecret(store, rest[1])
 	}
-	fmt.Fprintln(a.stderr, "oneclick-agent secrets: use secrets list, secrets show NAME, or secrets restore [NAME]")
-	return exitInput
+	return a.refuse("use secrets list, secrets show NAME, or secrets restore [NAME]")
 }
 
 func (a *agent) listSecrets(store *secret.Store) int {
@@ -68,8 +67,7 @@ func (a *agent) showSecret(store *secret.Store, wanted string) int {
 		}
 	}
 	if !ok {
-		fmt.Fprintf(a.stderr, "oneclick-agent: there is no secret %q; %s\n", problem.OneLine(name), problem.DidYouMean(name, store.Names()))
-		return exitInput
+		return a.refuse("there is no secret %q; %s", problem.OneLine(name), problem.DidYouMean(name, store.Names()))
 	}
 	if a.json {
 		revealed := map[string]string{}
@@ -80,14 +78,8 @@ func (a *agent) showSecret(store *secret.Store, wanted string) int {
 	}
 	value, ok := fields[field]
 	if !ok {
-		fmt.Fprintf(
-			a.stderr,
-			"oneclick-agent: %s has parts; name one: %s.%s\n",
-			name,
-			name,
-			strings.Join(slices.Sorted(maps.Keys(fields)), ", "+name+"."),
-		)
-		return exitInput
+		parts := strings.Join(slices.Sorted(maps.Keys(fields)), ", "+name+".")
+		return a.refuse("%s has parts; name one: %s.%s", name, name, parts)
 	}
 	fmt.Fprintln(a.stdout, strings.TrimSuffix(value.Reveal(), "\n"))
 	return exitDone

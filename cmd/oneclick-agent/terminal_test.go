@@ -205,7 +205,7 @@ func end(s *session, how string) {
 		s.press("\r")
 		s.see("These are your answers.")
 		s.press("\r")
-		s.see("The setup of this Droplet is done.")
+		s.see("Setup is done.")
 	case "Ctrl-C":
 		s.press("\x03")
 	case "Ctrl-D":
@@ -250,7 +250,7 @@ first_login:
 	s.see("These are your answers.")
 	s.press("\r")
 	s.see("oneclick-agent development, commit unknown")
-	s.see("The setup of this Droplet is done.")
+	s.see("Setup is done.")
 	if code := s.code(); code != 0 {
 		t.Errorf("it ends with %d", code)
 	}

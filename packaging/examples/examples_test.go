@@ -197,7 +197,7 @@ func (i *image) golden(t testing.TB, root string) string {
 		}
 	}
 	var planned strings.Builder
-	if err := i.on(t, root, nil, func(f *facts.Facts) error { return plan.Write(&planned, f.Filling(t.Context()), false) }); err != nil {
+	if err := i.on(t, root, nil, func(f *facts.Facts) error { return plan.Show(f.Filling(t.Context()), false).Write(&planned) }); err != nil {
 		t.Fatal(err)
 	}
 	section("The plan", planned.String())

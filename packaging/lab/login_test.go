@@ -216,7 +216,7 @@ func comesBackToAFailure(t *testing.T, machine *Machine) *conversation {
 	on(t, machine, "touch /etc/port-is-free")
 	c.see("Try again with them")
 	c.press("\r")
-	c.see("The setup of this Droplet is done.")
+	c.see("Setup is done.")
 	c.see("oneclick-agent status") // the next command, which ends the wizard; behind it comes the shell
 	c.press("exit\r")
 	c.see("logout")

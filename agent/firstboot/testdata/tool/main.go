@@ -6,16 +6,37 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == "journalctl" { // of a unit that dies
+		fmt.Print("reading /etc/app.conf\nFATAL: cannot open /srv/data: permission denied\n\n")
+		return
+	}
 	switch os.Args[1] {
+	case "say": // prints lines to standard output or standard error, and ends with a status
+		to := map[string]io.Writer{"out": os.Stdout, "err": os.Stderr}[os.Args[2]]
+		for _, line := range os.Args[4:] {
+			fmt.Fprintln(to, line)
+		}
+		status, _ := strconv.Atoi(os.Args[3])
+		os.Exit(status)
+	case "hang":
+		fmt.Println(os.Args[2])
+		time.Sleep(time.Hour)
+	case "listen":
+		if _, err := net.Listen("tcp", os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "server:", err)
+			os.Exit(1)
+		}
 	case "issue": // prints a token that is another one each time, and counts how often it was run
 		file, _ := os.OpenFile("/issued", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		fmt.Fprintln(file, "x")
