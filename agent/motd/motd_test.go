@@ -46,7 +46,7 @@ Help:
 `
 	got := m.Render()
 	if short := strings.ReplaceAll(got, strings.Repeat("a", 90), "ADDRESS"); short != want+strings.Repeat("text\n", 40)+
-		"Open https://example.com/ADDRESS\n" {
+		"Open\nhttps://example.com/ADDRESS\n" {
 		t.Errorf("%s", got)
 	}
 }

@@ -86,7 +86,7 @@ remove /link/old writes [/data/old /data/old] reads [] false <nil>
 remove /link/*/old* writes [/link /data] reads [] false <nil>
 run /bin/x writes [] reads [] true <nil>
 service a.service start writes [] reads [] true <nil>
-file /srv/c writes [] reads [] true <nil>
+file /srv/c writes [/srv/c /srv/c] reads [] true <nil>
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)

@@ -42,12 +42,13 @@ func newFile(spec *manifest.File, f *facts.Filling) (Step, error) {
 // its source, in which a secret may be.
 func (f *File) copyFrom(known *facts.Facts, source string) (err error) {
 	const everybody = 0o007
-	info, err := known.Host.Files.Stat(known.Beside(source))
-	if err != nil {
+	if f.Content, err = known.File(source); err != nil {
 		return err
 	}
-	f.Private = info.Mode()&everybody == 0
-	f.Content, err = known.File(source)
+	info, err := known.Host.Files.Stat(known.Beside(source))
+	if err == nil {
+		f.Private = info.Mode()&everybody == 0
+	}
 	return err
 }
 

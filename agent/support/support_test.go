@@ -263,7 +263,7 @@ func TestABrokenDropletIsToldAsFarAsItCanBe(t *testing.T) {
 		},
 		"no journal": {
 			map[string]string{"usr/bin/journalctl": ""},
-			map[string]string{"journal/app-7.service.txt": "cannot run journalctl: there is no such command on this image: file does not exist"},
+			map[string]string{"journal/app-7.service.txt": "cannot run journalctl: there is no such command on this image"},
 			map[string]string{"app.yaml": app},
 		},
 		"a FIFO in the place of a file": {
