@@ -78,7 +78,7 @@ func TestTheStoryOfACustomerWhoErrs(t *testing.T) {
 		t.Fatal(err)
 	}
 	login([]move{
-		{"", "The setup FAILED", "the login after a step failed"},
+		{"", "Setup FAILED", "the login after a step failed"},
 		{"\r", "is done", ""},
 	}, exitDone)
 	a.same()
