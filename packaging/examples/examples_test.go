@@ -172,7 +172,8 @@ func TestEachExampleDoesWhatItsGoldenTextSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("it does:\n%s\nIf that is right, write it with: UPDATE=1 go test ./packaging/examples\n%s", got, firstDifference(got, string(want)))
+			t.Errorf("it does:\n%s\nIf that is right, write it with: UPDATE=1 go test ./packaging/examples\n%s", got,
+				firstDifference(got, string(want)))
 		}
 	})
 }
