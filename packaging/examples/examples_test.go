@@ -172,7 +172,8 @@ func TestEachExampleDoesWhatItsGoldenTextSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("it does:\n%s\nIf that is right, write it with: UPDATE=1 go test ./packaging/examples\n%s", got, firstDifference(got, string(want)))
+			t.Errorf("it does:\n%s\nIf that is right, write it with: UPDATE=1 go test ./packaging/examples\n%s", got,
+				firstDifference(got, string(want)))
 		}
 	})
 }
@@ -290,8 +291,8 @@ func isParent(name, text string, before, after map[string]string) bool {
 // unseen are the parts of writing a file before it has its name and after: a cut there leaves at most a temporary file.
 var unseen = []string{"create", "write", "fsync", "fsync directory"}
 
-// counting calls cut ahead of each change, with the number of those so far that count: changes to the Droplet itself, and the
-// record of each. Cuts within the agent's other files, and within the writing of a file, are those of agent/firstboot's tests;
+// counting calls cut ahead of each change, with the number of those so far that count: changes to the Droplet itself, and
+// what is kept of each until it is recorded. Cuts within the agent's other files, and within the writing of a file, are those of agent/firstboot's tests;
 // EVERY=1 has them here.
 func counting(cut func(n int64, o host.Operation) error) func(host.Operation) error {
 	var count atomic.Int64
@@ -302,7 +303,10 @@ func counting(cut func(n int64, o host.Operation) error) func(host.Operation) er
 		switch {
 		case o.Name == "append":
 			counts = unrecorded.Swap(false) || every
-		case !slices.Contains(unseen, o.Name) && !isOurs("/"+strings.TrimPrefix(o.Object, "/")):
+		case slices.Contains(unseen, o.Name):
+		case isOurs("/" + strings.TrimPrefix(o.Object, "/")):
+			counts = unrecorded.Load() || every // what a command printed is kept before the step is recorded
+		default:
 			counts = true
 			unrecorded.Store(true)
 		}

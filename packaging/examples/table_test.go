@@ -91,5 +91,6 @@ func row(t *testing.T, example string) string {
 			beside += lines
 		}
 	}
-	return fmt.Sprintf("| [%s](../packaging/examples/%s) | %s | %d | %d | %s | %s |\n", example, example, shell, manifest, beside, left, told[1])
+	return fmt.Sprintf("| [%[1]s](../packaging/examples/%[1]s) | %s | %d | %d | %s | %s |\n",
+		example, shell, manifest, beside, left, told[1])
 }

@@ -24,7 +24,8 @@ type rule struct {
 	Makes   map[string]string `json:"makes"`
 	// Until is the call that has to come first: without it this one fails, as an "is it there yet" does.
 	Until string `json:"until"`
-	Fails bool   `json:"fails"`
+	// Once says that a second call fails, as that of a program that has made what cannot be made twice.
+	Once bool `json:"once"`
 }
 
 // ordinary are variables that every command gets.
@@ -43,7 +44,8 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	if rule.Until != "" && !strings.Contains(string(before), ": "+rule.Until) || rule.Fails {
+	called := func(command string) bool { return strings.Contains(string(before), ": "+command) }
+	if rule.Until != "" && !called(rule.Until) || rule.Once && called(rule.Command) {
 		os.Exit(1)
 	}
 	for file, content := range rule.Makes {
