@@ -45,6 +45,11 @@ func follow(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Ph
 		if err := j.Append(event, true); err != nil {
 			return journal.Failed, err
 		}
+		if event.Event == journal.Cloned && len(all) == 0 { // a copy with nothing to part it from the other Droplet
+			if err := j.Append(journal.Event{Event: journal.Rotated}, true); err != nil {
+				return journal.Failed, err
+			}
+		}
 		if err := f.Remember(); err != nil {
 			return journal.Failed, err
 		}
@@ -71,6 +76,7 @@ func change(ctx context.Context, f, before *facts.Facts, j *journal.Journal, rec
 	if err := state.Mark(f.Host.Files, state.Changing); err != nil {
 		return "", err
 	}
+	showMessage(f)
 	work := &upkeep.Upkeep{Before: before, Now: f, Boot: j}
 	login, err := journal.Read(f.Host.Files, state.LoginJournal)
 	if err != nil {

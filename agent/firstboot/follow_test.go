@@ -141,7 +141,7 @@ first_boot:
 	}
 	var text bytes.Buffer
 	statusOf(t, root).WriteText(&text)
-	want := "run /usr/bin/tool append /t/ran x: left as it is: it is new in the manifest, and was never carried out here\n"
+	want := "run /usr/bin/tool append /t/ran x: it is new in the manifest, and was never carried out here\n"
 	if !strings.Contains(text.String(), want) {
 		t.Errorf("status does not name it:\n%s", text.String())
 	}

@@ -104,14 +104,21 @@ func Read(h *host.Host, f *facts.Facts) (Status, error) {
 		return s, err
 	}
 	switch {
-	case !record.Phase.Complete():
-	case f != nil && f.Droplet.ID != "" && f.Droplet.ID != record.Droplet:
-		s.State, s.Droplet = Running, f.Droplet.ID
-		s.tell("a copy of Droplet "+record.Droplet+", which is about to be taken over", "follow it with: "+followCommand)
-	case f != nil && f.Manifest.FirstLogin != nil && !record.Troubled:
+	case f == nil || !record.Phase.Complete():
+	case f.Droplet.ID != "" && f.Droplet.ID != record.Droplet:
+		s.Droplet = f.Droplet.ID
+		if s.State.Complete() {
+			s.State = Running
+			s.tell("a copy of Droplet "+record.Droplet+", which is about to be taken over", "follow it with: "+followCommand)
+		}
+	case f.Manifest.FirstLogin != nil && s.State.Complete():
 		if err := s.addLogin(h, f, locked); err != nil {
 			return s, err
 		}
+	}
+	if f != nil && s.State == Done && f.Unusable != nil {
+		s.State, s.Missing = Degraded, true
+		s.tell(f.Unusable.Error(), "mend the cause, then: "+bootCommand)
 	}
 	if f != nil && s.stuck() {
 		s.Docs = f.Manifest.App.Docs
@@ -153,7 +160,15 @@ func (s *Status) tell(message, next string) { s.Cause, s.Next = journal.Cause{Me
 
 // judge finds the word for first boot, and what comes next.
 func (s *Status) judge(h *host.Host, record journal.State, items []plan.Item, locked bool) error {
+	changing := record.Phase.Complete() && !record.Troubled && !h.Files.Missing(state.Changing)
 	switch {
+	case changing && locked:
+		s.State = Running
+		s.tell("a change is being taken up", "follow it with: "+followCommand)
+	case changing:
+		s.State = Pending
+		s.tell("a change was interrupted", "it resumes at the next boot; now: "+bootCommand)
+		s.Waits = journal.ForBoot
 	case record.Phase == journal.Fresh && !locked:
 		s.State, s.Next = Fresh, "cloud-init starts it; by hand: "+bootCommand
 	case locked && (record.Phase == journal.Fresh || record.Phase == journal.Running):
@@ -312,8 +327,10 @@ func (s *Status) addSteps(record journal.State, items []plan.Item, now time.Time
 		r, recorded := record.Step(item.ID)
 		step := Step{ID: item.ID, Title: item.Title, State: journal.StepWaiting, name: called(items, item.ID)}
 		switch {
+		case !recorded && record.Phase.Complete() && (item.Path == "" || len(record.Steps) == 0):
+			continue // of an agent that came later, or nothing is known of any step
 		case !recorded && record.Phase.Complete():
-			continue // of a manifest that came later
+			step.State, step.Message = journal.StepSkipped, "it is new in the manifest, and was never carried out here"
 		case !recorded:
 		case r.State == journal.StepRunning && !locked:
 			step.Message = "it was interrupted"
