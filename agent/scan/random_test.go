@@ -5,12 +5,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 const (
@@ -105,7 +106,7 @@ func forms() []form {
 // least 98 of a hundred are found, of each way to make them and of each way to write them.
 func TestRandomPasswordsAreFound(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
+	seed := uint64(1) // the same commit always gives the same answer; another seed is given by SEED
 	if given := os.Getenv("SEED"); given != "" {
 		seed, _ = strconv.ParseUint(given, 10, 64)
 	}
@@ -114,7 +115,9 @@ func TestRandomPasswordsAreFound(t *testing.T) {
 	scanner, buffer := New(nil), NewBuffer()
 	const each = 60
 	made, lost := map[string]int{}, map[string][]string{}
-	for way, generate := range generators(random) {
+	ways := generators(random)
+	for _, way := range slices.Sorted(maps.Keys(ways)) {
+		generate := ways[way]
 		for _, form := range forms() {
 			for range each {
 				value := generate()

@@ -284,7 +284,7 @@ func unescaped(value string, quote byte) string {
 }
 
 // nextSetting is where another one begins in the same value: of a connection string, an address, options of a mount.
-var nextSetting = pattern.New(`[;&,]\s*[A-Za-z_][A-Za-z0-9_. -]{1,30}=|&amp;`)
+var nextSetting = pattern.New(`(?:[;&,]|&amp;)\s*[A-Za-z_][A-Za-z0-9_. -]{1,30}=`)
 
 var escapedLineEnd = pattern.New(`(?:\\+r)?\\+n`)
 

@@ -161,7 +161,7 @@ func TestAnAttackerGetsNothingFromAnyCommand(t *testing.T) {
 	if after := victimsOf(t, root); after != before {
 		t.Errorf("before\n%safter\n%s", before, after)
 	}
-	if text := report.String(); strings.Contains(text, "leaked") || !strings.Contains(text, "exchanged") {
+	if text := report.said.String(); strings.Contains(text, "leaked") || !strings.Contains(text, "exchanged") {
 		t.Errorf("the attacker reports %.2000s", text)
 	}
 	if ended["first-boot"] == 0 || ended["rotate"] == 0 {
@@ -171,14 +171,14 @@ func TestAnAttackerGetsNothingFromAnyCommand(t *testing.T) {
 
 // hears keeps what a process says, and tells that it began to.
 type hears struct {
-	bytes.Buffer
+	said  bytes.Buffer
 	once  sync.Once
 	began chan struct{}
 }
 
 func (h *hears) Write(text []byte) (int, error) {
 	h.once.Do(func() { close(h.began) })
-	return h.Buffer.Write(text)
+	return h.said.Write(text)
 }
 
 // victimsOf describes what is none of the attacker's business, and is named by nobody.
