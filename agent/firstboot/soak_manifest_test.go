@@ -23,7 +23,6 @@ var soakedFiles = []soaked{
 	{path: "/t/managed", text: "BEGIN {host} END", when: "managed"},
 	{path: "/t/own", text: "BEGIN {host} {ip} END", when: "own"},
 	{path: "/t/certificate", text: "BEGIN {server} END"},
-	{path: "/t/new", text: "BEGIN {extra} {ip} END", since: 1},
 	{path: "/t/link", text: "/x/{name}", yaml: "link: /t/link, to: '/x/{name}'"},
 	{path: "/t/env", text: "OTHER=kept\nIP={ip}\nONE={one}\n", yaml: "edit: /t/env, format: dotenv, set: {ONE: '{one}', IP: '{ip}'}"},
 	{

@@ -6,10 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
-	"oneclick-agent/agent/state"
 )
 
 // What a year of a Droplet found, each by itself.
@@ -108,20 +106,5 @@ func TestALinkThatACutOffChangeMadeIsOurs(t *testing.T) {
 	root := renamed(t, setup, "create t/last", "one", "cuttwo", "three")
 	if got, _ := os.Readlink(filepath.Join(root, "t/link")); got != "/x/three" {
 		t.Errorf("/t/link leads to %s", got)
-	}
-}
-
-// A secret that a newer manifest has is made when a change is taken up, and so is what names it.
-func TestASecretOfANewerManifestIsMadeWithTheNextChange(t *testing.T) {
-	t.Parallel()
-	root := renamed(t, soakedSetup, "", "one")
-	newer := appYAML(strings.Replace(soakedSetup, "{one: {},", "{one: {}, extra: {},", 1) +
-		"  - {file: /t/new, content: '{{ .secrets.extra }}'}\n")
-	if err := os.WriteFile(filepath.Join(root, state.Manifest), []byte(newer[state.Manifest]), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	phase, err := on(t, root, nil, func(f *facts.Facts) (journal.Phase, error) { return Rotate(t.Context(), f, []string{"one"}) })
-	if extra := stored(root)["extra"]; phase != journal.Done || extra == "" || contentOf(root, "t/new") != extra {
-		t.Errorf("it is %s: %v; /t/new is %q", phase, err, contentOf(root, "t/new"))
 	}
 }

@@ -157,7 +157,9 @@ func (s *State) add(e Event) {
 	}
 	switch e.Event {
 	case TakenAway:
-		s.Steps = slices.DeleteFunc(s.Steps, func(step Step) bool { return step.ID == e.Step })
+		if i := s.index(e.Step); i >= 0 {
+			s.Steps[i].State, s.Steps[i].before, s.Steps[i].Content = StepWaiting, "", ""
+		}
 	case Started:
 		s.start(e)
 	case Cloned:
