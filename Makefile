@@ -8,7 +8,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -buildid= -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
-.PHONY: build package test test-terminal test-lab test-power test-servers bench demo droplet image fuzz docs clean
+.PHONY: build package test test-terminal test-lab test-power test-servers bench demo droplet image soak fuzz docs clean
 
 build: ## the program for this machine, at build/oneclick-agent
 	$(GO_BUILD) -o build/oneclick-agent ./cmd/oneclick-agent
@@ -47,6 +47,10 @@ droplet: package ## boot the sample image as a Droplet and get a root shell on i
 
 image: package ## the sample image, built on DigitalOcean by Packer; needs DIGITALOCEAN_API_TOKEN
 	packer build -var agent=build/packages/oneclick-agent_$(VERSION)_amd64.deb packaging/packer/marketplace-image.json
+
+EVENTS ?= 10000
+soak: ## a Droplet's years on a tree: EVENTS random events, from a seed of the clock or SEED
+	go test -count=1 -timeout 10h ./agent/firstboot -run TestAYearOfADroplet -v -args -events $(EVENTS) -seed $(or $(SEED),$(shell date +%N | sed 's/^0*//'))
 
 fuzz: ## each fuzz target for a minute
 	packaging/fuzz 60s

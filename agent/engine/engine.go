@@ -234,7 +234,11 @@ func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Eve
 		event.Content = before
 		return event, &step.Degraded{Err: errors.New("left as it is: somebody made it since this step failed; remove it to have it made")}
 	}
-	if err := e.Journal.Append(journal.Event{Event: journal.Begun, Step: item.ID, Digest: item.Digest}, false); err != nil {
+	begun := journal.Event{Event: journal.Begun, Step: item.ID, Digest: item.Digest}
+	if e.Again { // what a later change finds must be told from what a person wrote, wherever this one is cut off
+		begun.Content = contentAfter(h, built)
+	}
+	if err := e.Journal.Append(begun, e.Again); err != nil {
 		return event, err
 	}
 	if err := e.persist(ctx, item, built); err != nil {
@@ -276,6 +280,15 @@ func contentOf(h *host.Host, built step.Step) string {
 		return ""
 	}
 	return step.ContentOf(h, writer.Target())
+}
+
+// contentAfter identifies what the file will hold that a step is about to write, "" where it writes none or cannot.
+func contentAfter(h *host.Host, built step.Step) string {
+	writer, ok := built.(step.Rewriter)
+	if !ok {
+		return ""
+	}
+	return step.ContentAfter(h, writer)
 }
 
 // takeUp takes up what a step captured, and makes the secrets that waited for it.

@@ -62,7 +62,16 @@ func Secrets(files *host.Root) (*secret.Redactor, error) {
 func (f *Facts) Outdated(ctx context.Context, before *Facts) (names []string) {
 	for _, name := range f.Store.Names() {
 		spec := f.Manifest.Secrets[name]
-		if spec == nil || slices.Contains(f.Store.Changing(), name) {
+		if spec == nil {
+			continue
+		}
+		if outdated, known := f.Store.IsOutdated(f.Manifest, name, f.FillSecret(ctx)); known {
+			if outdated {
+				names = append(names, name)
+			}
+			continue
+		}
+		if slices.Contains(f.Store.Changing(), name) {
 			continue
 		}
 		then, now := before.Filling(ctx), f.Filling(ctx)

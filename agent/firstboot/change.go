@@ -91,7 +91,7 @@ func change(ctx context.Context, f, before *facts.Facts, j *journal.Journal, rec
 	if _, err := f.Ensure(ctx, j, login.Phase.Complete()); err != nil { // the manifest may name secrets that it did not before
 		return "", err
 	}
-	if outdated := f.Outdated(ctx, before); len(outdated) > 0 {
+	if outdated := f.AsApplied().Outdated(ctx, before.AsApplied()); len(outdated) > 0 {
 		if err := replace(ctx, f, f.AsApplied(), outdated); err != nil {
 			return "", err
 		}

@@ -122,6 +122,9 @@ func AlreadyComplete(ctx context.Context, h *host.Host) (journal.Phase, bool) {
 		facts.AnswersWait(h.Files) {
 		return "", false
 	}
+	if record.Ended.After(h.Now()) { // by a clock that was wrong: what came since looks older
+		return "", false
+	}
 	// A message older than the end of first boot was written by a run that could not write the last one.
 	if shown, err := h.Files.Stat(state.Message); err != nil || shown.ModTime().Before(record.Ended) {
 		return "", false

@@ -36,6 +36,7 @@ const (
 	Renewed      Kind = "renewed"   // a complete setup took up a change; Message says which, Names the secrets with new values
 	Rotated      Kind = "rotated"   // every secret got a new value, so that a copy is one no longer
 	Reopened     Kind = "reopened"  // a setup is to be done anew; Names are the secrets that it was made from and that are gone
+	TakenAway    Kind = "away"      // a change takes away what a step made, because it is made elsewhere now
 	LeftAlone    Kind = "left"      // a change left a step as it is; Message says why
 	Troubled     Kind = "troubled"  // a change of a complete setup did not reach everything; Message says why
 	Made         Kind = "made"      // secrets were made or captured; Names says which
@@ -59,7 +60,7 @@ type Event struct {
 	Step    string    `json:"step,omitempty"`
 	Digest  string    `json:"digest,omitempty"`
 	// Name is what later conditions call the step, Key identifies everything that it was made from, and Content the
-	// file that it wrote.
+	// file that it wrote, or, of a step that begins, the one that it is about to write.
 	Name    string  `json:"name,omitempty"`
 	Key     string  `json:"key,omitempty"`
 	Content string  `json:"content,omitempty"`
@@ -98,6 +99,9 @@ type Journal struct {
 	host  *host.Host
 	file  *os.File
 	state State
+	// good is how much of the file is whole lines, in bytes; torn tells that there is more behind them.
+	good int64
+	torn bool
 }
 
 // Open opens the journal at path for adding to it, and repairs what a power cut left: a torn last line is taken off.
@@ -119,7 +123,7 @@ func Open(h *host.Host, path string) (*Journal, error) {
 			return nil, fmt.Errorf("cannot repair %s: %w", path, err)
 		}
 	}
-	return &Journal{path: path, host: h, file: file, state: state}, nil
+	return &Journal{path: path, host: h, file: file, state: state, good: int64(good)}, nil
 }
 
 // Close lets go of the file.
@@ -143,21 +147,37 @@ func (j *Journal) Append(e Event, durable bool) error {
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", j.path, err)
 	}
-	if before := j.host.Files.Before; before != nil {
-		if err := before(host.Operation{Name: "append", Object: j.path}); err != nil {
-			j.file.Write(line[:len(line)/2]) // what a power cut leaves
+	if err := j.write(append(line, '\n'), durable); err != nil {
+		return fmt.Errorf("cannot write %s: %w", j.path, err)
+	}
+	j.state.add(e)
+	return nil
+}
+
+// write adds a line. Where a full disk took only a part of it, that is taken off before the next one: a line behind half of
+// another could not be read any more.
+func (j *Journal) write(line []byte, durable bool) error {
+	if j.torn {
+		if err := j.file.Truncate(j.good); err != nil {
 			return err
 		}
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("cannot write %s: %w", j.path, err)
+	j.torn = true
+	if before := j.host.Files.Before; before != nil {
+		if err := before(host.Operation{Name: "append", Object: j.path}); err != nil {
+			j.file.Write(line[:len(line)/2]) // what a power cut or a full disk leaves
+			return err
+		}
+	}
+	if _, err := j.file.Write(line); err != nil {
+		return err
 	}
 	if durable {
 		if err := j.file.Sync(); err != nil {
-			return fmt.Errorf("cannot write %s: %w", j.path, err)
+			return err
 		}
 	}
-	j.state.add(e)
+	j.good, j.torn = j.good+int64(len(line)), false
 	return nil
 }
 

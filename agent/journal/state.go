@@ -62,6 +62,7 @@ type State struct {
 	// Replaced names the secrets that got new values since this Droplet became a copy of another one.
 	Replaced []string
 	digests  map[string]string
+	steps    int // events of steps so far
 }
 
 // Step is what became of one step.
@@ -78,6 +79,10 @@ type Step struct {
 	// Name is what later conditions call it. Key identifies everything that it was last made from, and Content the file
 	// that it wrote; "" where that is not known.
 	Name, Key, Content string
+	// Writing identifies the file that it was about to write when it was last begun, "" once that is over.
+	Writing string
+	// Order is larger the later the last event of the step was, whatever the clock said.
+	Order int
 	// Left is why the last change that concerned it left it as it is, "" where it did not.
 	Left string
 	// before is how the step stood before a change of a complete setup tried it again, or before the setup was reopened.
@@ -156,10 +161,15 @@ func (s *State) add(e Event) {
 		return
 	}
 	if i := s.index(e.Step); e.Event == LeftAlone && i >= 0 {
-		s.Steps[i].Left = e.Message
+		s.steps++
+		s.Steps[i].Left, s.Steps[i].Order = e.Message, s.steps
 		return
 	}
 	switch e.Event {
+	case TakenAway:
+		if i := s.index(e.Step); i >= 0 {
+			s.Steps[i].State, s.Steps[i].before, s.Steps[i].Content = StepWaiting, "", ""
+		}
 	case Started:
 		s.start(e)
 	case Cloned:
@@ -281,14 +291,16 @@ func (s *State) addStep(e Event, state StepState) {
 	if e.Name != "" {
 		step.Name = e.Name
 	}
+	s.steps++
+	step.Order = s.steps
 	switch e.Event {
 	case Accomplished:
-		step.Key, step.Content, step.Left = e.Key, e.Content, ""
+		step.Key, step.Content, step.Writing, step.Left = e.Key, e.Content, "", ""
 	case GaveWay:
 		step.Content = e.Content // what was there instead
 	}
 	if e.Event == Begun {
-		step.Began = e.Time
+		step.Began, step.Writing = e.Time, e.Content
 	}
 	if e.Digest != "" {
 		s.digests[e.Step] = e.Digest

@@ -134,6 +134,14 @@ func role(f *facts.Facts, spec *manifest.Database, within time.Duration) Item {
 	}
 }
 
+// Environment is the item that writes what the application uses; none without a database.
+func Environment(f *facts.Facts) (Item, bool) {
+	if _, ok := f.Database(); !ok {
+		return Item{}, false
+	}
+	return environment(f, f.Manifest.Database), true
+}
+
 // environment writes what the application uses.
 func environment(f *facts.Facts, spec *manifest.Database) Item {
 	c, _ := f.Database()

@@ -1,6 +1,10 @@
 package secret
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +33,8 @@ type Store struct {
 	secrets map[string]Fields
 	// previous are the values from before a change that did not reach everything yet.
 	previous map[string]Fields
+	// sources identify what the templates came to of the secrets that have some, when these were made.
+	sources map[string]string
 }
 
 // document is the store on disk.
@@ -36,6 +42,7 @@ type document struct {
 	Version  int                          `json:"version"`
 	Secrets  map[string]map[string]string `json:"secrets"`
 	Previous map[string]map[string]string `json:"previous,omitempty"`
+	Sources  map[string]string            `json:"sources,omitempty"`
 }
 
 const documentVersion = 1
@@ -55,6 +62,9 @@ func (s *Store) Reload() error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.sources = d.Sources; s.sources == nil {
+		s.sources = map[string]string{}
 	}
 	if s.secrets, err = hide(d.Secrets); err == nil {
 		s.previous, err = hide(d.Previous)
@@ -88,7 +98,7 @@ func reveal(secrets map[string]Fields) map[string]map[string]string {
 }
 
 func (s *Store) save() error {
-	return state.WriteSealed(s.files, state.Secrets, document{documentVersion, reveal(s.secrets), reveal(s.previous)})
+	return state.WriteSealed(s.files, state.Secrets, document{documentVersion, reveal(s.secrets), reveal(s.previous), s.sources})
 }
 
 // change makes one change to what is on disk, while no other process can.
@@ -215,38 +225,16 @@ func (s *Store) ensure(m *manifest.Manifest, answered bool, now time.Time, fill 
 // make makes one secret from its description, with the templates in that filled in.
 func (s *Store) make(m *manifest.Manifest, name string, now time.Time, fill Fill) (Fields, error) {
 	spec := m.Secrets[name]
-	var text filled
-	var err error
-	if text.name, err = fill(spec.Name); err != nil {
+	text, err := fillIn(spec, fill)
+	if err != nil {
 		return nil, err
 	}
-	if text.user, err = fill(spec.User); err != nil {
-		return nil, err
-	}
-	for _, host := range spec.Hosts {
-		one, err := fill(host)
-		if err != nil {
-			return nil, err
-		}
-		text.hosts = append(text.hosts, strings.TrimSpace(one))
-	}
-	text.subject = map[string]string{}
-	for part, template := range spec.Subject {
-		if text.subject[part], err = fill(template); err != nil {
-			return nil, err
-		}
-	}
-	text.claims = map[string]any{}
-	for key, value := range spec.Claims {
-		if text.claims[key], err = value.Fill(fill); err != nil {
-			return nil, err
-		}
+	if s.sources[name] = text.source(); len(spec.Templates()) == 0 {
+		delete(s.sources, name)
 	}
 	switch spec.Kind() {
 	case "ca":
-		if text.name == "" {
-			text.name = m.App.Name + " CA"
-		}
+		text.name = cmp.Or(text.name, m.App.Name+" CA")
 		return authority(spec, text, now)
 	case "certificate":
 		return certificate(spec, text, s.secrets[spec.SignedBy], now)
@@ -265,6 +253,50 @@ type filled struct {
 	claims     map[string]any
 }
 
+func fillIn(spec *manifest.Secret, fill Fill) (text filled, err error) {
+	if text.name, err = fill(spec.Name); err != nil {
+		return text, err
+	}
+	if text.user, err = fill(spec.User); err != nil {
+		return text, err
+	}
+	for _, host := range spec.Hosts {
+		one, err := fill(host)
+		if err != nil {
+			return text, err
+		}
+		text.hosts = append(text.hosts, strings.TrimSpace(one))
+	}
+	text.subject = map[string]string{}
+	for part, template := range spec.Subject {
+		if text.subject[part], err = fill(template); err != nil {
+			return text, err
+		}
+	}
+	text.claims = map[string]any{}
+	for key, value := range spec.Claims {
+		if text.claims[key], err = value.Fill(fill); err != nil {
+			return text, err
+		}
+	}
+	return text, nil
+}
+
+// source identifies it.
+func (f filled) source() string {
+	text, _ := json.Marshal([]any{f.name, f.user, f.hosts, f.subject, f.claims}) // which came from text, so that they can be text again
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:12])
+}
+
+// IsOutdated reports whether a secret was made from something else than what its description says now. Known is false where it
+// was made by a version that did not note that.
+func (s *Store) IsOutdated(m *manifest.Manifest, name string, fill Fill) (outdated, known bool) {
+	text, err := fillIn(m.Secrets[name], fill)
+	source, known := s.sources[name]
+	return known && err == nil && source != text.source(), known
+}
+
 // Replace makes new values for these secrets. The old ones stay as the previous ones, in the same write, until Settle
 // forgets them. One that is lost is made anew.
 func (s *Store) Replace(m *manifest.Manifest, names []string, answered bool, now time.Time, fill Fill) error {
@@ -276,7 +308,9 @@ func (s *Store) Replace(m *manifest.Manifest, names []string, answered bool, now
 			case !ok:
 				lost = append(lost, name)
 			case answered || !m.NeedsAnswers(name): // what is made from answers that are not there stays
-				s.previous[name] = fields
+				if _, kept := s.previous[name]; !kept { // else a change was cut off, and may not have reached everything
+					s.previous[name] = fields
+				}
 				delete(s.secrets, name)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"oneclick-agent/agent/host"
@@ -57,6 +58,23 @@ func ContentOf(h *host.Host, file string) string {
 	if err != nil {
 		return ""
 	}
+	return identify(data)
+}
+
+// ContentAfter identifies what a step would make of its file as it is now, "" where it could not.
+func ContentAfter(h *host.Host, writer Rewriter) string {
+	have, err := h.Files.ReadFile(writer.Target(), maxIdentified)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	want, err := writer.Rewrite(have)
+	if err != nil {
+		return ""
+	}
+	return identify(want)
+}
+
+func identify(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:12])
 }

@@ -37,14 +37,17 @@ type Upkeep struct {
 
 // Run carries the change out. It can be run again after an interruption, with the same facts of before.
 func (u *Upkeep) Run(ctx context.Context) (report Report, err error) {
+	e := &engine.Engine{Facts: u.Now, Journal: u.Boot, Again: true}
 	if u.Now.DatabaseChanged() {
-		e := &engine.Engine{Facts: u.Now, Journal: u.Boot, Items: plan.Database(u.Now), Again: true}
-		if err := e.Run(ctx); err != nil {
-			return report, err
-		}
-		if len(e.Items) > 0 {
-			report.Restarted = slices.Clone(u.Now.Manifest.Database.Services)
-		}
+		e.Items = plan.Database(u.Now)
+	} else if item, ok := plan.Environment(u.Now); ok && !u.isMet(ctx, item) { // of a change that was cut off and taken back
+		e.Items = []plan.Item{item}
+	}
+	if err := e.Run(ctx); err != nil {
+		return report, err
+	}
+	if len(e.Items) > 0 {
+		report.Restarted = slices.Clone(u.Now.Manifest.Database.Services)
 	}
 	w := work{Upkeep: u}
 	for more := true; more; {
@@ -56,6 +59,16 @@ func (u *Upkeep) Run(ctx context.Context) (report Report, err error) {
 	ctx, cancel := context.WithTimeout(ctx, step.ServiceWithin)
 	defer cancel()
 	return report, (&step.Refresh{Units: report.Restarted}).Apply(ctx, u.Now.Host)
+}
+
+// isMet reports whether what an item makes is there.
+func (u *Upkeep) isMet(ctx context.Context, item plan.Item) bool {
+	built, err := item.Build(u.Now.Filling(ctx))
+	if err != nil {
+		return false
+	}
+	met, err := built.Check(ctx, u.Now.Host)
+	return err == nil && met == step.Met
 }
 
 // version is a step with the facts of one time.
@@ -84,11 +97,15 @@ func build(ctx context.Context, f *facts.Facts, item plan.Item) (b version, err 
 type piece struct {
 	login    bool
 	item     plan.Item
+	wasID    string // what the journal calls it as it was
 	was, is  version
 	created  bool   // what the step made was not there before
 	content  string // identifies the file that the step last wrote, "" where that is not known
 	recorded bool   // it was carried out here, as this manifest or as an earlier one had it
 	settled  bool   // it was decided on in an earlier round
+	writing  string // identifies the file that it was about to write when a change was cut off
+	here     string // identifies the file that it last wrote in the place where it writes now
+	begun    bool   // a change that was cut off, or failed, began to do it again
 	redo     bool
 	redone   bool // in an earlier round
 	left     bool
@@ -104,15 +121,16 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 				continue
 			}
 			i := slices.IndexFunc(then, func(old plan.Item) bool { return old.Path == item.Path })
-			done, recorded := record.Step(item.ID)
-			if !recorded {
-				done, recorded = record.Step(then[i].ID)
+			done, recorded := record.Step(then[i].ID)
+			here, isHere := record.Step(item.ID)
+			if here.Order > done.Order { // else it was done with facts from before those of before
+				done, recorded = here, isHere
 			}
 			stands := done.Stands()
 			if !record.Phase.Complete() && stands != journal.StepDone {
 				continue // its turn is still to come
 			}
-			p := &piece{login: j == u.Login, item: item}
+			p := &piece{login: j == u.Login, item: item, wasID: then[i].ID}
 			if p.is, err = build(ctx, after, item); err != nil {
 				return fmt.Errorf("%s: %w", item.ID, err)
 			}
@@ -120,10 +138,15 @@ func (u *Upkeep) pieces(ctx context.Context) (pieces []*piece, err error) {
 				p.was = version{} // the facts of before do not suffice, so it cannot have been done with them
 			}
 			succeed(p.is.step, p.was.step)
-			p.recorded, p.created, p.content = recorded, done.Created, done.Content
-			if stands != journal.StepDone && stands != journal.StepSkipped {
+			p.recorded, p.created, p.content, p.writing, p.here = recorded, done.Created, done.Content, done.Writing, here.Content
+			if (stands == journal.StepRunning || stands == journal.StepFailed) && !item.Acts() {
+				p.begun = true // what it made before may still stand
+			} else if stands != journal.StepDone && stands != journal.StepSkipped {
 				p.was = version{} // it did not apply, or failed, and may succeed now
 			} else if done.Key != "" && p.was.applies {
+				if _, known := p.was.step.(step.Rewriter); !known && done.Left == "" && p.was.key != done.Key {
+					p.begun = true // by a change that was cut off: what is there is not of before
+				}
 				p.was.key = done.Key // what it was really made from, where a change before this one was cut off
 			}
 			pieces = append(pieces, p)

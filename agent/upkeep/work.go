@@ -2,6 +2,7 @@ package upkeep
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -71,7 +72,7 @@ func (w *work) decide(ctx context.Context, report *Report) error {
 	acted := false
 	for _, p := range w.pieces {
 		follows := p.is.applies && slices.ContainsFunc(written, func(t plan.Touched) bool { return p.is.touched.Disturbs(t) })
-		same := p.settled || p.was.applies == p.is.applies && p.was.key == p.is.key
+		same := p.settled || p.was.applies == p.is.applies && p.was.key == p.is.key && !p.begun
 		if same && !follows {
 			if acted && p.mayBeRemade() {
 				var err error
@@ -172,10 +173,14 @@ func moved(p *piece) bool {
 
 // stands reports whether what a step made still is as it made it, or is already as it is to be. Only then it is done again.
 func (w *work) stands(ctx context.Context, p *piece) (bool, error) {
-	if !p.was.applies || p.item.Acts() || moved(p) {
+	h := w.Now.Host
+	if p.item.Acts() {
 		return true, nil
 	}
-	h := w.Now.Host
+	if !p.was.applies || moved(p) {
+		writer, ok := p.is.step.(step.Rewriter)
+		return !ok || w.isOurs(writer.Target()), nil
+	}
 	for _, b := range []version{p.was, p.is} {
 		// A step whose check cannot tell, or cannot be made on what is there now, does not stand by itself.
 		if state, err := b.step.Check(ctx, h); err == nil && state == step.Met {
@@ -184,9 +189,9 @@ func (w *work) stands(ctx context.Context, p *piece) (bool, error) {
 	}
 	rewriter, ok := p.was.step.(step.Rewriter)
 	if !ok {
-		return false, nil
+		return p.begun, nil
 	}
-	if content := w.lastContent(rewriter.Target()); content != "" && content == step.ContentOf(h, rewriter.Target()) {
+	if content := step.ContentOf(h, rewriter.Target()); content != "" && slices.Contains(w.contents(rewriter.Target()), content) {
 		return true, nil
 	}
 	have, err := h.Files.ReadFile(rewriter.Target(), maxRewritten)
@@ -201,14 +206,29 @@ func (w *work) stands(ctx context.Context, p *piece) (bool, error) {
 	return unchanged(have, w.writers(rewriter.Target(), then, nil)) || unchanged(have, w.writers(rewriter.Target(), now, nil)), nil
 }
 
-// lastContent identifies what a file held when the last of the steps had written it that write it.
-func (w *work) lastContent(target string) (content string) {
+// isOurs reports whether a place that a step writes to, and did not write to before, may be written: what is there is what
+// steps once wrote there, or nobody knows that they ever did, and it is overwritten like on a first boot.
+func (w *work) isOurs(target string) bool {
+	content := step.ContentOf(w.Now.Host, target)
+	known := []string{""}
 	for _, p := range w.pieces {
-		if writer, ok := p.was.step.(step.Rewriter); ok && writer.Target() == target && p.content != "" {
-			content = p.content
+		if writer, ok := p.is.step.(step.Rewriter); ok && writer.Target() == target && p.here != "" {
+			known = append(known, p.here, p.writing)
 		}
 	}
-	return content
+	return len(known) == 1 || slices.Contains(known, content)
+}
+
+// contents identify what a file held when the last of the steps had written it that write it, and what a change that was cut
+// off was about to write.
+func (w *work) contents(target string) (contents []string) {
+	last := ""
+	for _, p := range w.pieces {
+		if writer, ok := p.was.step.(step.Rewriter); ok && writer.Target() == target {
+			contents, last = append(contents, p.writing), cmp.Or(p.content, last)
+		}
+	}
+	return append(contents, last)
 }
 
 // writers are the steps that decide what a file holds, in their order; only those behind a step, where one is given.
@@ -267,6 +287,11 @@ func (w *work) undo(ctx context.Context, report *Report, p *piece) error {
 func (w *work) takeAway(report *Report, p *piece, target string) error {
 	p.affected = true
 	report.Renewed = append(report.Renewed, "took away "+target)
+	if moved(p) { // should this change be cut off and taken back, it has to be made again
+		if err := w.journal(p.login).Append(journal.Event{Event: journal.TakenAway, Step: p.wasID}, true); err != nil {
+			return err
+		}
+	}
 	return w.Now.Host.Files.Remove(target)
 }
 
@@ -282,7 +307,8 @@ func (w *work) undoWriting(report *Report, p *piece) error {
 	}
 	then := w.writers(target, func(p *piece) version { return p.was }, nil)
 	want, err := rewritten(nil, then)
-	if err != nil || !bytes.Equal(want, have) || !w.madeFromNothing(target, then[0]) {
+	ours := bytes.Equal(want, have) || slices.Contains(w.contents(target), step.ContentOf(w.Now.Host, target))
+	if err != nil || !ours || !w.madeFromNothing(target, then[0]) {
 		if whole := w.wholeWriter(target); whole != nil && whole.was.key != whole.is.key {
 			return nil // the file is written anew as a whole
 		}
