@@ -95,7 +95,7 @@ func newFailing(t *testing.T, program, tool, manifest, name string) string {
 	fmt.Fprintf(&told, "=== the hook's line\n%s", hook)
 	text, code := m.run("motd")
 	fmt.Fprintf(&told, "=== the message of the day, status %d\n%s", code, text)
-	text, code = m.run("status", "--wait")
+	text, code = m.run("status", "--wait", "--timeout", "3s")
 	fmt.Fprintf(&told, "=== status, which waits for nothing, status %d\n%s", code, text)
 	text, code = m.run("status", "--json", "--detailed-exit-code")
 	fmt.Fprintf(&told, "=== JSON, status %d\n%s", code, text)
@@ -115,7 +115,7 @@ func (m failing) run(arguments ...string) (text string, code int) {
 func (m failing) logIn() string {
 	s := terminal.Start(m.t, terminal.Options{
 		Environment: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "LANG=C.UTF-8"}, Columns: 80, Rows: 24,
-	}, "unshare", "--mount", "bash", "-c", "echo 4294967295 2>/dev/null >/proc/self/loginuid; exec -a -bash bash -c \"$0\" bash \"$@\"",
+	}, "unshare", "--mount", "bash", "-c", "echo 4294967295 2>/dev/null >/proc/self/loginuid; exec -a -bash bash --noprofile --norc -c \"$0\" bash \"$@\"",
 		inTree, m.root, "first-login", "--watch")
 	const offered = "? for help] "
 	for over := false; !over && !strings.Contains(s.Text(), offered); {
@@ -151,7 +151,7 @@ var (
 )
 
 func unchanging(text, port string) string {
-	text = momentOfDay.ReplaceAllString(strings.ReplaceAll(text, ":"+port, ":PORT"), "HH:MM:SS UTC")
+	text = momentOfDay.ReplaceAllString(strings.NewReplacer(":"+port, ":PORT", "_"+port, "_PORT").Replace(text), "HH:MM:SS UTC")
 	text = ofJSON.ReplaceAllString(after.ReplaceAllString(text, "after N s"), `"seconds": N`)
 	return ofStep.ReplaceAllString(text, "${1}  ")
 }
