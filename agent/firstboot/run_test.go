@@ -75,7 +75,8 @@ first_boot:
 `))
 		withTool(t, root)
 		outcome, err := boot(t, root, nil)
-		if outcome != journal.Failed || err == nil || !strings.Contains(err.Error(), "... (/usr/bin/tool exited with status 1); all that was printed is in ") {
+		if outcome != journal.Failed || err == nil || !strings.Contains(err.Error(), "... (/usr/bin/tool exited with status 1); all "+
+			"that was printed is in ") {
 			t.Fatalf("%s: %v", outcome, err)
 		}
 		beginning := stored(root)["one"][:4]

@@ -207,7 +207,8 @@ func TestTheArchiveHasEverythingAndNoSecret(t *testing.T) {
 	if stat := info.Sys().(*syscall.Stat_t); info.Mode() != 0o600 || stat.Uid != 0 || stat.Gid != 0 || info.Size() != int64(told.Bytes) {
 		t.Errorf("the archive has mode %v, is of %d:%d, and %d bytes", info.Mode(), stat.Uid, stat.Gid, info.Size())
 	}
-	holds(t, "contents.txt", parts["contents.txt"], "Found out at 2026-03-04 05:06:07 UTC. All secrets are taken out. This archive has:\n"+contents)
+	holds(t, "contents.txt", parts["contents.txt"], "Found out at 2026-03-04 05:06:07 UTC. All secrets are taken out. This archive "+
+		"has:\n"+contents)
 	holds(t, "the screen", parts["the screen"], fmt.Sprintf("%s (%d kB) is for a support person. All secrets are taken out. It has:\n%s%s",
 		told.File, (told.Bytes+999)/1000, contents, "Only root can read it. Look through it before you send it.\n"))
 	holds(t, "the journal", parts["journal/app-7.service.txt"], printed)
@@ -224,7 +225,8 @@ func TestTheArchiveHasEverythingAndNoSecret(t *testing.T) {
 func TestABrokenDropletIsToldAsFarAsItCanBe(t *testing.T) {
 	t.Parallel()
 	whole := droplet(t)
-	const damaged = "cannot read /var/lib/oneclick/secrets.json: it is damaged; bring the plain values back with: oneclick-agent secrets restore"
+	const damaged = "cannot read /var/lib/oneclick/secrets.json: it is damaged; bring the plain values back with: oneclick-agent " +
+		"secrets restore"
 	for name, test := range map[string]struct {
 		harm    map[string]string // files, "" for one that is gone
 		missing map[string]string

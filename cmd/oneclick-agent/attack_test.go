@@ -59,7 +59,8 @@ var attackFiles = map[string]string{
 // root uses, until it is killed, and says so.
 func attack() {
 	root := os.Args[1]
-	victims := []string{"/etc/victim", "../../../etc/victim", "/etc", "../../etc", "/etc/profile.d", "/var/lib/victim", "/root/private", "/root"}
+	victims := []string{"/etc/victim", "../../../etc/victim", "/etc", "../../etc", "/etc/profile.d", "/var/lib/victim",
+		"/root/private", "/root"}
 	names := []string{"app", "app/sub", "app/config", "app/sub/config", "app/env", "app/login", "app/data", "app/cache", "config", "env",
 		"app.log", "app/app.log"}
 	for _, ground := range []string{"var/www", "tmp", "var/log/app"} {

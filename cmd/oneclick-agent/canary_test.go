@@ -33,8 +33,10 @@ first_login:
     - {name: admin_password, ask: Admin password, type: password}
     - {name: api_key, ask: API key, type: secret}
   steps:
-    - {run: [/usr/bin/tool, show, fail], stdin: "{{ .answers.admin_password }}{{ .secrets.one }}", env: {CAUSE: "{{ .answers.api_key }}"}, optional: true, tries: 1}
-    - {run: [/usr/bin/tool, show, fail], stdin: "{{ .secrets.token }}", env: {CAUSE: "{{ .answers.api_key }}"}, creates: /etc/mended, tries: 1}
+    - {run: [/usr/bin/tool, show, fail], stdin: "{{ .answers.admin_password }}{{ .secrets.one }}",
+       env: {CAUSE: "{{ .answers.api_key }}"}, optional: true, tries: 1}
+    - {run: [/usr/bin/tool, show, fail], stdin: "{{ .secrets.token }}",
+       env: {CAUSE: "{{ .answers.api_key }}"}, creates: /etc/mended, tries: 1}
 motd: "Welcome."
 `
 

@@ -18,15 +18,16 @@ import (
 // taken.
 var failures = map[string]string{
 	"command-not-found": "first_boot: [{run: [/usr/bin/not-here, install], title: Install the shop}]",
-	"output-on-stdout":  `first_boot: [{run: [/usr/bin/tool, say, out, "3", reading, "ERROR: the licence key is missing", "---", ""], tries: 1}]`,
-	"output-on-stderr":  `first_boot: [{run: [/usr/bin/tool, say, err, "1", "warning: slow", "\e[31mwp: unknown option x\e[0m"], tries: 1}]`,
-	"time-out":          `first_boot: [{run: [/usr/bin/tool, hang, waiting for the lock of apt], within: 1s}]`,
-	"database-refused":  "database: {engine: postgresql, managed: required, within: 2s}\nfirst_boot: [{file: /etc/a.conf, content: x}]",
-	"dns":               "first_boot: [{wait: {dns: shop.example.com}, within: 1s}]",
-	"disk-full":         "first_boot: [{file: /full/large, content: \"" + strings.Repeat("x", 20000) + "\"}]",
-	"port-in-use":       `first_boot: [{run: [/usr/bin/tool, listen, "127.0.0.1:PORT"], tries: 1}]`,
-	"unit-that-dies":    "first_boot: [{service: app.service, do: [restart], tries: 1}]",
-	"broken-manifest":   "first_boot: [{file: /etc/a.conf, contents: x}, {run: tool}, {file: b}, {wait: {}}]",
+	"output-on-stdout": `first_boot: [{run: [/usr/bin/tool, say, out, "3", reading, "ERROR: the licence key is missing", "---", ` +
+		`""], tries: 1}]`,
+	"output-on-stderr": `first_boot: [{run: [/usr/bin/tool, say, err, "1", "warning: slow", "\e[31mwp: unknown option x\e[0m"], tries: 1}]`,
+	"time-out":         `first_boot: [{run: [/usr/bin/tool, hang, waiting for the lock of apt], within: 1s}]`,
+	"database-refused": "database: {engine: postgresql, managed: required, within: 2s}\nfirst_boot: [{file: /etc/a.conf, content: x}]",
+	"dns":              "first_boot: [{wait: {dns: shop.example.com}, within: 1s}]",
+	"disk-full":        "first_boot: [{file: /full/large, content: \"" + strings.Repeat("x", 20000) + "\"}]",
+	"port-in-use":      `first_boot: [{run: [/usr/bin/tool, listen, "127.0.0.1:PORT"], tries: 1}]`,
+	"unit-that-dies":   "first_boot: [{service: app.service, do: [restart], tries: 1}]",
+	"broken-manifest":  "first_boot: [{file: /etc/a.conf, contents: x}, {run: tool}, {file: b}, {wait: {}}]",
 }
 
 // inTree runs the program on a tree as on a machine: with the tree as its root directory, this machine's devices and
@@ -115,7 +116,8 @@ func (m failing) run(arguments ...string) (text string, code int) {
 func (m failing) logIn() string {
 	s := terminal.Start(m.t, terminal.Options{
 		Environment: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "LANG=C.UTF-8"}, Columns: 80, Rows: 24,
-	}, "unshare", "--mount", "bash", "-c", "echo 4294967295 2>/dev/null >/proc/self/loginuid; exec -a -bash bash --noprofile --norc -c \"$0\" bash \"$@\"",
+	}, "unshare", "--mount", "bash", "-c", "echo 4294967295 2>/dev/null >/proc/self/loginuid; exec -a -bash bash --noprofile --norc "+
+		"-c \"$0\" bash \"$@\"",
 		inTree, m.root, "first-login", "--watch")
 	const offered = "? for help] "
 	for over := false; !over && !strings.Contains(s.Text(), offered); {

@@ -292,8 +292,8 @@ func isParent(name, text string, before, after map[string]string) bool {
 var unseen = []string{"create", "write", "fsync", "fsync directory"}
 
 // counting calls cut ahead of each change, with the number of those so far that count: changes to the Droplet itself, and
-// what is kept of each until it is recorded. Cuts within the agent's other files, and within the writing of a file, are those of agent/firstboot's tests;
-// EVERY=1 has them here.
+// what is kept of each until it is recorded. Cuts within the agent's other files, and within the writing of a file, are those of
+// agent/firstboot's tests; EVERY=1 has them here.
 func counting(cut func(n int64, o host.Operation) error) func(host.Operation) error {
 	var count atomic.Int64
 	var unrecorded atomic.Bool
