@@ -16,7 +16,7 @@ build: ## the program for this machine, at build/oneclick-agent
 package: ## .deb and .rpm for amd64 and arm64, in build/packages
 	packaging/build-packages "$(VERSION)" '$(LDFLAGS)'
 
-test: ## code, packages, real services
+test: ## code, terminals, packages, real services
 	packaging/install-test-tools
 	packaging/run-tests
 
