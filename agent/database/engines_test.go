@@ -207,11 +207,9 @@ func claimTwice(t *testing.T, admin Connection, droplet, want string) {
 	}
 }
 
-// A claim that was cut off between the user and its database goes on.
-func TestAClaimThatWasCutOffGoesOn(t *testing.T) {
-	t.Parallel()
-	server := start(t, servers.PostgreSQL, servers.Options{})
-	admin := Connection{
+// clusterOwner is the account that owns everything on a cluster of PostgreSQL.
+func clusterOwner(server *servers.Server) Connection {
+	return Connection{
 		TLS: "require",
 		Credentials: Credentials{
 			Engine:   "postgresql",
@@ -222,6 +220,13 @@ func TestAClaimThatWasCutOffGoesOn(t *testing.T) {
 			Password: secret.New(password),
 		},
 	}
+}
+
+// A claim that was cut off between the user and its database goes on.
+func TestAClaimThatWasCutOffGoesOn(t *testing.T) {
+	t.Parallel()
+	server := start(t, servers.PostgreSQL, servers.Options{})
+	admin := clusterOwner(server)
 	h := machine(t, "")
 	wanted := Account{User: "app", Database: "app", Password: secret.New("of this Droplet")}
 	if err := admin.with(t.Context(), h, func(s session) error {
@@ -239,17 +244,7 @@ func TestAClaimThatWasCutOffGoesOn(t *testing.T) {
 func TestTheServersLogDoesNotHoldThePassword(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.PostgreSQL, servers.Options{})
-	admin := Connection{
-		TLS: "require",
-		Credentials: Credentials{
-			Engine:   "postgresql",
-			Host:     "localhost",
-			Port:     server.Port,
-			User:     "doadmin",
-			Name:     "defaultdb",
-			Password: secret.New(password),
-		},
-	}
+	admin := clusterOwner(server)
 	if _, err := Claim(t.Context(), machine(t, ""), admin, Account{User: "app", Database: "app",
 		Password: secret.New("canary'canary")}, "1", false); err != nil {
 		t.Fatal(err)

@@ -43,17 +43,7 @@ func hostilePasswords(t *testing.T) []string {
 func TestTheServerAcceptsWhatEachFileSays(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.PostgreSQL, servers.Options{})
-	admin := Connection{
-		TLS: "require",
-		Credentials: Credentials{
-			Engine:   "postgresql",
-			Host:     "localhost",
-			Port:     server.Port,
-			User:     "doadmin",
-			Name:     "defaultdb",
-			Password: secret.New(password),
-		},
-	}
+	admin := clusterOwner(server)
 	h := machine(t, "")
 	for _, hostile := range hostilePasswords(t) {
 		a := Account{User: "app", Database: "app", Password: secret.New(hostile)}

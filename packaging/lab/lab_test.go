@@ -38,7 +38,7 @@ func open(t *testing.T, image string, files ...map[string]File) (*Lab, Build, st
 func openWith(t *testing.T, image, deb string, files ...map[string]File) (*Lab, Build, string) {
 	t.Helper()
 	if !*inLab {
-		t.Skip("boots a Droplet; run with -lab as root, as make test does")
+		t.Skip("boots a Droplet; run with -lab as root, as make test-lab does")
 	}
 	directory := t.TempDir()
 	all := map[string]File{}

@@ -16,7 +16,7 @@ func TestAPlainSystemRaisesNoFalseAlarm(t *testing.T) {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
 			if !*inLab {
-				t.Skip("makes a root file system; run with -lab as root, as make test does")
+				t.Skip("makes a root file system; run with -lab as root, as make test-lab does")
 			}
 			archive, err := Images()[image].Archive(t.Context())
 			if err != nil {
