@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // format is one kind of file: the only place where a format is entered.
@@ -23,8 +24,8 @@ type editor interface {
 	unset(data []byte, key Key) ([]byte, error)
 }
 
-// formats are all of them. The first whose files match a path counts.
-func formats() []format {
+// formats are all of them, which nobody may change. The first whose files match a path counts.
+var formats = sync.OnceValue(func() []format {
 	return []format{
 		{"dotenv", []string{".env", ".env.*", "*.env", "/etc/default/*", "/etc/sysconfig/*"}, "#", oneLevel, dotenvEditor{shellQuoting, true}},
 		{"environment", []string{"/etc/environment"}, "#", oneLevel, dotenvEditor{loginQuoting, false}},
@@ -46,7 +47,7 @@ func formats() []format {
 		{"toml", []string{"*.toml"}, "#", nil, tomlEditor{}},
 		{"php", []string{"*.php"}, "//", checkPHPKey, phpEditor{}},
 	}
-}
+})
 
 func formatNamed(name string) (format, bool) {
 	all := formats()

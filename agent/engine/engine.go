@@ -66,14 +66,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	for i := 0; i < len(e.Items); {
 		if item := e.Items[i]; e.TerminalOnly && !item.Terminal {
-			if record := e.Journal.State(); record.IsOver(item.ID, item.Digest) {
+			if e.Journal.IsOver(item.ID, item.Digest) {
 				i++
 				continue
 			}
 			return ErrOthersTurn
 		}
-		record := e.Journal.State()
-		maps.Copy(e.Facts.Steps, record.StepStates())
+		maps.Copy(e.Facts.Steps, e.Journal.StepStates())
 		count := e.batch(ctx, i)
 		if err := e.runBatch(ctx, i, count); err != nil {
 			return err
@@ -138,7 +137,7 @@ func (e *Engine) runBatch(ctx context.Context, first, count int) error {
 // runItem brings one item to its end and records it.
 func (e *Engine) runItem(ctx context.Context, number int) error {
 	item := e.Items[number]
-	if record := e.Journal.State(); record.IsPassedOver(item.ID, item.Digest) || e.isDone(ctx, item) {
+	if e.Journal.IsPassedOver(item.ID, item.Digest) || e.isDone(ctx, item) {
 		return nil
 	}
 	began := time.Now()
@@ -174,11 +173,10 @@ func (e *Engine) runItem(ctx context.Context, number int) error {
 // isDone reports whether an earlier run did the step, from just what it would be made from now: facts may have changed
 // since a run that was cut off.
 func (e *Engine) isDone(ctx context.Context, item plan.Item) bool {
-	record := e.Journal.State()
-	if item.Always || e.Again || !record.IsDone(item.ID, item.Digest) {
+	if item.Always || e.Again || !e.Journal.IsDone(item.ID, item.Digest) {
 		return false
 	}
-	done, _ := record.Step(item.ID)
+	done, _ := e.Journal.Step(item.ID)
 	if done.Key == "" {
 		return true
 	}
@@ -267,8 +265,7 @@ func (e *Engine) attempt(ctx context.Context, item plan.Item) (event journal.Eve
 // isMadeByHand reports whether the whole file that a step failed to write holds something else by now than it did then.
 // before is what that was.
 func (e *Engine) isMadeByHand(item plan.Item, built step.Step, content string) (before string, ok bool) {
-	record := e.Journal.State()
-	failed, _ := record.Step(item.ID)
+	failed, _ := e.Journal.Step(item.ID)
 	_, whole := built.(*step.File)
 	return failed.Content, whole && failed.Stands() == journal.StepDegraded && content != "" && content != failed.Content
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -143,7 +142,7 @@ func (p *place) onlyName(fd int) error {
 			return err
 		}
 		if kind := modeOf(&file); kind.IsDir() || kind&fs.ModeSymlink != 0 ||
-			file.Uid == directory.Uid && int(file.Uid) != os.Geteuid() && file.Uid != 0 && directory.Mode&0o022 == 0 {
+			file.Uid == directory.Uid && int(file.Uid) != ownUID && file.Uid != 0 && directory.Mode&0o022 == 0 {
 			return nil
 		}
 		here, err := p.stat()
@@ -167,7 +166,7 @@ func (p *place) ownFile(fd int) error {
 	if err != nil {
 		return err
 	}
-	if stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+	if stat.Uid != 0 && int(stat.Uid) != ownUID {
 		return fmt.Errorf("it belongs to %s, who could read what is written; remove it", p.root.nameOf("/etc/passwd", int(stat.Uid)))
 	}
 	return p.onlyName(fd)

@@ -83,7 +83,10 @@ func Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // privileged reports whether this process may give files away and enter a chroot.
-func privileged() bool { return os.Geteuid() == 0 }
+func privileged() bool { return ownUID == 0 }
+
+// ownUID and ownGID are whom this process acts as, for its whole life: each file that is looked at asks for them.
+var ownUID, ownGID = os.Geteuid(), os.Getegid()
 
 // KernelRelease is the version of the kernel that runs, as uname -r prints it.
 func KernelRelease() string {

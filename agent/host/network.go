@@ -152,7 +152,7 @@ func dialUnix(socket string, as *Account) (net.Conn, error) {
 	file := os.NewFile(uintptr(fd), socket)
 	defer file.Close()
 	const keep = ^uintptr(0)
-	if as != nil && as.UID != os.Geteuid() {
+	if as != nil && as.UID != ownUID {
 		// The raw call changes this thread alone; Go's own would change all.
 		if _, _, number := unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(as.UID), keep); number != 0 {
 			return nil, fmt.Errorf("cannot become the user %s: %w", as.Name, number)

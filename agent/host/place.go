@@ -279,12 +279,12 @@ const (
 
 // whoElse says who but root, or but the user that works on a throwaway tree, may put names into a directory.
 func (r *Root) whoElse(stat *unix.Stat_t) other {
-	switch own := os.Geteuid(); {
+	switch own := ownUID; {
 	case stat.Uid != 0 && int(stat.Uid) != own:
 		return itsOwner
 	case stat.Mode&0o002 != 0:
 		return everybody
-	case stat.Mode&0o020 != 0 && (own == 0 || int(stat.Gid) != os.Getegid()):
+	case stat.Mode&0o020 != 0 && (own == 0 || int(stat.Gid) != ownGID):
 		return itsGroup
 	}
 	return nobodyElse

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -127,11 +128,15 @@ func (p *place) read(limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
+	var data bytes.Buffer
+	if info, err := file.Stat(); err == nil {
+		data.Grow(int(min(info.Size(), limit)) + bytes.MinRead) // so that the bytes are read to where they stay
+	}
+	_, err = data.ReadFrom(io.LimitReader(file, limit+1))
+	if err == nil && int64(data.Len()) > limit {
 		return nil, fmt.Errorf("it is larger than %d bytes", limit)
 	}
-	return data, err
+	return data.Bytes(), err
 }
 
 // OpenRead opens a regular file for reading. Devices, FIFOs and sockets are refused.

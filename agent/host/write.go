@@ -146,6 +146,10 @@ func (p *place) finish(file *os.File, old *unix.Stat_t, want Attributes) error {
 // that anybody may have linked to its place.
 const capability = "security.capability"
 
+// xattrMaximum is how long the names of a file's extended attributes, or one value, can be, in bytes: XATTR_LIST_MAX and
+// XATTR_SIZE_MAX of Linux.
+const xattrMaximum = 64 << 10
+
 // copyExtendedAttributes gives file what the file here has. File systems without them are no error.
 func (p *place) copyExtendedAttributes(file *os.File) error {
 	from, err := p.file(unix.O_RDONLY, 0)
@@ -157,12 +161,15 @@ func (p *place) copyExtendedAttributes(file *os.File) error {
 }
 
 func copyExtendedAttributes(from, to *os.File, guarded bool) error {
-	names := make([]byte, 64<<10)
-	n, err := unix.Flistxattr(int(from.Fd()), names)
+	// Most files have none, so nothing is set aside for them before the kernel says that there are some.
+	n, err := unix.Flistxattr(int(from.Fd()), nil)
 	if err != nil || n == 0 {
 		return ignoreUnsupported(err)
 	}
-	value := make([]byte, 64<<10)
+	names, value := make([]byte, xattrMaximum), make([]byte, xattrMaximum)
+	if n, err = unix.Flistxattr(int(from.Fd()), names); err != nil {
+		return ignoreUnsupported(err)
+	}
 	for attribute := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
 		if attribute == "" || guarded && attribute == capability {
 			continue

@@ -136,6 +136,43 @@ func (j *Journal) State() State {
 	return j.state.clone()
 }
 
+// look lends do what the events so far amount to, without the copy that State makes.
+func (j *Journal) look(do func(*State)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	do(&j.state)
+}
+
+// Step is what became of a step, as State.Step.
+func (j *Journal) Step(id string) (step Step, ok bool) {
+	j.look(func(s *State) { step, ok = s.Step(id) })
+	return step, ok
+}
+
+// IsDone is State.IsDone.
+func (j *Journal) IsDone(id, digest string) (done bool) {
+	j.look(func(s *State) { done = s.IsDone(id, digest) })
+	return done
+}
+
+// IsOver is State.IsOver.
+func (j *Journal) IsOver(id, digest string) (over bool) {
+	j.look(func(s *State) { over = s.IsOver(id, digest) })
+	return over
+}
+
+// IsPassedOver is State.IsPassedOver.
+func (j *Journal) IsPassedOver(id, digest string) (passed bool) {
+	j.look(func(s *State) { passed = s.IsPassedOver(id, digest) })
+	return passed
+}
+
+// StepStates is State.StepStates.
+func (j *Journal) StepStates() (states map[string]StepState) {
+	j.look(func(s *State) { states = s.StepStates() })
+	return states
+}
+
 // Append adds an event, its message without secrets. It is on disk when Append returns if durable is set; else it is by
 // the time that a later durable event is, and losing it only means that a step which may be run twice is run twice.
 func (j *Journal) Append(e Event, durable bool) error {

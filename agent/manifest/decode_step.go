@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -14,6 +15,12 @@ type namedKind struct {
 	key  string
 	keys []string
 }
+
+// commonKeys are the keys that a step of any kind takes.
+var commonKeys = sync.OnceValue(func() []string {
+	_, names := fieldsOf(reflect.ValueOf(Step{}))
+	return names
+})
 
 // kindsByKey finds the key of each kind.
 func kindsByKey(kinds []Kind) []namedKind {
@@ -78,12 +85,11 @@ func hasKey(node *yaml.Node, key string) bool {
 
 // misspelledKind reports the keys of a step that has no kind, where one of them is probably meant to be one.
 func (d *decoder) misspelledKind(node *yaml.Node, path string, kinds []string) (found bool) {
-	_, common := fieldsOf(reflect.ValueOf(Step{}))
 	var all []string
 	for _, kind := range d.kinds {
 		all = append(all, kind.keys...)
 	}
-	known := slices.Concat(kinds, common, all)
+	known := slices.Concat(kinds, commonKeys(), all)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		if key := node.Content[i]; !slices.Contains(known, key.Value) {
 			d.unknown(key, path, known)
@@ -95,16 +101,11 @@ func (d *decoder) misspelledKind(node *yaml.Node, path string, kinds []string) (
 
 // strangers reports keys that belong to steps of other kinds, and takes them out so that they are told only once.
 func (d *decoder) strangers(node *yaml.Node, path string, kind namedKind) {
-	_, common := fieldsOf(reflect.ValueOf(Step{}))
-	var others []string
-	for _, other := range d.kinds {
-		others = append(others, other.keys...)
-	}
 	var kept []*yaml.Node
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		if key.Value == kind.key || slices.Contains(common, key.Value) || slices.Contains(kind.keys, key.Value) ||
-			!slices.Contains(others, key.Value) {
+		if key.Value == kind.key || slices.Contains(commonKeys(), key.Value) || slices.Contains(kind.keys, key.Value) ||
+			!slices.ContainsFunc(d.kinds, func(k namedKind) bool { return slices.Contains(k.keys, key.Value) }) {
 			kept = append(kept, key, value)
 			continue
 		}
