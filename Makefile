@@ -58,6 +58,7 @@ fuzz: ## each fuzz target for a minute
 docs: build ## the files made from the code: JSON Schema, the catalogue of pre-snapshot, golden screens, the pictures of real runs
 	go run ./cmd/oneclick-agent schema > docs/app.schema.json
 	go run ./cmd/oneclick-agent schema --markdown > docs/reference.md
+	go run ./cmd/oneclick-agent reference > docs/commands.md
 	go run ./cmd/oneclick-agent pre-snapshot --list --markdown > docs/pre-snapshot.md
 	UPDATE=1 go test ./cmd/oneclick-agent -run 'TestScreens|TestLines|TestTheStory'
 	go run ./packaging/picture build/oneclick-agent docs

@@ -17,17 +17,18 @@ const module = "oneclick-agent/"
 
 // ours says what each package may import of ours. It is the table of ARCHITECTURE.md.
 var ours = map[string][]string{
-	"agent/problem":  {},
-	"agent/pattern":  {},
-	"agent/render":   {"agent/pattern"},
-	"agent/edit":     {"agent/pattern", "agent/render"},
-	"agent/manifest": {"agent/edit", "agent/pattern", "agent/problem", "agent/render"},
-	"agent/host":     {"agent/problem"},
-	"agent/state":    {"agent/host"},
-	"agent/droplet":  {"agent/host"},
-	"agent/journal":  {"agent/host", "agent/state"},
-	"agent/secret":   {"agent/host", "agent/manifest", "agent/pattern", "agent/render", "agent/state"},
-	"agent/database": {"agent/host", "agent/manifest", "agent/render", "agent/secret", "agent/state"},
+	"agent/commandline": {"agent/problem"},
+	"agent/problem":     {},
+	"agent/pattern":     {},
+	"agent/render":      {"agent/pattern"},
+	"agent/edit":        {"agent/pattern", "agent/render"},
+	"agent/manifest":    {"agent/edit", "agent/pattern", "agent/problem", "agent/render"},
+	"agent/host":        {"agent/problem"},
+	"agent/state":       {"agent/host"},
+	"agent/droplet":     {"agent/host"},
+	"agent/journal":     {"agent/host", "agent/state"},
+	"agent/secret":      {"agent/host", "agent/manifest", "agent/pattern", "agent/render", "agent/state"},
+	"agent/database":    {"agent/host", "agent/manifest", "agent/render", "agent/secret", "agent/state"},
 	"agent/facts": {
 		"agent/database",
 		"agent/droplet",
@@ -108,6 +109,7 @@ var ours = map[string][]string{
 		"agent/state",
 	},
 	"cmd/oneclick-agent": {
+		"agent/commandline",
 		"agent/database",
 		"agent/droplet",
 		"agent/facts",
@@ -150,6 +152,7 @@ var only = map[string][]string{
 	"github.com/klauspost/compress/zstd":        {"agent/scan/archive"},
 	"net/http":                                  {"agent/host", "agent/database", "agent/publish"},
 	"text/template":                             {"agent/render"},
+	"github.com/spf13/pflag":                    {"agent/commandline"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"oneclick-agent/agent/commandline"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,7 +149,7 @@ func TestAnAttackerGetsNothingFromAnyCommand(t *testing.T) {
 		for _, arguments := range [][]string{{"first-boot"}, {"first-login", "--answers", "/given"}, {"rotate", "one"}, {"pre-snapshot"}} {
 			command := exec.Cmd{Path: "/proc/self/exe", Args: append(append([]string{"oneclick-agent"}, arguments...), "--root", root)}
 			out, _ := command.CombinedOutput()
-			if code := command.ProcessState.ExitCode(); code == exitDone || code == exitDegraded {
+			if code := command.ProcessState.ExitCode(); code == commandline.ExitDone || code == commandline.ExitDegraded {
 				ended[arguments[0]]++
 			}
 			if bytes.Contains(out, []byte(attackCanary)) || bytes.Contains(out, []byte("panic")) {

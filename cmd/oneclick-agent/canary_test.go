@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/secret"
 	"oneclick-agent/packaging/terminal"
@@ -61,7 +62,7 @@ func TestNoSecretIsOnAnyScreen(t *testing.T) {
 				t.Fatalf("%v: %s", err, out)
 			}
 			w := &watched{t: t, program: program, root: root, seen: map[string]string{}}
-			w.run(exitDegraded, "first-boot")
+			w.run(commandline.ExitDegraded, "first-boot")
 			w.login(term)
 			for range 2 { // once failed, once mended
 				w.run(-1, "status")
@@ -77,7 +78,7 @@ func TestNoSecretIsOnAnyScreen(t *testing.T) {
 				plantFile(t, root, "etc/mended", "", 0o644)
 				w.run(-1, "first-login", "--apply")
 			}
-			w.run(exitDegraded, "rotate", "--all")
+			w.run(commandline.ExitDegraded, "rotate", "--all")
 			w.run(0, "support")
 			w.kept()
 			w.look()
@@ -98,7 +99,7 @@ func (w *watched) run(code int, arguments ...string) {
 	w.t.Helper()
 	command := exec.Command(w.program, append(arguments, "--root", w.root)...)
 	out, _ := command.CombinedOutput()
-	if got := command.ProcessState.ExitCode(); got != code && code >= 0 || got == exitInput {
+	if got := command.ProcessState.ExitCode(); got != code && code >= 0 || got == commandline.ExitInput {
 		w.t.Errorf("%v ends with %d: %s", arguments, got, out)
 	}
 	w.seen[strings.Join(arguments, " ")] += string(out)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/firstlogin"
@@ -16,6 +17,8 @@ import (
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/status"
+
+	"github.com/spf13/cobra"
 )
 
 // bootFlags are what first-boot can be told.
@@ -35,32 +38,52 @@ func (f bootFlags) chosen() int {
 	return count
 }
 
-func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
+func (a *agent) addFirstBoot() {
 	var f bootFlags
-	a.flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and change nothing")
-	a.flags.BoolVar(&f.whenDue, "when-due", false, "do nothing unless cloud-init handed this Droplet over; for the unit")
-	a.flags.BoolVar(&f.kick, "kick", false, "start the unit and wait for it within a bound; for cloud-init's hook")
-	a.flags.StringVar(&f.skip, "skip", "", "leave this `STEP` out, by its name in status, and go on behind it")
-	a.flags.StringVar(&f.retry, "retry", "", "do this `STEP` again, by its name in status, whatever came of it before")
-	if code, ok := a.parseFlags(arguments); !ok {
-		return code
+	command := a.addToTree(commandline.Command{
+		Use: "first-boot", Does: "run, or resume, the first boot of this Droplet", Ends: setupEnds,
+		About: "A first boot that is complete ends at once. cloud-init and systemd run this by themselves; somebody at a terminal needs it " +
+			"to try again after a failure.",
+		Examples: []string{
+			"oneclick-agent first-boot            # after what stood in the way is mended",
+			"oneclick-agent first-boot --dry-run  # what would be done",
+			"oneclick-agent first-boot --skip 'run certbot'",
+		},
+		Run: func(ctx context.Context, _ []string) int { return a.firstBoot(ctx, f) },
+	})
+	flags := command.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and change nothing")
+	flags.BoolVar(&f.whenDue, "when-due", false, "do nothing unless cloud-init handed this Droplet over; for the unit")
+	flags.BoolVar(&f.kick, "kick", false, "start the unit and wait for it within a bound; for cloud-init's hook")
+	flags.StringVar(&f.skip, "skip", "", "leave this `STEP` out, by its name in status, and go on behind it")
+	flags.StringVar(&f.retry, "retry", "", "do this `STEP` again, by its name in status, whatever came of it before")
+	hide(command, "when-due", "kick")
+}
+
+// hide takes flags out of the help that nobody types: they are for units and hooks of ours.
+func hide(command *cobra.Command, names ...string) {
+	for _, name := range names {
+		command.Flags().Lookup(name).Hidden = true
 	}
+}
+
+func (a *agent) firstBoot(ctx context.Context, f bootFlags) int {
 	if f.chosen() > 1 {
-		return a.refuse("--dry-run, --when-due, --kick, --skip and --retry are different things; say one of them")
+		return a.Refuse("--dry-run, --when-due, --kick, --skip and --retry are different things; say one of them")
 	}
 	if f.kick {
-		if code, refused := a.refuseJSON("first-boot --kick"); refused {
+		if code, refused := a.RefuseJSON("first-boot --kick"); refused {
 			return code
 		}
 	}
 	h, err := a.open()
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	defer h.Close()
 	a.logProgress(h)
-	if phase, already := firstboot.AlreadyComplete(ctx, h); already && (f.chosen() == 0 || f.whenDue) && !a.json {
-		fmt.Fprintf(a.stdout, "first boot: %s\n", phase)
+	if phase, already := firstboot.AlreadyComplete(ctx, h); already && (f.chosen() == 0 || f.whenDue) && !a.JSON {
+		fmt.Fprintf(a.Stdout, "first boot: %s\n", phase)
 		return exitCode(phase)
 	}
 	if !f.dryRun {
@@ -76,12 +99,12 @@ func (a *agent) firstBoot(ctx context.Context, arguments []string) int {
 // prepare does what comes before the manifest is looked at.
 func (a *agent) prepare(h *host.Host, kick bool) {
 	if err := firstlogin.TakeCA(h, state.GivenAnswers); err != nil {
-		fmt.Fprintln(a.stderr, "warning: "+problem.OneLine(err.Error()))
+		fmt.Fprintln(a.Stderr, "warning: "+problem.OneLine(err.Error()))
 	}
 	if kick {
 		// cloud-init wrote the SSH host keys seconds ago and never will again: a power cut now must not empty them.
 		if err := h.Files.SyncAll(); err != nil {
-			fmt.Fprintln(a.stderr, "warning: "+err.Error())
+			fmt.Fprintln(a.Stderr, "warning: "+err.Error())
 		}
 	}
 }
@@ -92,9 +115,9 @@ func (a *agent) cannotBegin(h *host.Host, f bootFlags, cause error) int {
 		firstboot.ShowWithout(h, cause)
 	}
 	if f.kick {
-		fmt.Fprintln(a.stdout, "oneclick-agent: "+firstboot.KickWithout(h, cause))
+		fmt.Fprintln(a.Stdout, "oneclick-agent: "+firstboot.KickWithout(h, cause))
 	}
-	return a.fail(cause)
+	return a.Fail(cause)
 }
 
 // boot does what first-boot was told to do.
@@ -106,11 +129,11 @@ func (a *agent) boot(ctx context.Context, h *host.Host, gathered *facts.Facts, f
 		return a.tellPlan(plan.Show(gathered.Filling(ctx), false))
 	case f.kick:
 		line, failed := firstboot.Kick(ctx, gathered)
-		fmt.Fprintln(a.stdout, "oneclick-agent: "+problem.OneLine(line))
+		fmt.Fprintln(a.Stdout, "oneclick-agent: "+problem.OneLine(line))
 		if failed {
-			return exitFailed
+			return commandline.ExitFailed
 		}
-		return exitDone
+		return commandline.ExitDone
 	case f.skip != "":
 		phase, err = firstboot.Skip(ctx, gathered, f.skip)
 	case f.retry != "":
@@ -119,7 +142,7 @@ func (a *agent) boot(ctx context.Context, h *host.Host, gathered *facts.Facts, f
 		phase, err = firstboot.Run(ctx, gathered, f.whenDue)
 	}
 	if unknown := (problem.List)(nil); errors.As(err, &unknown) {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	if phase.Complete() {
 		firstlogin.Preset(ctx, gathered)
@@ -134,20 +157,20 @@ func (a *agent) boot(ctx context.Context, h *host.Host, gathered *facts.Facts, f
 
 // tellPlan prints what would be done.
 func (a *agent) tellPlan(shown plan.Shown) int {
-	if a.json {
-		return a.writeJSON(shown)
+	if a.JSON {
+		return a.WriteJSON(shown)
 	}
-	if err := shown.Write(a.stdout); err != nil {
-		return a.fail(err)
+	if err := shown.Write(a.Stdout); err != nil {
+		return a.Fail(err)
 	}
-	return exitDone
+	return commandline.ExitDone
 }
 
 // logProgress sends progress to the systemd journal when systemd started us, else to standard error.
 func (a *agent) logProgress(h *host.Host) {
 	h.Progress = func(line, step string) {
 		if os.Getenv("INVOCATION_ID") == "" || !h.Log(problem.OneLine(line), step) {
-			fmt.Fprintln(a.stderr, problem.OneLine(line))
+			fmt.Fprintln(a.Stderr, problem.OneLine(line))
 		}
 	}
 }
@@ -161,7 +184,7 @@ func (a *agent) gather(ctx context.Context, h *host.Host, anew ...string) (*fact
 	}
 	gathered, err := facts.Gather(ctx, h, m, a.manifestPath(), a.metadata, anew...)
 	if err == nil {
-		a.stdout, a.stderr = gathered.Redact.Writer(a.stdout), gathered.Redact.Writer(a.stderr)
+		a.Stdout, a.Stderr = gathered.Redact.Writer(a.Stdout), gathered.Redact.Writer(a.Stderr)
 	}
 	return gathered, err
 }
@@ -170,11 +193,11 @@ func (a *agent) gather(ctx context.Context, h *host.Host, anew ...string) (*fact
 func (a *agent) tellPhase(h *host.Host, f *facts.Facts, what string, phase journal.Phase, reason error) int {
 	stands, err := status.Read(h, f)
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
-	if a.json {
-		if err := stands.WriteJSON(a.stdout); err != nil {
-			return a.fail(err)
+	if a.JSON {
+		if err := stands.WriteJSON(a.Stdout); err != nil {
+			return a.Fail(err)
 		}
 		return exitCode(phase)
 	}
@@ -182,10 +205,10 @@ func (a *agent) tellPhase(h *host.Host, f *facts.Facts, what string, phase journ
 	if reason != nil {
 		line += ": " + problem.Printable(reason.Error())
 	}
-	fmt.Fprintln(a.stdout, line)
+	fmt.Fprintln(a.Stdout, line)
 	if phase == journal.Failed && stands.State == status.Failed {
 		for _, said := range stands.Says[1:] {
-			fmt.Fprintln(a.stdout, said)
+			fmt.Fprintln(a.Stdout, said)
 		}
 	}
 	return exitCode(phase)

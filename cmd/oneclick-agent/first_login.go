@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/firstlogin"
@@ -30,29 +31,41 @@ type loginFlags struct {
 	idle                       time.Duration
 }
 
-func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
+func (a *agent) addFirstLogin() {
 	var f loginFlags
-	a.flags.StringVar(&f.answers, "answers", "", "take the answers from this file, and never ask")
-	a.flags.BoolVar(&f.later, "later", false, "ask at the next login")
-	a.flags.BoolVar(&f.never, "never", false, "never ask again")
-	a.flags.BoolVar(&f.reset, "reset", false, "forget the answers and ask again")
-	a.flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done with the answers, and change nothing")
-	a.flags.DurationVar(&f.idle, "idle", firstlogin.IdleAfter, "save and leave when no key is pressed for so long; 0 never leaves")
-	a.flags.BoolVar(&f.plain, "accessible", false, "ask line by line, for screen readers")
-	a.flags.BoolVar(&f.fromBashrc, "from-bashrc", false, "ask only where somebody has just logged in; for root's .bashrc")
-	a.flags.BoolVar(&f.apply, "apply", false, "carry out the steps with the answers that are there; for the unit")
-	a.flags.BoolVar(&f.watch, "watch", false, "show a first boot at work; for the shells of early logins")
-	if code, ok := a.parseFlags(arguments); !ok {
-		return code
-	}
+	command := a.addToTree(commandline.Command{
+		Use: "first-login", Does: "ask what only the customer knows, and apply the answers", Ends: setupEnds,
+		About: "It ends at once, and says nothing, wherever there is nobody to ask.",
+		Examples: []string{
+			"oneclick-agent first-login",
+			"oneclick-agent first-login --answers answers.yaml  # unattended; all problems in one report",
+			"oneclick-agent first-login --later",
+		},
+		Run: func(ctx context.Context, _ []string) int { return a.firstLogin(ctx, f) },
+	})
+	flags := command.Flags()
+	flags.StringVar(&f.answers, "answers", "", "take the answers from this `FILE`, and never ask")
+	flags.BoolVar(&f.later, "later", false, "ask at the next login")
+	flags.BoolVar(&f.never, "never", false, "never ask again")
+	flags.BoolVar(&f.reset, "reset", false, "forget the answers and ask again")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done with the answers, and change nothing")
+	flags.DurationVar(&f.idle, "idle", firstlogin.IdleAfter, "save and leave when no key is pressed for so long; 0 never leaves")
+	flags.BoolVar(&f.plain, "accessible", false, "ask line by line, for screen readers")
+	flags.BoolVar(&f.fromBashrc, "from-bashrc", false, "ask only where somebody has just logged in; for root's .bashrc")
+	flags.BoolVar(&f.apply, "apply", false, "carry out the steps with the answers that are there; for the unit")
+	flags.BoolVar(&f.watch, "watch", false, "show a first boot at work; for the shells of early logins")
+	hide(command, "from-bashrc", "apply", "watch")
+}
+
+func (a *agent) firstLogin(ctx context.Context, f loginFlags) int {
 	asks := f.answers == "" && !f.later && !f.never && !f.reset && !f.apply && !f.dryRun
 	verdict := firstlogin.Start
 	if asks {
-		if code, refused := a.refuseJSON("first-login, where a person is asked,"); refused {
+		if code, refused := a.RefuseJSON("first-login, where a person is asked,"); refused {
 			return code
 		}
 		if verdict = firstlogin.MayStart(!f.fromBashrc && !f.watch); verdict == firstlogin.Silent || verdict == firstlogin.Hint && f.watch {
-			return exitDone
+			return commandline.ExitDone
 		}
 	}
 	h, err := a.open()
@@ -61,7 +74,7 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 	}
 	defer h.Close()
 	if asks && f.fromBashrc && !firstlogin.IsOpen(h) {
-		return exitDone
+		return commandline.ExitDone
 	}
 	setup, err := a.gather(ctx, h)
 	if err != nil {
@@ -82,14 +95,14 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 		return a.decide(setup, f)
 	case f.reset:
 		if err := firstboot.ForgetLogin(ctx, setup); err != nil {
-			return a.fail(err)
+			return a.Fail(err)
 		}
 		return a.decided(setup, "first login begins anew at the next login, or with: oneclick-agent first-login")
 	case verdict == firstlogin.Hint:
 		if stands, err := status.Read(h, setup); err == nil {
-			fmt.Fprintln(a.stderr, strings.Join(stands.Says, "\n"))
+			fmt.Fprintln(a.Stderr, strings.Join(stands.Says, "\n"))
 		}
-		return exitDone
+		return commandline.ExitDone
 	}
 	return a.wizard(ctx, setup, f)
 }
@@ -97,44 +110,44 @@ func (a *agent) firstLogin(ctx context.Context, arguments []string) int {
 // loginEnd reports an error, but where a login must not be disturbed by one.
 func (a *agent) loginEnd(f loginFlags, err error) int {
 	if f.fromBashrc || f.watch {
-		return exitDone
+		return commandline.ExitDone
 	}
-	return a.fail(err)
+	return a.Fail(err)
 }
 
 // tellBroken tells somebody who logs in that the manifest, or what else a setup is made from, cannot be read.
 func (a *agent) tellBroken(h *host.Host, f loginFlags, verdict firstlogin.Verdict, cause error) int {
 	if !f.fromBashrc && !f.watch {
-		return a.fail(cause)
+		return a.Fail(cause)
 	}
 	// Both hooks are there while first boot is not complete; one of them is enough.
 	if stands, err := status.ReadWithout(h, cause); err == nil && verdict == firstlogin.Start && f.watch != stands.BootComplete {
-		fmt.Fprintln(a.stdout, strings.Join(stands.Says, "\n"))
+		fmt.Fprintln(a.Stdout, strings.Join(stands.Says, "\n"))
 	}
-	return exitDone
+	return commandline.ExitDone
 }
 
 // asksNothing says of an image without questions how its setup stands.
 func (a *agent) asksNothing(setup *facts.Facts) int {
-	if a.json {
+	if a.JSON {
 		return a.decided(setup, "")
 	}
-	fmt.Fprintln(a.stderr, "oneclick-agent: this image asks no questions at first login")
-	return exitDone
+	fmt.Fprintln(a.Stderr, "oneclick-agent: this image asks no questions at first login")
+	return commandline.ExitDone
 }
 
 // decided says what was decided, or with --json how things stand then.
 func (a *agent) decided(setup *facts.Facts, words string) int {
-	if !a.json {
-		fmt.Fprintln(a.stdout, words)
-		return exitDone
+	if !a.JSON {
+		fmt.Fprintln(a.Stdout, words)
+		return commandline.ExitDone
 	}
 	stands, err := status.Read(setup.Host, setup)
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	a.tellStatus(stands)
-	return exitDone
+	return commandline.ExitDone
 }
 
 // atTerminal ends with every signal that a terminal, a dropped connection or a shutdown sends.
@@ -146,13 +159,13 @@ func (a *agent) watch(ctx context.Context, setup *facts.Facts, f loginFlags) int
 	stands, err := status.Read(setup.Host, setup)
 	atWork := err == nil && firstlogin.AtWork(setup.Host, stands)
 	if err != nil || !atWork && !stuck(stands) {
-		return exitDone
+		return commandline.ExitDone
 	}
 	ctx, stop := atTerminal(ctx)
 	defer stop()
 	session, err := firstlogin.NewSession(setup, f.plain)
 	if err != nil {
-		return exitDone
+		return commandline.ExitDone
 	}
 	session.NoColour = a.noColor
 	defer session.Terminal.Restore()
@@ -167,7 +180,7 @@ func (a *agent) watch(ctx context.Context, setup *facts.Facts, f loginFlags) int
 	default:
 		session.Tell(stands)
 	}
-	return exitDone
+	return commandline.ExitDone
 }
 
 // stuck reports whether a first boot neither goes on by itself at once nor waits for the answers of a person.
@@ -192,7 +205,7 @@ func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) in
 	if stands.State == status.Running || stands.State == status.Fresh {
 		var left bool
 		if stands, left, err = session.Watch(ctx); err != nil || left {
-			return exitDone
+			return commandline.ExitDone
 		}
 	}
 	if firstlogin.MayMend(stands) {
@@ -212,12 +225,12 @@ func (a *agent) wizard(ctx context.Context, setup *facts.Facts, f loginFlags) in
 	over, err := session.Run(ctx, f.fromBashrc)
 	switch {
 	case err != nil:
-		fmt.Fprintf(a.stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
-		return a.loginCode(f, exitFailed)
+		fmt.Fprintf(a.Stderr, "oneclick-agent: %s\n", problem.Printable(err.Error()))
+		return a.loginCode(f, commandline.ExitFailed)
 	case over:
-		return exitDone
+		return commandline.ExitDone
 	}
-	return a.loginCode(f, exitPending)
+	return a.loginCode(f, commandline.ExitPending)
 }
 
 // asks reports whether first login has something to ask, or failed.
@@ -228,7 +241,7 @@ func asks(stands status.Status) bool {
 // loginCode is 0 for the shell that reads .bashrc, whatever happened.
 func (a *agent) loginCode(f loginFlags, code int) int {
 	if f.fromBashrc {
-		return exitDone
+		return commandline.ExitDone
 	}
 	return code
 }
@@ -239,7 +252,7 @@ func (a *agent) decide(setup *facts.Facts, f loginFlags) int {
 		choice, words = facts.Never, "the questions do not come again; to have them after all: oneclick-agent first-login --reset"
 	}
 	if err := firstboot.Decide(setup, choice); err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	return a.decided(setup, words)
 }
@@ -255,19 +268,19 @@ func (a *agent) applyLogin(ctx context.Context, h *host.Host, setup *facts.Facts
 func (a *agent) answersFromFile(ctx context.Context, h *host.Host, setup *facts.Facts, file string) int {
 	stands, err := status.Read(h, setup)
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	if err := firstlogin.TakeAnswers(ctx, setup, file); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = errInput{err}
+			err = commandline.Input(err)
 		}
-		return a.fail(err)
+		return a.Fail(err)
 	}
-	if !stands.BootComplete && a.json {
+	if !stands.BootComplete && a.JSON {
 		return a.tellStatus(stands)
 	}
 	if !stands.BootComplete {
-		fmt.Fprintf(a.stdout, "first login: the answers are kept, and applied once first boot is done; it is %s\n", stands.State)
+		fmt.Fprintf(a.Stdout, "first login: the answers are kept, and applied once first boot is done; it is %s\n", stands.State)
 		return statusCode(stands)
 	}
 	return a.applyLogin(ctx, h, setup)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"oneclick-agent/agent/commandline"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,7 +73,7 @@ func TestAnInterruptedSetupTellsWhereItStands(t *testing.T) {
 		tells(while, whileWant, never...)
 		command.Process.Signal(syscall.SIGTERM)
 		command.Wait()
-		if code := command.ProcessState.ExitCode(); code != exitPending || stdout.String() != wantOut {
+		if code := command.ProcessState.ExitCode(); code != commandline.ExitPending || stdout.String() != wantOut {
 			t.Errorf("it ends with %d and says %q", code, stdout.String())
 		}
 	}

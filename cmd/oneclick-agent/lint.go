@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
@@ -13,18 +13,23 @@ import (
 	"oneclick-agent/agent/step"
 )
 
-func (a *agent) lint(_ context.Context, arguments []string) int {
-	rest, code, ok := a.parseUpTo(1, arguments)
-	if !ok {
-		return code
-	}
+func (a *agent) addLint() {
+	a.addToTree(commandline.Command{
+		Use: "lint [FILE]", Does: "check a manifest and everything it names", Most: 1, Brief: true, Run: a.lint,
+		About:    "All problems are told at once, each with its place, and with what was probably meant.",
+		Examples: []string{"oneclick-agent lint app.yaml", "oneclick-agent lint --json app.yaml  # for editors and CI"},
+		Ends:     failedEnd,
+	})
+}
+
+func (a *agent) lint(_ context.Context, rest []string) int {
 	file := a.manifestPath()
 	if len(rest) > 0 {
 		file = a.inTree(rest[0])
 	}
 	h, err := a.open()
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	defer h.Close()
 	m, err := lint.Read(h, file)
@@ -36,44 +41,36 @@ func (a *agent) lint(_ context.Context, arguments []string) int {
 		}
 	}
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
-	if a.json {
-		problem.List{}.WriteJSON(a.stdout)
-		return exitDone
+	if a.JSON {
+		problem.List{}.WriteJSON(a.Stdout)
+		return commandline.ExitDone
 	}
-	fmt.Fprintf(a.stdout, "%s: no problems\n", file)
-	return exitDone
+	fmt.Fprintf(a.Stdout, "%s: no problems\n", file)
+	return commandline.ExitDone
 }
 
-func (a *agent) schema(_ context.Context, arguments []string) int {
-	markdown := a.flags.Bool("markdown", false, "print the reference of all keys for people instead")
-	if code, ok := a.parseFlags(arguments); !ok {
-		return code
-	}
-	if *markdown {
-		if code, refused := a.refuseJSON("schema --markdown"); refused {
-			return code
+func (a *agent) addSchema() {
+	var markdown bool
+	command := a.Add(a.Root(), commandline.Command{
+		Use: "schema", Does: "print the manifest's JSON Schema", Brief: true,
+		Run: func(context.Context, []string) int { return a.schema(markdown) },
+	})
+	command.Flags().BoolVar(&markdown, "markdown", false, "print the reference of all keys for people instead")
+}
+
+func (a *agent) schema(markdown bool) int {
+	if markdown {
+		if err := manifest.WriteReference(a.Stdout, step.Kinds()); err != nil {
+			return a.Fail(err)
 		}
-		if err := manifest.WriteReference(a.stdout, step.Kinds()); err != nil {
-			return a.fail(err)
-		}
-		return exitDone
+		return commandline.ExitDone
 	}
 	schema, err := manifest.Schema(step.Kinds())
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
-	a.stdout.Write(schema)
-	return exitDone
-}
-
-// writeJSON prints one indented document.
-func (a *agent) writeJSON(document any) int {
-	encoder := json.NewEncoder(a.stdout)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(document); err != nil {
-		return a.fail(err)
-	}
-	return exitDone
+	a.Stdout.Write(schema)
+	return commandline.ExitDone
 }

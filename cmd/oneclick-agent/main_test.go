@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -36,6 +37,19 @@ func TestScripts(t *testing.T) {
 			return errors.Join(err, os.MkdirAll(filepath.Join(env.WorkDir, "root/root"), 0o755))
 		},
 	})
+}
+
+// TestTheShippedPagesOfTheCommandsAreTheirOwn: docs/commands.md is what the commands say of themselves.
+func TestTheShippedPagesOfTheCommandsAreTheirOwn(t *testing.T) {
+	t.Parallel()
+	shipped, err := os.ReadFile("../../docs/commands.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if run(t.Context(), []string{"oneclick-agent", "reference"}, &said, &said); !bytes.Equal(said.Bytes(), shipped) {
+		t.Error("docs/commands.md is not what the commands say of themselves; run: make docs")
+	}
 }
 
 // exits runs a program that must end with this exit code: exits CODE PROGRAM ARGUMENT...

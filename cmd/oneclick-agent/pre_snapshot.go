@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/problem"
@@ -26,7 +26,20 @@ type preSnapshotFlags struct {
 	reports                                    []string
 }
 
-func (o *preSnapshotFlags) define(flags *flag.FlagSet) {
+func (a *agent) addPreSnapshot() {
+	var o preSnapshotFlags
+	command := a.addToTree(commandline.Command{
+		Use: "pre-snapshot", Does: "clean the image, and check it; the last thing run before a snapshot",
+		About: "Cleaning takes away what must not be in an image: keys, passwords, histories, logs, and what says who the build machine was.",
+		Examples: []string{
+			"oneclick-agent pre-snapshot --check                     # only look",
+			"oneclick-agent pre-snapshot --check --root /mnt/image   # a disk that is mounted there",
+			"oneclick-agent pre-snapshot --report review.html        # a page for the Marketplace's reviewers",
+		},
+		Ends: map[int]string{commandline.ExitDone: "no check failed; there may be warnings", commandline.ExitFailed: "at least one check failed"},
+		Run:  func(ctx context.Context, _ []string) int { return a.preSnapshot(ctx, o) },
+	})
+	flags := command.Flags()
 	flags.BoolVar(&o.CheckOnly, "check", false, "only check; change nothing")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "say what cleaning would do; change nothing")
 	flags.BoolVar(&o.NoErase, "no-erase", false, "leave free space as it is")
@@ -36,30 +49,22 @@ func (o *preSnapshotFlags) define(flags *flag.FlagSet) {
 	flags.BoolVar(&o.skipSecrets, "skip-secret-scan", false, "leave the secret scan out; its checks are then unknown")
 	flags.StringVar(&o.thisMachine, "this-machine", "", "clean a machine that is no Droplet; its `NAME` must be given")
 	flags.BoolVar(&o.final, "final-sweep", false, "clean what a shutdown writes; for the unit that runs last")
-	flags.Func(
-		"report",
-		"write the report to `FILE`: a page where it ends with .html, SARIF where it ends with .sarif",
-		func(file string) error {
-			if extension := filepath.Ext(file); extension != ".html" && extension != ".sarif" {
-				return fmt.Errorf("%s must end with .html or .sarif", file)
-			}
-			o.reports = append(o.reports, file)
-			return nil
-		},
-	)
+	flags.StringArrayVar(&o.reports, "report", nil,
+		"write the report to `FILE`: a page where it ends with .html, SARIF where it ends with .sarif")
+	hide(command, "final-sweep")
 }
 
-func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
-	var o preSnapshotFlags
-	o.define(a.flags)
-	if code, ok := a.parseFlags(arguments); !ok {
-		return code
+func (a *agent) preSnapshot(ctx context.Context, o preSnapshotFlags) int {
+	for _, file := range o.reports {
+		if extension := filepath.Ext(file); extension != ".html" && extension != ".sarif" {
+			return a.Refuse("cannot write the report %s: its name must end with .html or .sarif", problem.OneLine(file))
+		}
 	}
 	if o.CheckOnly && o.DryRun {
-		return a.refuse("--check and --dry-run are two different things; say one of them")
+		return a.Refuse("--check and --dry-run are two different things; say one of them")
 	}
 	if o.final {
-		if code, refused := a.refuseJSON("pre-snapshot --final-sweep"); refused {
+		if code, refused := a.RefuseJSON("pre-snapshot --final-sweep"); refused {
 			return code
 		}
 	}
@@ -68,49 +73,49 @@ func (a *agent) preSnapshot(ctx context.Context, arguments []string) int {
 	}
 	h, err := a.open()
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	defer h.Close()
 	if h.Live() && os.Geteuid() != 0 {
-		return a.fail(errInput{errors.New("cannot look at the whole machine as another user than root; run this with sudo")})
+		return a.Fail(commandline.Input(errors.New("cannot look at the whole machine as another user than root; run this with sudo")))
 	}
 	if h.Live() && !o.CheckOnly && !o.DryRun && !o.final {
 		if err := isMeant(h, o.thisMachine); err != nil {
-			return a.fail(errInput{err})
+			return a.Fail(commandline.Input(err))
 		}
 	}
 	a.logProgress(h)
 	image, err := a.lookAtImage(h, o.CheckOnly || o.final)
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	if o.final {
 		if err := snapshot.FinalSweep(ctx, image); err != nil {
-			return a.fail(err)
+			return a.Fail(err)
 		}
-		return exitDone
+		return commandline.ExitDone
 	}
 	image.SkipSecrets = o.skipSecrets
 	report, err := snapshot.Run(ctx, image, o.Options)
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	if err := writeReports(image, &report, o.reports); err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	return a.tellReport(ctx, image, &report, o.Options, o.strict)
 }
 
 func (a *agent) tellCatalogue(markdown bool) int {
 	switch {
-	case a.json:
-		return a.writeJSON(snapshot.Describe())
+	case a.JSON:
+		return a.WriteJSON(snapshot.Describe())
 	case markdown:
-		snapshot.WritePage(a.stdout)
+		snapshot.WritePage(a.Stdout)
 	default:
-		snapshot.WriteList(a.stdout)
+		snapshot.WriteList(a.Stdout)
 	}
-	return exitDone
+	return commandline.ExitDone
 }
 
 // isMeant refuses to clean a machine that is no Droplet, unless its name is given: typed on a laptop, pre-snapshot would
@@ -167,24 +172,24 @@ func writeReports(image *snapshot.Image, report *snapshot.Report, files []string
 }
 
 func (a *agent) tellReport(ctx context.Context, image *snapshot.Image, report *snapshot.Report, o snapshot.Options, strict bool) int {
-	code := exitDone
+	code := commandline.ExitDone
 	if report.Failed(strict) {
-		code = exitFailed
+		code = commandline.ExitFailed
 	}
-	if a.json {
-		if err := report.WriteJSON(a.stdout); err != nil {
-			return a.fail(err)
+	if a.JSON {
+		if err := report.WriteJSON(a.Stdout); err != nil {
+			return a.Fail(err)
 		}
 	} else if o.DryRun {
-		report.WritePlan(a.stdout)
+		report.WritePlan(a.Stdout)
 	} else {
-		report.WriteText(a.stdout)
+		report.WriteText(a.Stdout)
 	}
 	if o.CheckOnly || o.DryRun {
 		return code
 	}
-	for _, line := range snapshot.Arm(ctx, image, code == exitDone) {
-		fmt.Fprintln(a.stderr, line)
+	for _, line := range snapshot.Arm(ctx, image, code == commandline.ExitDone) {
+		fmt.Fprintln(a.Stderr, line)
 	}
 	return code
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/packaging/terminal"
 )
 
@@ -264,7 +265,7 @@ func TestTheWizardIsTakenOver(t *testing.T) {
 	second.press("2\r")
 	second.see("Admin email (2 of 5)")
 	first.see("Somebody took this setup over at another terminal. Your answers are kept.")
-	if code := first.code(); code != exitPending {
+	if code := first.code(); code != commandline.ExitPending {
 		t.Errorf("the first ends with %d", code)
 	}
 	third := startSession(t, program, root, []string{"PATH=/usr/bin", "TERM=dumb"}, size, false, "first-login")
@@ -274,7 +275,7 @@ func TestTheWizardIsTakenOver(t *testing.T) {
 	fourth := startSession(t, program, root, []string{"PATH=/usr/bin", "TERM=dumb"}, size, false, "first-login")
 	fourth.see("Admin email (2 of 5)") // the kernel freed the lock
 	fmt.Fprintln(fourth.terminal, "q")
-	if code := fourth.code(); code != exitPending {
+	if code := fourth.code(); code != commandline.ExitPending {
 		t.Errorf("q ends with %d", code)
 	}
 }

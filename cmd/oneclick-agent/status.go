@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/status"
@@ -12,31 +13,47 @@ import (
 // followWithin is how long status --wait follows where --timeout does not say.
 const followWithin = 30 * time.Minute
 
-func (a *agent) status(ctx context.Context, arguments []string) int {
-	wait := a.flags.Bool("wait", false, "follow first boot until it is over")
-	timeout := a.flags.Duration("timeout", followWithin, "how long --wait follows")
-	detailed := a.flags.Bool("detailed-exit-code", false, "in place of 3, exit with 5 where a run is at work or about to begin, "+
+// statusFlags are what status can be told.
+type statusFlags struct {
+	wait, detailed bool
+	timeout        time.Duration
+}
+
+func (a *agent) addStatus() {
+	var f statusFlags
+	command := a.addToTree(commandline.Command{
+		Use: "status", Does: "say what happened and what happens next", Ends: setupEnds,
+		Examples: []string{
+			"oneclick-agent status --wait --timeout 10m  # in a script that needs the Droplet to be ready",
+			"oneclick-agent status --json | jq -r .state",
+		},
+		Run: func(ctx context.Context, _ []string) int { return a.status(ctx, f) },
+	})
+	flags := command.Flags()
+	flags.BoolVar(&f.wait, "wait", false, "follow first boot until it is over")
+	flags.DurationVar(&f.timeout, "timeout", followWithin, "how long --wait follows")
+	flags.BoolVar(&f.detailed, "detailed-exit-code", false, "in place of 3, exit with 5 where a run is at work or about to begin, "+
 		"6 where a person has to do something, 7 where it waits for a database, 8 where it waits for something else")
-	if code, ok := a.parseFlags(arguments); !ok {
-		return code
-	}
+}
+
+func (a *agent) status(ctx context.Context, f statusFlags) int {
 	h, err := a.open()
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	defer h.Close()
 	read := a.statusReader(ctx, h)
 	stands, err := read()
-	if err == nil && *wait {
-		ctx, cancel := context.WithTimeout(ctx, *timeout)
+	if err == nil && f.wait {
+		ctx, cancel := context.WithTimeout(ctx, f.timeout)
 		defer cancel()
-		stands, err = status.Follow(ctx, read, a.stderr)
+		stands, err = status.Follow(ctx, read, a.Stderr)
 	}
 	if err != nil {
-		return a.fail(err)
+		return a.Fail(err)
 	}
 	code := a.tellStatus(stands)
-	if *detailed && code != exitFailed {
+	if f.detailed && code != commandline.ExitFailed {
 		return detailedCode(stands)
 	}
 	return code
@@ -56,10 +73,10 @@ func (a *agent) statusReader(ctx context.Context, h *host.Host) func() (status.S
 
 // tellStatus prints a status, and returns its exit code.
 func (a *agent) tellStatus(stands status.Status) int {
-	if !a.json {
-		stands.WriteText(a.stdout)
-	} else if err := stands.WriteJSON(a.stdout); err != nil {
-		return a.fail(err)
+	if !a.JSON {
+		stands.WriteText(a.Stdout)
+	} else if err := stands.WriteJSON(a.Stdout); err != nil {
+		return a.Fail(err)
 	}
 	return statusCode(stands)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/packaging/terminal"
 )
 
@@ -57,7 +58,7 @@ func TestTheStoryOfACustomerWhoErrs(t *testing.T) {
 		{"rose@example.org\r", "Admin password (3 of 5)", ""},
 		{canary + "\r", "Edition (4 of 5)", ""},
 		{"\x03", "", ""},
-	}, exitPending)
+	}, commandline.ExitPending)
 	login([]move{
 		{"", "Edition (4 of 5)", "the second login"},
 		{"\x1b", "Keep the one that is set", "back to a password: it is not replaced by an empty line"},
@@ -69,7 +70,7 @@ func TestTheStoryOfACustomerWhoErrs(t *testing.T) {
 		{"\x1b[B\r", "Admin email (2 of 5)", "one answer is changed"},
 		{"\x15admin@example.org\r", "These are your answers.", "and the others stay"},
 		{"\r", "FAILED", ""},
-	}, exitPending)
+	}, commandline.ExitPending)
 	if out, err := exec.Command(program, "secrets", "show", "admin_password", "--root", root).Output(); err != nil ||
 		string(out) != canary+"\n" {
 		t.Errorf("the password that was typed is now %q, %v", out, err)
@@ -80,7 +81,7 @@ func TestTheStoryOfACustomerWhoErrs(t *testing.T) {
 	login([]move{
 		{"", "Setup FAILED", "the login after a step failed"},
 		{"\r", "is done", ""},
-	}, exitDone)
+	}, commandline.ExitDone)
 	a.same()
 	if strings.Contains(seen.String(), canary) {
 		t.Error("the password stands on the terminal")
@@ -205,7 +206,7 @@ first_login:
 
 func leaves(t *testing.T, s *session) {
 	t.Helper()
-	if code := s.code(); code != exitPending {
+	if code := s.code(); code != commandline.ExitPending {
 		t.Errorf("it ends with %d", code)
 	}
 	s.Shows("Your answers are kept.")

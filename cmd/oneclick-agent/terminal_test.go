@@ -15,6 +15,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"oneclick-agent/agent/commandline"
 	"oneclick-agent/packaging/terminal"
 )
 
@@ -166,7 +167,7 @@ func checkCell(t *testing.T, program, root string, c cell) {
 	want := map[string]int{"complete": 0, "killed": -1}
 	code, known := want[c.ending]
 	if !known {
-		code = exitPending
+		code = commandline.ExitPending
 	}
 	end(s, c.ending)
 	if got := s.code(); got != code {
