@@ -1,7 +1,6 @@
 package commandline
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,14 +19,15 @@ const helpWidth = 80
 const anywhere = "bad input; nothing was changed"
 
 func (p *Program) helper() Command {
-	return Command{Use: "help [COMMAND...]", Does: "say how a command is used", Any: true, Brief: true, Run: func(_ context.Context, arguments []string) int {
+	run := func(_ context.Context, arguments []string) int {
 		command, rest, err := p.root.Find(arguments)
 		if err != nil || len(rest) > 0 {
 			return p.Refuse("there is no command %q; see: %s help", strings.Join(arguments, " "), p.Name)
 		}
 		p.help(command)
 		return ExitDone
-	}}
+	}
+	return Command{Use: "help [COMMAND...]", Does: "say how a command is used", Any: true, Brief: true, Run: run}
 }
 
 // help prints how a command is used.
@@ -188,7 +188,8 @@ func every(above *cobra.Command) (all []*cobra.Command) {
 // page prints the page of one command.
 func (p *Program) page(w io.Writer, command *cobra.Command) {
 	c := p.described[command]
-	fmt.Fprintf(w, "\n## %s\n\n    %s\n\n%s\n", command.CommandPath(), usage(command), oneLine(sentence(c.Does)+" "+c.About))
+	about := strings.Join(strings.Fields(sentence(c.Does)+" "+c.About), " ")
+	fmt.Fprintf(w, "\n## %s\n\n    %s\n\n%s\n", command.CommandPath(), usage(command), about)
 	own, common := flagsOf(command)
 	for title, flags := range orderly(own, common) {
 		fmt.Fprintf(w, "\n%s:\n\n| flag | does |\n| --- | --- |\n", title)
@@ -221,5 +222,3 @@ func described(flag *pflag.Flag) string {
 	}
 	return does
 }
-
-func oneLine(text string) string { return strings.Join(strings.Fields(cmp.Or(text, "")), " ") }

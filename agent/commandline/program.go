@@ -1,5 +1,5 @@
-// Package commandline is what the command lines of both programs have in common: how a command is described, how its help
-// reads, how an error is told, and with which code the program ends.
+// Package commandline is what a command line is made of: how a command is described, how its help reads, how an error is
+// told, and with which code the program ends.
 package commandline
 
 import (

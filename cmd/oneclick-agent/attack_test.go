@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"oneclick-agent/agent/commandline"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"oneclick-agent/agent/commandline"
 )
 
 var attackLasts = flag.Duration("attack", 3*time.Second, "how long an attacker races against the program")

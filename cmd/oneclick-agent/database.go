@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/database"
 	"oneclick-agent/agent/droplet"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/problem"
-
-	"github.com/spf13/cobra"
 )
 
 func (a *agent) addDatabase() {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/facts"
 	"oneclick-agent/agent/firstboot"
@@ -17,8 +19,6 @@ import (
 	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/status"
-
-	"github.com/spf13/cobra"
 )
 
 // bootFlags are what first-boot can be told.

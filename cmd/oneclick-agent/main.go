@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
+	"github.com/spf13/cobra"
+
 	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/firstboot"
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/status"
-
-	"github.com/spf13/cobra"
 )
 
 // memoryLimit is from where on garbage is collected as often as need be, in bytes: the smallest Droplet has 512 MB.
