@@ -36,6 +36,12 @@ func ParseKey(text string) (Key, error) {
 	}
 }
 
+// IsBelow reports whether a key leads to a part of what another one, as it is written in a manifest, leads to.
+func (k Key) IsBelow(other string) bool {
+	above, err := ParseKey(other)
+	return err == nil && len(above) < len(k) && slices.EqualFunc(above, k[:len(above)], func(a, b Part) bool { return a.Name == b.Name })
+}
+
 // parsePart reads the part that text begins with; behind is what follows, "" or with its dot.
 func parsePart(text string) (part Part, behind string, err error) {
 	if strings.HasPrefix(text, `"`) {

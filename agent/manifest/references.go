@@ -137,12 +137,20 @@ func (c *checker) try(t Template, parsed *render.Template) problem.List {
 			return problem.List{finding(t, failed.Line, failed.Column, "cannot be filled in: "+err.Error(), "")}
 		case err != nil:
 			failures, last = failures+1, err
+		case t.For == Condition && !c.held && !isTruth(text):
+			message := fmt.Sprintf("is neither true nor false, but for example %q", strings.TrimSpace(text))
+			return problem.List{finding(t, 1, 1, message, `compare it, as in {{ eq .answers.mode "simple" }}`)}
 		}
 	}
 	if failures == len(samples) {
 		return problem.List{finding(t, 1, 1, "cannot be filled in: "+last.Error(), "")}
 	}
 	return nil
+}
+
+// isTruth reports whether the text of a condition says whether it holds.
+func isTruth(text string) bool {
+	return slices.Contains([]string{"true", "false", "", "0"}, strings.TrimSpace(text))
 }
 
 // sample is what a template is tried out with in a situation.

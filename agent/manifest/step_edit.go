@@ -110,6 +110,11 @@ func (e *Edit) validateKeys(v *Validation, format string) {
 		if slices.Contains(e.Unset, key) {
 			v.Report(join("set", key), "", "is set and unset at once")
 		}
+		for _, other := range sortedKeys(e.Set) {
+			if inner, err := edit.ParseKey(key); err == nil && inner.IsBelow(other) {
+				v.Report(join("set", key), "set the values below it one by one, or it as a whole", "is a part of %q, which is set too", other)
+			}
+		}
 	}
 	for i, key := range e.Unset {
 		if _, err := edit.CheckKey(format, key); err != nil && format != "text" {

@@ -1,6 +1,9 @@
 package manifest
 
-import "fmt"
+import (
+	"fmt"
+	"path"
+)
 
 // Link makes a symbolic link.
 type Link struct {
@@ -25,5 +28,12 @@ func (l *Link) Validate(v *Validation) {
 	v.NoPattern("to", l.To)
 	if l.To.IsZero() && !v.Misspelled("to") {
 		v.Report("", "add to: PATH", "a link needs what it points to")
+	}
+	target := l.To.Text
+	if !path.IsAbs(target) {
+		target = path.Join(path.Dir(l.Path.Text), target)
+	}
+	if !l.To.IsZero() && path.Clean(target) == path.Clean(l.Path.Text) {
+		v.Report("to", "", "points to the link itself: %q", l.To.Text)
 	}
 }

@@ -1,7 +1,9 @@
 package manifest
 
 import (
+	"net"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -65,12 +67,25 @@ func (w *Wait) Validate(v *Validation) {
 		!strings.HasPrefix(http, "{{") {
 		v.Report("wait.http", "write http://"+http, "is no address of the web: %q", http)
 	}
+	if tcp := w.Until.TCP.Text; tcp != "" && !strings.Contains(tcp, "{{") && !isHostPort(tcp) {
+		v.Report("wait.tcp", "write it as localhost:5432", "is no host and port: %q", tcp)
+	}
 	if !w.Until.Unit.IsZero() {
 		v.Unit("wait.unit", w.Until.Unit)
 	}
 	if w.Until.Command != nil {
 		v.Command("wait.command", w.Until.Command)
 	}
+}
+
+// isHostPort reports whether text is a name or an address, IPv6 in brackets, and a port.
+func isHostPort(text string) bool {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || host == "" {
+		return false
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && number > 0
 }
 
 // validateHTTP checks what is said of an answer.

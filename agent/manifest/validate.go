@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"oneclick-agent/agent/pattern"
 	"oneclick-agent/agent/problem"
@@ -201,7 +202,7 @@ func (m *Manifest) validateQuestions(d *decoder) {
 		if q.FromEnv != "" && !environmentName().MatchString(q.FromEnv) {
 			d.report(at+".from_env", "", "is not the name of an environment variable: %q", q.FromEnv)
 		}
-		d.regexp(q.Pattern, at+".pattern")
+		d.validatePattern(q)
 	}
 }
 
@@ -230,8 +231,11 @@ func (m *Manifest) validateDefault(d *decoder, q Question, at string) {
 		d.report(at, "", "must be a single value")
 		return
 	}
+	length := utf8.RuneCountInString(text)
 	switch {
 	case strings.Contains(text, "{{"):
+	case q.hasLength() && (length < q.Min || q.Max > 0 && length > q.Max):
+		d.report(at, "", "has %d characters, which is not between min and max", length)
 	case q.Type == "choice" && len(q.Options) > 0 && !slices.Contains(q.Options, text):
 		d.report(at, problem.DidYouMean(text, q.Options), "is not one of the options: %q", text)
 	case q.Type == "number":
@@ -242,6 +246,22 @@ func (m *Manifest) validateDefault(d *decoder, q Question, at string) {
 		}
 	case q.Type == "confirm" && text != "true" && text != "false":
 		d.report(at, "write true or false", "is neither true nor false: %q", text)
+	}
+}
+
+// hasLength reports whether min and max of a question count characters.
+func (q Question) hasLength() bool {
+	return slices.Contains([]string{"", "text", "password", "secret"}, q.Type)
+}
+
+// validatePattern wants a regular expression that the question's own default matches.
+func (d *decoder) validatePattern(q Question) {
+	compiled := d.regexp(q.Pattern, q.Path+".pattern")
+	if compiled == nil || q.Pattern == "" || q.Default == nil || q.Default.Any == nil || strings.Contains(q.Default.Text(), "{{") {
+		return
+	}
+	if whole := d.regexp("^(?:"+q.Pattern+")$", q.Path+".pattern"); whole != nil && !whole.MatchString(q.Default.Text()) {
+		d.report(q.Path+".default", "", "does not match the question's own pattern: %q", q.Default.Text())
 	}
 }
 

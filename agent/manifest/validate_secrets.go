@@ -1,6 +1,10 @@
 package manifest
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"math"
 	"reflect"
 	"slices"
@@ -74,6 +78,9 @@ func (m *Manifest) validateSecret(d *decoder, name string) {
 		} else if m.secretExists(d, s.From, at+".from") && m.Secrets[s.From].Fields() != nil {
 			d.report(at+".from", "", "the secret %q is not a single value", s.From)
 		}
+		if length := m.lengthOf(s.From); (s.Derive == "bcrypt" || s.Derive == "htpasswd") && length > longestBcrypt {
+			d.report(at+".from", "make it shorter", "the secret %q has %d characters, and bcrypt takes %d at most", s.From, length, longestBcrypt)
+		}
 		if strings.ContainsAny(s.User.Text, ":\n\r") && !strings.Contains(s.User.Text, "{{") {
 			d.report(at+".user", "", "must not hold a colon or a line break")
 		}
@@ -81,6 +88,34 @@ func (m *Manifest) validateSecret(d *decoder, name string) {
 		m.validateCaptured(d, name, at)
 	}
 }
+
+// longestBcrypt is how much bcrypt takes, in bytes.
+const longestBcrypt = 72
+
+// lengthOf is how long a secret will be, in characters; 0 where that is not known before it is made.
+func (m *Manifest) lengthOf(name string) int {
+	s, known := m.Secrets[name]
+	if !known {
+		return 0
+	}
+	bytes := cmp.Or(s.Bytes, DefaultBytes)
+	switch s.Kind() {
+	case "alphanumeric":
+		return s.Length
+	case "password":
+		return s.PasswordLength()
+	case "hex":
+		return hex.EncodedLen(bytes)
+	case "base64":
+		return base64.StdEncoding.EncodedLen(bytes)
+	case "sha256":
+		return hex.EncodedLen(sha256.Size)
+	}
+	return 0
+}
+
+// DefaultBytes is how many random bytes are encoded where the manifest does not say.
+const DefaultBytes = 32
 
 func validateBits(d *decoder, s *Secret, at string) {
 	if s.Bits != 0 && (s.Bits < 2048 || s.Bits > 8192) {

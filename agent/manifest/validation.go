@@ -94,7 +94,7 @@ func (v *Validation) Beside(key, text string) {
 // Unit wants the name of a unit.
 func (v *Validation) Unit(key string, text Template) { v.decoder.unit(text.Text, v.place(key)) }
 
-var ownerPattern = pattern.New(`^[A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$`)
+var ownerPattern = pattern.New(`^([A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?)?$`)
 
 // Owner checks the key owner.
 func (v *Validation) Owner(owner string) {
@@ -171,9 +171,9 @@ func (d *decoder) unit(unit, at string) {
 // path wants a path of the image, absolute and with nothing to tidy. Templates are left to the run.
 func (d *decoder) path(text, at string) {
 	switch {
-	case strings.Contains(text, "{{"):
-	case !strings.HasPrefix(text, "/"):
+	case !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "{{"):
 		d.report(at, "", "must be an absolute path, not %q", text)
+	case strings.Contains(text, "{{"):
 	case path.Clean(text) != text:
 		d.report(at, "write "+path.Clean(text), "is not a plain path: %q", text)
 	case text == "/":

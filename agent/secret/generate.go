@@ -24,7 +24,6 @@ import (
 const (
 	lettersAndDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	defaultLength    = 32 // letters and digits: 190 bits
-	defaultBytes     = 32
 	defaultRSABits   = 3072
 )
 
@@ -69,7 +68,7 @@ func orDefault(n, fallback int) int {
 }
 
 func randomBytes(n int) ([]byte, error) {
-	random := make([]byte, orDefault(n, defaultBytes))
+	random := make([]byte, orDefault(n, manifest.DefaultBytes))
 	_, err := rand.Read(random)
 	return random, err
 }
