@@ -5,7 +5,7 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # Packages are the same bytes whenever they are built from the same commit.
 export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 export CGO_ENABLED := 0
-LDFLAGS := -s -w -buildid= -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
+LDFLAGS := -s -w -buildid= $(foreach is,Version=$(VERSION) Commit=$(COMMIT),-X oneclick-agent/agent/commandline.Build$(is))
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 .PHONY: build package test test-terminal test-lab test-power test-servers bench demo droplet image soak fuzz docs clean

@@ -14,7 +14,7 @@ import (
 // program is one with a command that takes a flag and one argument, and a group.
 func program(run func([]string) int) (p *Program, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	p = New("sample", "shows how commands are read", stdout, stderr, func() int { return ExitDone })
+	p = New("sample", "shows how commands are read", stdout, stderr)
 	sow := p.Add(p.Root(), Command{Use: "sow [PLANT]", Does: "sow one plant", Most: 1, Run: func(_ context.Context, arguments []string) int {
 		return run(arguments)
 	}})
@@ -79,7 +79,7 @@ func TestAnErrorIsToldOnceAndInTheFormThatWasAskedFor(t *testing.T) {
 
 func TestAPageSaysAllOfACommand(t *testing.T) {
 	var out bytes.Buffer
-	p := New("sample", "shows a page", &out, &out, nil)
+	p := New("sample", "shows a page", &out, &out)
 	command := p.Add(p.Root(), Command{
 		Use: "sow PLANT", Does: "sow one plant", About: "It grows by itself.", Examples: []string{"sample sow rose"},
 		Ends: map[int]string{ExitFailed: "it did not grow"}, Run: func(context.Context, []string) int { return 0 },

@@ -27,6 +27,9 @@ const (
 	ExitDegraded = 4
 )
 
+// FailedEnd are the exit codes of what either works or does not.
+var FailedEnd = map[int]string{ExitFailed: "failed"}
+
 // Command describes one command of a program.
 type Command struct {
 	// Use is its name and what it takes, such as "rotate [NAME...]".
@@ -65,8 +68,8 @@ type Program struct {
 // Commands stand in the order in which somebody needs them, which only a variable of cobra's says.
 func init() { cobra.EnableCommandSorting = false }
 
-// New is a program without commands yet. Version prints which one it is.
-func New(name, does string, stdout, stderr io.Writer, version func() int) *Program {
+// New is a program without commands yet.
+func New(name, does string, stdout, stderr io.Writer) *Program {
 	p := &Program{Output: Output{Name: name, Stdout: stdout, Stderr: stderr}, Does: does, described: map[*cobra.Command]Command{}}
 	p.root = &cobra.Command{
 		Use: name, SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -80,7 +83,7 @@ func New(name, does string, stdout, stderr io.Writer, version func() int) *Progr
 	asked := p.root.Flags().Bool("version", false, "print which version this is")
 	p.root.Run = func(command *cobra.Command, _ []string) {
 		if *asked {
-			p.code = version()
+			p.code = p.version()
 			return
 		}
 		command.Help()

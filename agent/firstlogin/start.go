@@ -38,7 +38,7 @@ var otherPlaces = []string{
 // MayStart decides by what is really there: the user, the terminal, the process in front of it. Somebody who typed the
 // command is asked wherever there is a terminal; the line in .bashrc only where somebody has just logged in.
 func MayStart(typed bool) Verdict {
-	if os.Geteuid() != 0 || !oneTerminal() || !inForeground() {
+	if os.Geteuid() != 0 || !AtTerminal() {
 		return Silent
 	}
 	if typed {
@@ -62,6 +62,9 @@ func MayStart(typed bool) Verdict {
 	}
 	return Start
 }
+
+// AtTerminal reports whether somebody sits at a terminal that this process has to itself.
+func AtTerminal() bool { return oneTerminal() && inForeground() }
 
 // oneTerminal reports whether input, output and errors are one and the same terminal, which is also the process's own.
 func oneTerminal() bool {

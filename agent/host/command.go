@@ -70,6 +70,12 @@ func (h *Host) Run(ctx context.Context, command Command) ([]byte, error) {
 		return nil, errors.New("cannot run an empty command")
 	}
 	name := command.Argv[0]
+	if h.StandIn != nil {
+		if err := h.Files.before("run", name); err != nil {
+			return nil, err
+		}
+		return h.StandIn(ctx, command)
+	}
 	if !h.Live() && !privileged() {
 		return nil, ErrNoChroot
 	}

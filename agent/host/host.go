@@ -23,6 +23,8 @@ type Host struct {
 	Progress func(line, step string)
 	// Terminal is the terminal that commands may be given; nil where nobody sits at one.
 	Terminal *os.File
+	// StandIn carries commands out in the place of Run, for a trial on a tree that has none of its own. It is nil elsewhere.
+	StandIn func(ctx context.Context, command Command) ([]byte, error)
 	// Held is told the name of a unit whose start has to wait for another unit first. It may be nil.
 	Held func(unit string)
 }

@@ -13,6 +13,7 @@ import (
 	"oneclick-agent/agent/motd"
 	"oneclick-agent/agent/plan"
 	"oneclick-agent/agent/problem"
+	"oneclick-agent/agent/snapshot"
 	"oneclick-agent/agent/step"
 )
 
@@ -48,6 +49,20 @@ func Read(h *host.Host, file string) (*manifest.Manifest, error) {
 	m, problems := Parse(data, file)
 	problems = append(problems, named(h, m, path.Dir(file))...)
 	return m, problems.Err()
+}
+
+// Whole reads a manifest, everything it names, and what only the check of an image looks at.
+func Whole(h *host.Host, file string) (*manifest.Manifest, error) {
+	m, err := Read(h, file)
+	if m == nil {
+		return nil, err
+	}
+	if wrong := snapshot.CheckManifest(m); len(wrong) > 0 {
+		var problems problem.List
+		errors.As(err, &problems)
+		err = append(problems, wrong...).Err()
+	}
+	return m, err
 }
 
 // named reads the templates and copies that steps name. One that is not there is no problem where an earlier step may

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/manifest"
 	"oneclick-agent/agent/problem"
-	"oneclick-agent/agent/snapshot"
 	"oneclick-agent/agent/step"
 )
 
@@ -18,7 +16,7 @@ func (a *agent) addLint() {
 		Use: "lint [FILE]", Does: "check a manifest and everything it names", Most: 1, Brief: true, Run: a.lint,
 		About:    "All problems are told at once, each with its place, and with what was probably meant.",
 		Examples: []string{"oneclick-agent lint app.yaml", "oneclick-agent lint --json app.yaml  # for editors and CI"},
-		Ends:     failedEnd,
+		Ends:     commandline.FailedEnd,
 	})
 }
 
@@ -32,15 +30,7 @@ func (a *agent) lint(_ context.Context, rest []string) int {
 		return a.Fail(err)
 	}
 	defer h.Close()
-	m, err := lint.Read(h, file)
-	if m != nil {
-		if wrong := snapshot.CheckManifest(m); len(wrong) > 0 {
-			var problems problem.List
-			errors.As(err, &problems)
-			err = append(problems, wrong...).Err()
-		}
-	}
-	if err != nil {
+	if _, err := lint.Whole(h, file); err != nil {
 		return a.Fail(err)
 	}
 	if a.JSON {

@@ -40,17 +40,17 @@ func main() {
 // run is main without the process around it.
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
 	a := &agent{revealed: stdout}
-	a.Program = commandline.New("oneclick-agent", "sets up a Droplet made from a Marketplace image", stdout, stderr, a.version)
+	a.Program = commandline.New("oneclick-agent", "sets up a Droplet made from a Marketplace image", stdout, stderr)
 	if filepath.Base(arguments[0]) == firstboot.GeneratorName {
 		return a.generate(arguments[1:])
 	}
 	for _, add := range []func(*agent){
 		(*agent).addFirstBoot, (*agent).addFirstLogin, (*agent).addStatus, (*agent).addLint, (*agent).addDatabase, (*agent).addSecrets,
 		(*agent).addRotate, (*agent).addPreSnapshot, (*agent).addSupport, (*agent).addPublish, (*agent).addMessage, (*agent).addSchema,
-		(*agent).addVersion,
 	} {
 		add(a)
 	}
+	a.AddVersion()
 	typed := arguments[1:]
 	if len(typed) > 0 && typed[0] == "--pre-snapshot" { // as the Marketplace's vendors write it
 		typed = append([]string{"pre-snapshot"}, typed[1:]...)
@@ -89,9 +89,6 @@ var setupEnds = map[int]string{
 	commandline.ExitPending:  "not finished: it waits for a person, for a database or for something else outside",
 	commandline.ExitDegraded: "done, with something optional degraded",
 }
-
-// failedEnd is the exit code of what either works or does not.
-var failedEnd = map[int]string{commandline.ExitFailed: "failed"}
 
 // open opens the machine, or the tree of --root.
 func (a *agent) open() (*host.Host, error) {

@@ -3,38 +3,28 @@ package main
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/firstboot"
+	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/motd"
+	"oneclick-agent/agent/publish"
 	"oneclick-agent/agent/state"
 )
 
-// buildVersion and buildCommit are set by the build.
-var (
-	buildVersion = "development"
-	buildCommit  = "unknown"
-)
-
-func (a *agent) addVersion() {
-	command := a.Add(a.Root(), commandline.Command{
-		Use: "version", Does: "print version, commit and Go version", Brief: true,
-		Run: func(context.Context, []string) int { return a.version() },
+// addPublish adds the command that vendors have in the program of their own, too.
+func (a *agent) addPublish() {
+	publish.AddCommand(a.Program, a.addToTree, func() (publish.Place, error) {
+		h, err := a.open()
+		place := publish.Place{Host: h, Path: a.inTree}
+		if err != nil {
+			return place, err
+		}
+		if m, err := lint.Read(h, a.manifestPath()); err == nil {
+			place.Version = m.App.Version
+		}
+		return place, nil
 	})
-	command.Flags().BoolVar(&a.JSON, "json", false, "print one JSON document on standard output")
-}
-
-func (a *agent) version() int {
-	if a.JSON {
-		return a.WriteJSON(map[string]string{"version": buildVersion, "commit": buildCommit, "go": runtime.Version()})
-	}
-	fmt.Fprintln(a.Stdout, versionLine())
-	return commandline.ExitDone
-}
-
-func versionLine() string {
-	return fmt.Sprintf("oneclick-agent %s, commit %s, %s", buildVersion, buildCommit, runtime.Version())
 }
 
 // addMessage adds a command that is harmless: a failing script would freeze the whole system's message of the day.

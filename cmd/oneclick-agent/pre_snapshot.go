@@ -144,7 +144,7 @@ func isMeant(h *host.Host, name string) error {
 
 // writeReports writes the report into files of this machine.
 func writeReports(image *snapshot.Image, report *snapshot.Report, files []string) error {
-	about := image.About(buildVersion)
+	about := image.About(commandline.BuildVersion)
 	for _, file := range files {
 		var text bytes.Buffer
 		write := report.WriteHTML

@@ -16,11 +16,11 @@ import (
 func (a *agent) addSecrets() {
 	group := a.treeFlags(a.Group("secrets", "list the secrets, show one, or bring lost ones back"))
 	a.Add(group, commandline.Command{
-		Use: "list", Does: "list the names of the secrets", Brief: true, Ends: failedEnd,
+		Use: "list", Does: "list the names of the secrets", Brief: true, Ends: commandline.FailedEnd,
 		Run: func(context.Context, []string) int { return a.withStore(func(int) bool { return true }, a.listSecrets) },
 	})
 	a.Add(group, commandline.Command{
-		Use: "show NAME", Does: "print one secret, or one part of it", Most: 1, Brief: true, Ends: failedEnd, Completes: a.secretNames,
+		Use: "show NAME", Does: "print one secret, or one part of it", Most: 1, Brief: true, Ends: commandline.FailedEnd, Completes: a.secretNames,
 		Examples: []string{"oneclick-agent secrets show admin_password", "oneclick-agent secrets show deploy_key.public"},
 		Run: func(_ context.Context, names []string) int {
 			if len(names) == 0 {

@@ -1,10 +1,8 @@
-package examples
+package trial
 
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"oneclick-agent/agent/host"
@@ -21,16 +19,17 @@ type systemd struct {
 
 func (s *systemd) Running() bool { return true }
 
-func (s *systemd) DaemonReload(context.Context) error { return s.record("systemctl daemon-reload") }
+func (s *systemd) DaemonReload(context.Context) error {
+	return record(s.host.Files, "systemctl daemon-reload\n")
+}
 
 func (s *systemd) Do(ctx context.Context, verb host.Verb, unit string) error {
-	call := fmt.Sprintf("systemctl %s %s", verb, unit)
 	if before := s.host.Files.Before; before != nil {
 		if err := before(host.Operation{Name: string(verb), Object: unit}); err != nil {
 			return err
 		}
 	}
-	if err := s.record(call); err != nil {
+	if err := record(s.host.Files, fmt.Sprintf("systemctl %s %s\n", verb, unit)); err != nil {
 		return err
 	}
 	if verb.AtBoot() {
@@ -62,14 +61,4 @@ func (s *systemd) State(ctx context.Context, unit string) (host.UnitState, error
 		state.Active = "active"
 	}
 	return state, err
-}
-
-func (s *systemd) record(call string) error {
-	log, err := os.OpenFile(filepath.Join(s.host.Files.Dir(), logPath), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	_, err = fmt.Fprintf(log, "%s\n", call)
-	return err
 }
