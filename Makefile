@@ -43,7 +43,7 @@ demo: build ## first boot of the sample image on a throwaway directory
 
 droplet: package ## boot the sample image as a Droplet and get a root shell on it
 	packaging/install-test-tools
-	go run ./cmd/droplet-lab boot --deb build/packages/oneclick-agent_$(VERSION)_amd64.deb
+	go run ./cmd/oneclick boot --template packaging/packer/marketplace-image.json packaging/sample
 
 image: package ## the sample image, built on DigitalOcean by Packer; needs DIGITALOCEAN_API_TOKEN
 	packer build -var agent=build/packages/oneclick-agent_$(VERSION)_amd64.deb packaging/packer/marketplace-image.json
@@ -59,6 +59,7 @@ docs: build ## the files made from the code: JSON Schema, the catalogue of pre-s
 	go run ./cmd/oneclick-agent schema > docs/app.schema.json
 	go run ./cmd/oneclick-agent schema --markdown > docs/reference.md
 	go run ./cmd/oneclick-agent reference > docs/commands.md
+	go run ./cmd/oneclick reference > docs/oneclick.md
 	go run ./cmd/oneclick-agent pre-snapshot --list --markdown > docs/pre-snapshot.md
 	UPDATE=1 go test ./cmd/oneclick-agent -run 'TestScreens|TestLines|TestTheStory'
 	go run ./packaging/picture build/oneclick-agent docs

@@ -143,7 +143,6 @@ var ours = map[string][]string{
 		"agent/step",
 		"agent/support",
 	},
-	"cmd/droplet-lab": {"packaging/lab"},
 	"cmd/oneclick": {
 		"agent/commandline",
 		"agent/facts",
@@ -154,6 +153,7 @@ var ours = map[string][]string{
 		"agent/problem",
 		"agent/publish",
 		"agent/trial",
+		"packaging/lab",
 	},
 }
 
@@ -176,7 +176,7 @@ var only = map[string][]string{
 	"github.com/klauspost/compress/zstd":        {"agent/scan/archive"},
 	"net/http":                                  {"agent/host", "agent/database", "agent/publish"},
 	"text/template":                             {"agent/render"},
-	"github.com/spf13/pflag":                    {"agent/commandline"},
+	"github.com/spf13/pflag":                    {"agent/commandline", "cmd/oneclick"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {

@@ -56,11 +56,7 @@ func (o *Output) Fail(err error) int {
 			return ExitInput
 		}
 		problems.WriteText(o.Stderr)
-		count := fmt.Sprintf("%d problems", len(problems))
-		if len(problems) == 1 {
-			count = "1 problem"
-		}
-		fmt.Fprintf(o.Stderr, "%s; nothing was changed\n", count)
+		fmt.Fprintf(o.Stderr, "%s; nothing was changed\n", problem.Count(len(problems), "problem"))
 		return ExitInput
 	}
 	text := problem.Printable(strings.TrimSpace(err.Error()))

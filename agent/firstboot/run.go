@@ -17,6 +17,7 @@ import (
 	"oneclick-agent/agent/host"
 	"oneclick-agent/agent/journal"
 	"oneclick-agent/agent/plan"
+	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/state"
 	"oneclick-agent/agent/step"
 )
@@ -153,7 +154,7 @@ func begin(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Pha
 	made, err := f.Ensure(ctx, j, false)
 	if err == nil {
 		if len(made) > 0 {
-			f.Host.Report(fmt.Sprintf("made %d secrets", len(made)))
+			f.Host.Report("made "+problem.Count(len(made), "secret"))
 		}
 		e.Items = plan.Boot(f)
 		err = e.Run(ctx)

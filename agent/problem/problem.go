@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -125,6 +126,14 @@ func OneLine(text string) string {
 // isDirectionOverride tells the characters that reorder what follows them on a terminal (CVE-2021-42574).
 func isDirectionOverride(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// Count is how many of something there are, in words: "1 secret", "2 secrets".
+func Count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // Nearest returns the candidate that was probably meant by word, or "" when none is near.

@@ -123,8 +123,10 @@ func (i *Image) asTyped(err error) error {
 	if !errors.As(err, &problems) {
 		return err
 	}
+	home := path.Dir(state.Manifest) + "/"
 	for n, p := range problems {
-		if below, ok := strings.CutPrefix(p.Position.File, path.Dir(state.Manifest)+"/"); ok {
+		problems[n].Message = strings.ReplaceAll(p.Message, home, i.Directory+"/")
+		if below, ok := strings.CutPrefix(p.Position.File, home); ok {
 			problems[n].Position.File = filepath.Join(i.Directory, below)
 		} else if p.Position.File == Answers {
 			problems[n].Position.File = i.answers

@@ -1,10 +1,10 @@
 package trial
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/problem"
 )
 
 // rule says what a call of a command does. The first one whose command the call begins with counts; without one, a call
@@ -32,20 +33,37 @@ type rule struct {
 	Fails bool `yaml:"fails"`
 }
 
+// ruleKeys are the keys of a rule.
+var ruleKeys = []string{"command", "prints", "makes", "until", "once", "fails"}
+
 // readRules reads what the vendor says of the commands; there may be nothing to say.
 func readRules(file string) (rules []rule, err error) {
 	data, err := readFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err == nil {
-		err = yaml.Load(data, &rules, yaml.WithKnownFields())
-	}
-	if errors.Is(err, io.EOF) { // an empty file
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", file, err)
+		return nil, err
+	}
+	var written []map[string]yaml.Node
+	if err := yaml.Load(data, &written); err != nil {
+		return nil, problem.List{{Position: problem.Position{File: file}, Message: "cannot read this as a list of rules: " + problem.OneLine(err.Error()),
+			Hint: "write each as {command: WORDS, prints: TEXT}"}}
+	}
+	var problems problem.List
+	for _, rule := range written {
+		for key, value := range rule {
+			if !slices.Contains(ruleKeys, key) {
+				problems = append(problems, problem.Problem{Position: problem.Position{File: file, Line: value.Line, Column: value.Column},
+					Message: fmt.Sprintf("unknown key %q", key), Hint: problem.DidYouMean(key, ruleKeys)})
+			}
+		}
+	}
+	if problems.Sort(); len(problems) > 0 {
+		return nil, problems
+	}
+	if err := yaml.Load(data, &rules); err != nil {
+		return nil, problem.List{{Position: problem.Position{File: file}, Message: "cannot read a rule: " + problem.OneLine(err.Error())}}
 	}
 	return rules, nil
 }
@@ -85,7 +103,7 @@ func (s *standIn) Run(_ context.Context, command host.Command) ([]byte, error) {
 		_, err = command.Into.Write(printed)
 	}
 	if rule.Fails {
-		return nil, &host.CommandError{Name: command.Argv[0], Status: 1, Reason: "exited with status 1", Printed: printed}
+		return printed, &host.CommandError{Name: command.Argv[0], Status: 1, Reason: "exited with status 1", Printed: printed}
 	}
 	return printed, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,10 +168,12 @@ func (o *oneclick) explain(ctx context.Context, d *trial.Droplet, what string, e
 		return problems
 	}
 	calls, failed := d.NamedCalls(ctx)
-	if failed != nil || len(calls) == 0 {
-		return fmt.Errorf("the %s failed: %w", what, err)
+	for _, call := range slices.Backward(calls) {
+		if failed == nil && !strings.HasPrefix(call, " ") {
+			return fmt.Errorf("the %s failed: %w; the last command was: %s", what, err, call)
+		}
 	}
-	return fmt.Errorf("the %s failed: %w; the last command was: %s", what, err, calls[len(calls)-1])
+	return fmt.Errorf("the %s failed: %w", what, err)
 }
 
 func (t tried) write(o *oneclick) {

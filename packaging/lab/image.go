@@ -94,9 +94,19 @@ type File struct {
 // Build is an image with our package and a manifest in it, as a disk and the kernel to boot it with.
 type Build struct{ Disk, Kernel, Initrd string }
 
-// Build makes a disk from the image: it unpacks the root file system, installs the package as an image builder
-// would, and adds files, by path.
-func (i Image) Build(ctx context.Context, directory, deb string, files map[string]File) (Build, error) {
+// Contents are what an image has besides its packages, as Packer's template puts them there.
+type Contents struct {
+	// Agent is the file of our Debian package, "" for none.
+	Agent string
+	// Files are put into the image by path, before Setup runs.
+	Files map[string]File
+	// Setup is a script that runs in the image once its packages are there, "" for none.
+	Setup string
+}
+
+// Build makes a disk from the image as an image builder would: it unpacks the root file system, adds the files, runs the
+// script and installs the agent.
+func (i Image) Build(ctx context.Context, directory string, c Contents) (Build, error) {
 	archive, err := i.Archive(ctx)
 	if err != nil {
 		return Build{}, err
@@ -109,28 +119,31 @@ func (i Image) Build(ctx context.Context, directory, deb string, files map[strin
 	if err := command(ctx, "tar", "--extract", "--numeric-owner", "--xattrs", "--file", archive, "--directory", root); err != nil {
 		return Build{}, err
 	}
-	if err := install(ctx, root, deb); err != nil {
+	for name, file := range c.Files {
+		if err := file.put(filepath.Join(root, name)); err != nil {
+			return Build{}, err
+		}
+	}
+	if err := setUp(ctx, root, c.Setup); err != nil {
 		return Build{}, err
 	}
-	for name, file := range files {
-		target := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return Build{}, err
-		}
-		if file.Mode&fs.ModeSymlink != 0 {
-			if err := os.Symlink(file.Content, target); err != nil {
-				return Build{}, err
-			}
-			continue
-		}
-		if err := os.WriteFile(target, []byte(file.Content), file.Mode); err != nil {
-			return Build{}, err
-		}
-		if err := os.Chmod(target, file.Mode); err != nil {
-			return Build{}, err
-		}
+	if err := install(ctx, root, c.Agent); err != nil {
+		return Build{}, err
 	}
 	return makeDisk(ctx, root, directory)
+}
+
+func (f File) put(target string) error {
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	if f.Mode&fs.ModeSymlink != 0 {
+		return os.Symlink(f.Content, target)
+	}
+	if err := os.WriteFile(target, []byte(f.Content), f.Mode); err != nil {
+		return err
+	}
+	return os.Chmod(target, f.Mode)
 }
 
 func install(ctx context.Context, root, deb string) error {
@@ -180,24 +193,4 @@ func command(ctx context.Context, name string, arguments ...string) error {
 		return fmt.Errorf("cannot run %s: %w: %s", name, err, out[max(0, len(out)-2000):])
 	}
 	return nil
-}
-
-// Manifest reads a directory with an app.yaml and what it names, as the files of /etc/oneclick.
-func Manifest(directory string) (map[string]File, error) {
-	entries, err := os.ReadDir(directory)
-	if err != nil {
-		return nil, err
-	}
-	files := map[string]File{}
-	for _, entry := range entries {
-		if !entry.Type().IsRegular() {
-			continue
-		}
-		data, err := os.ReadFile(filepath.Join(directory, entry.Name()))
-		if err != nil {
-			return nil, err
-		}
-		files[filepath.Join("/etc/oneclick", entry.Name())] = File{string(data), 0o644}
-	}
-	return files, nil
 }

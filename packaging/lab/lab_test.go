@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"oneclick-agent/packaging/servers"
 )
 
 var (
@@ -41,13 +39,7 @@ func openWith(t *testing.T, image, deb string, files ...map[string]File) (*Lab, 
 		t.Skip("boots a Droplet; run with -lab as root, as make test-lab does")
 	}
 	directory := t.TempDir()
-	all := map[string]File{}
-	for _, set := range files {
-		for name, file := range set {
-			all[name] = file
-		}
-	}
-	build, err := Images()[image].Build(t.Context(), directory, deb, all)
+	build, err := Images()[image].Build(t.Context(), directory, Contents{Agent: deb, Files: Together(files...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,25 +121,21 @@ while True:
 `, 0o644},
 }
 
-// credentials are the file that DigitalOcean writes for a managed database.
-func credentials(engine string) map[string]File {
-	return map[string]File{"/root/.digitalocean_dbaas_credentials": {fmt.Sprintf(
-		"db_protocol=\"%s\"\ndb_username=\"doadmin\"\ndb_password=\"%s\"\ndb_host=\"%s\"\ndb_port=\"25060\"\ndb_database=\"defaultdb\"\n",
-		engine, databasePassword, DatabaseName), 0o600}}
-}
+// credentials are those of the lab's database, with a password that breaks what is not quoted.
+func credentials(engine string) map[string]File { return Credentials(engine, databasePassword) }
 
 // TestTheSampleImageBecomesAServer is the main job: a new Droplet of the sample image, with a managed database over
 // TLS or without one, becomes a configured server, and no secret leaves its place.
 func TestTheSampleImageBecomesAServer(t *testing.T) {
 	for _, test := range []struct {
 		name, image string
-		database    func(context.Context, servers.Options) (*servers.Server, error) // nil for none
+		managed     string // the engine of the managed database, "" for none
 		scheme      string
 		connected   string // how the site's page begins
 	}{
-		{"Debian 12 with managed PostgreSQL", "bookworm", servers.PostgreSQL, "postgresql", "connected to PostgreSQL"},
-		{"Debian 13 with managed MySQL", "trixie", servers.MariaDB, "mysql", "connected to MySQL"},
-		{"Debian 12 with its own database", "bookworm", nil, "mysql", "connected to MySQL"},
+		{"Debian 12 with managed PostgreSQL", "bookworm", "postgresql", "postgresql", "connected to PostgreSQL"},
+		{"Debian 13 with managed MySQL", "trixie", "mysql", "mysql", "connected to MySQL"},
+		{"Debian 12 with its own database", "bookworm", "", "mysql", "connected to MySQL"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -156,12 +144,12 @@ func TestTheSampleImageBecomesAServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			managed := map[string]File{}
-			if test.database != nil {
-				managed = credentials(test.scheme)
+			if test.managed != "" {
+				managed = credentials(test.managed)
 			}
 			l, build, disk := open(t, test.image, files, watcher, managed)
-			if test.database != nil {
-				startDatabase(t, l, test.database)
+			if test.managed != "" {
+				startDatabase(t, l, test.managed)
 			}
 			machine := boot(t, l, build, disk, firstDroplet)
 			out := on(t, machine, "while ! systemctl is-active -q cloud-init.target; do sleep 1; done; cloud-init status --wait; echo $?")
@@ -172,26 +160,20 @@ func TestTheSampleImageBecomesAServer(t *testing.T) {
 			secrets := on(t, machine, "cat /var/lib/oneclick/secrets.json")
 			checkCanary(t, machine, secrets)
 			checkServer(t, machine, test.scheme, test.connected) // which opens login shells, and they have DATABASE_URL
-			checkDatabase(t, machine, test.database != nil)
+			checkDatabase(t, machine, test.managed != "")
 			t.Log(on(t, machine, "systemd-analyze security --no-pager oneclick-first-boot.service | tail -1; oneclick-agent status"))
 		})
 	}
 }
 
 // startDatabase starts a managed database in the lab's network.
-func startDatabase(t *testing.T, l *Lab, start func(context.Context, servers.Options) (*servers.Server, error)) {
+func startDatabase(t *testing.T, l *Lab, engine string) {
 	t.Helper()
-	server, err := start(t.Context(), servers.Options{
-		Directory: t.TempDir(), Address: Gateway, Port: 25060, Names: []string{DatabaseName}, Password: databasePassword,
-		Command: l.Network.Command,
-	})
+	server, err := l.StartDatabase(t.Context(), engine, t.TempDir(), databasePassword)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
-	if err := server.Ready(t.Context(), l.Network.Dial); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func checkServer(t *testing.T, m *Machine, scheme, connected string) {
@@ -293,7 +275,7 @@ func TestADatabaseThatComesLate(t *testing.T) {
 		}
 	}
 	time.Sleep(time.Until(hook.Add(3 * time.Minute)))
-	startDatabase(t, l, servers.PostgreSQL)
+	startDatabase(t, l, "postgresql")
 	began := time.Now()
 	out = on(t, machine, "oneclick-agent status --wait --timeout 12m; echo exit $?; cat /etc/late.env")
 	if !strings.Contains(out, "exit 0") || !strings.Contains(out, "URL='postgresql://doadmin:AVNS_a") {
