@@ -154,7 +154,7 @@ func begin(ctx context.Context, f *facts.Facts, j *journal.Journal) (journal.Pha
 	made, err := f.Ensure(ctx, j, false)
 	if err == nil {
 		if len(made) > 0 {
-			f.Host.Report("made "+problem.Count(len(made), "secret"))
+			f.Host.Report("made " + problem.Count(len(made), "secret"))
 		}
 		e.Items = plan.Boot(f)
 		err = e.Run(ctx)

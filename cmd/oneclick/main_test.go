@@ -156,7 +156,7 @@ func TestWhatIsWrongIsToldByThePathsThatWereTyped(t *testing.T) {
 			"DIR/app.yaml:6:39: first_boot[0].template: cannot read DIR/garden.env.tmpl: no such file or directory\n" +
 				"1 problem; nothing was changed\n"},
 		{"a mistake in a template", func(f map[string]string) { f["garden.env.tmpl"] = "KEY={{ .secrets.kye }}\n" }, []string{"lint"},
-			"DIR/garden.env.tmpl:1:8: first_boot[0].template: there is no secret \"kye\"\n    did you mean \"key\"?\n1 problem; nothing was changed\n"},
+			"DIR/garden.env.tmpl:1:1: there is no secret \"kye\"\n    did you mean \"key\"?\n1 problem; nothing was changed\n"},
 		{"no answers", func(f map[string]string) { delete(f, "test/answers.yaml") }, []string{"try"},
 			"DIR/test/answers.yaml: title is not answered\n    add a line for it: \"Title of the site\"\n1 problem; nothing was changed\n"},
 		{"a command that fails", func(f map[string]string) {
@@ -207,7 +207,7 @@ func TestThePersonWhoTriesAnImageAnswersTheWizard(t *testing.T) {
 		Answers: true}, program, "try", "--ask", vendor(t, garden()))
 	session.See("Title of the site")
 	session.Press("Tulips\r")
-	session.See("Apply")
+	session.See("These are your answers.")
 	session.Press("\r")
 	session.See("reads Tulips")
 	session.See("Set up on a throwaway directory")
