@@ -1,6 +1,6 @@
 // Command manual makes the manual pages: one for the program, one for each of its commands, one for the manifest.
 //
-//	PROGRAM reference | manual PROGRAM DIRECTORY [MANIFEST-REFERENCE]
+//	PROGRAM reference | manual PROGRAM SECTION DIRECTORY [MANIFEST-REFERENCE]
 package main
 
 import (
@@ -21,10 +21,10 @@ import (
 var files string
 
 func main() {
-	if len(os.Args) < 3 {
-		fail(fmt.Errorf("usage: PROGRAM reference | manual PROGRAM DIRECTORY [MANIFEST-REFERENCE]"))
+	if len(os.Args) < 4 {
+		fail(fmt.Errorf("usage: PROGRAM reference | manual PROGRAM SECTION DIRECTORY [MANIFEST-REFERENCE]"))
 	}
-	program, directory := os.Args[1], os.Args[2]
+	program, manual, directory := os.Args[1], os.Args[2], os.Args[3]
 	reference, err := io.ReadAll(os.Stdin)
 	if err != nil {
 		fail(err)
@@ -33,13 +33,13 @@ func main() {
 		fail(err)
 	}
 	sections := strings.Split("\n"+string(reference), "\n## ")
-	whole := page{name: program, section: "8", does: program, usage: program + " COMMAND [flags]", body: overview(sections[0])}
+	whole := page{name: program, section: manual, does: program, usage: program + " COMMAND [flags]", body: overview(sections[0])}
 	if _, does, ok := strings.Cut(sections[0], program+" "); ok {
 		whole.does, _, _ = strings.Cut(does, ".\n")
 	}
-	if len(os.Args) > 3 {
+	if len(os.Args) > 4 {
 		whole.body += "\n" + files
-		manifest, err := os.ReadFile(os.Args[3])
+		manifest, err := os.ReadFile(os.Args[4])
 		if err != nil {
 			fail(err)
 		}
@@ -49,7 +49,7 @@ func main() {
 	}
 	whole.write(directory)
 	for _, section := range sections[1:] {
-		commandPage(section).write(directory)
+		commandPage(section, manual).write(directory)
 	}
 }
 
@@ -87,7 +87,7 @@ func lists(markdown string) string {
 }
 
 // commandPage makes a page of one section of the reference.
-func commandPage(section string) page {
+func commandPage(section, manual string) page {
 	path, rest, _ := strings.Cut(section, "\n")
 	usage, rest, _ := strings.Cut(strings.TrimSpace(rest), "\n")
 	rest = strings.TrimSpace(rest)
@@ -97,7 +97,7 @@ func commandPage(section string) page {
 		"\nExamples:\n", "\n# EXAMPLES\n", "\nExit codes:\n", "\n# EXIT STATUS\n",
 	)
 	return page{
-		name: strings.ReplaceAll(path, " ", "-"), section: "8", does: strings.ToLower(does[:1]) + does[1:], usage: strings.TrimSpace(usage),
+		name: strings.ReplaceAll(path, " ", "-"), section: manual, does: strings.ToLower(does[:1]) + does[1:], usage: strings.TrimSpace(usage),
 		body: "# DESCRIPTION\n\n" + headings.Replace("\n"+rest),
 	}
 }
