@@ -47,7 +47,7 @@ var ours = map[string][]string{
 	"agent/upkeep": {"agent/engine", "agent/facts", "agent/host", "agent/journal", "agent/manifest", "agent/plan", "agent/step"},
 	"agent/status": {"agent/facts", "agent/host", "agent/journal", "agent/plan", "agent/problem", "agent/state"},
 	"agent/motd":   {"agent/host", "agent/problem", "agent/state"},
-	"agent/lint":   {"agent/facts", "agent/host", "agent/manifest", "agent/motd", "agent/plan", "agent/problem", "agent/snapshot", "agent/step"},
+	"agent/lint":   {"agent/commandline", "agent/sarif", "agent/facts", "agent/host", "agent/manifest", "agent/motd", "agent/plan", "agent/problem", "agent/snapshot", "agent/step"},
 	"agent/firstboot": {
 		"agent/database",
 		"agent/droplet",
@@ -108,6 +108,7 @@ var ours = map[string][]string{
 	"agent/publish":      {"agent/commandline", "agent/host", "agent/problem"},
 	"agent/scan":         {"agent/pattern", "agent/scan/archive"},
 	"agent/scan/archive": {},
+	"agent/sarif":        {},
 	"agent/disk":         {"agent/host"},
 	"agent/rpmdb":        {},
 	"agent/snapshot": {
@@ -118,6 +119,7 @@ var ours = map[string][]string{
 		"agent/problem",
 		"agent/render",
 		"agent/rpmdb",
+		"agent/sarif",
 		"agent/scan",
 		"agent/state",
 	},

@@ -2,43 +2,35 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"oneclick-agent/agent/commandline"
 	"oneclick-agent/agent/lint"
 	"oneclick-agent/agent/manifest"
-	"oneclick-agent/agent/problem"
 	"oneclick-agent/agent/step"
 )
 
 func (a *agent) addLint() {
-	a.addToTree(commandline.Command{
-		Use: "lint [FILE]", Does: "check a manifest and everything it names", Most: 1, Brief: true, Run: a.lint,
+	var report lint.Report
+	command := a.addToTree(commandline.Command{
+		Use: "lint [FILE]", Does: "check a manifest and everything it names", Most: 1, Brief: true,
 		About:    "All problems are told at once, each with its place, and with what was probably meant.",
 		Examples: []string{"oneclick-agent lint app.yaml", "oneclick-agent lint --json app.yaml  # for editors and CI"},
 		Ends:     commandline.FailedEnd,
+		Run: func(_ context.Context, rest []string) int {
+			file := a.manifestPath()
+			if len(rest) > 0 {
+				file = a.inTree(rest[0])
+			}
+			h, err := a.open()
+			if err != nil {
+				return a.Fail(err)
+			}
+			defer h.Close()
+			_, err = lint.Whole(h, file)
+			return report.Tell(a.Program, file, err)
+		},
 	})
-}
-
-func (a *agent) lint(_ context.Context, rest []string) int {
-	file := a.manifestPath()
-	if len(rest) > 0 {
-		file = a.inTree(rest[0])
-	}
-	h, err := a.open()
-	if err != nil {
-		return a.Fail(err)
-	}
-	defer h.Close()
-	if _, err := lint.Whole(h, file); err != nil {
-		return a.Fail(err)
-	}
-	if a.JSON {
-		problem.List{}.WriteJSON(a.Stdout)
-		return commandline.ExitDone
-	}
-	fmt.Fprintf(a.Stdout, "%s: no problems\n", file)
-	return commandline.ExitDone
+	report.Flags(command)
 }
 
 func (a *agent) addSchema() {

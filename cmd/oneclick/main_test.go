@@ -182,6 +182,30 @@ func TestWhatIsWrongIsToldByThePathsThatWereTyped(t *testing.T) {
 	}
 }
 
+func TestProblemsAreToldToProgramsInTheirOwnForm(t *testing.T) {
+	t.Parallel()
+	files := garden()
+	files["app.yaml"] += "modt: x\n"
+	directory := vendor(t, files)
+	for format, want := range map[string]string{
+		"github": "::error file=DIR/app.yaml,line=15,col=1::unknown key \"modt\"%0Adid you mean \"motd\"?\n",
+		"json": "{\n  \"problems\": [\n    {\n      \"file\": \"DIR/app.yaml\",\n      \"line\": 15,\n      \"column\": 1,\n      \"message\": " +
+			"\"unknown key \\\"modt\\\"\",\n      \"hint\": \"did you mean \\\"motd\\\"?\"\n    }\n  ]\n}\n",
+	} {
+		if code, stdout, stderr := call(t, directory, "lint", "--format", format, directory); code != 2 || stdout != want || stderr != "" {
+			t.Errorf("--format %s ends with %d and prints\n%s%s\nand should print\n%s", format, code, stdout, stderr, want)
+		}
+	}
+	code, stdout, _ := call(t, directory, "lint", "--format", "sarif", directory)
+	if code != 2 || !strings.Contains(stdout, `"startLine": 15`) || !strings.Contains(stdout, `"version": "2.1.0"`) {
+		t.Errorf("--format sarif ends with %d and prints\n%s", code, stdout)
+	}
+	_, _, stderr := call(t, directory, "lint", "--format", "gihtub", directory)
+	if want := "oneclick: there is no format \"gihtub\"; did you mean \"github\"?\n"; stderr != want {
+		t.Errorf("it prints %q", stderr)
+	}
+}
+
 func TestALinkOfTheVendorsDirectoryLeadsNowhere(t *testing.T) {
 	t.Parallel()
 	directory := vendor(t, garden())
