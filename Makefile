@@ -1,6 +1,8 @@
 # The only entry. Every target does its own set-up.
 SHELL := /bin/bash
-VERSION ?= 0.1.0
+VERSION ?= $(shell packaging/version)
+# Who answers for the packages; make release wants somebody real.
+export MAINTAINER ?= oneclick-agent maintainers <maintainers@oneclick-agent.example>
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # Packages are the same bytes whenever they are built from the same commit.
 export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -8,7 +10,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -buildid= $(foreach is,Version=$(VERSION) Commit=$(COMMIT),-X oneclick-agent/agent/commandline.Build$(is))
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
-.PHONY: build package test test-terminal test-lab test-power test-servers bench demo droplet image soak fuzz docs clean
+.PHONY: build package test test-terminal test-lab test-power test-servers bench demo droplet image release soak fuzz docs clean
 
 build: ## the program for this machine, at build/oneclick-agent
 	$(GO_BUILD) -o build/oneclick-agent ./cmd/oneclick-agent
@@ -44,6 +46,9 @@ demo: build ## first boot of the sample image on a throwaway directory
 droplet: package ## boot the sample image as a Droplet and get a root shell on it
 	packaging/install-test-tools
 	go run ./cmd/oneclick boot --template packaging/packer/marketplace-image.json packaging/sample
+
+release: package ## dist/: packages, checksums, what they are made of, repositories for apt and dnf; needs MAINTAINER, and RELEASE_KEY to sign
+	packaging/release "$(VERSION)"
 
 image: package ## the sample image, built on DigitalOcean by Packer; needs DIGITALOCEAN_API_TOKEN
 	packer build -var agent=build/packages/oneclick-agent_$(VERSION)_amd64.deb packaging/packer/marketplace-image.json

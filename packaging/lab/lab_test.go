@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ var (
 	inLab = flag.Bool("lab", false, "boot Droplets; needs root and the packages of packaging/install-test-tools")
 	cuts  = flag.Int("cuts", 3, "how many power cuts")
 	seed  = flag.Uint64("seed", 0, "seed of the moments of the power cuts; 0 draws one")
-	deb   = flag.String("deb", "../../build/packages/oneclick-agent_0.1.0_amd64.deb", "the package under test")
+	deb   = flag.String("deb", "../../build/packages/oneclick-agent_*_amd64.deb", "the package under test, a pattern of its name")
 )
 
 const (
@@ -37,6 +38,9 @@ func openWith(t *testing.T, image, deb string, files ...map[string]File) (*Lab, 
 	t.Helper()
 	if !*inLab {
 		t.Skip("boots a Droplet; run with -lab as root, as make test-lab does")
+	}
+	if found, err := filepath.Glob(deb); err == nil && len(found) > 0 {
+		deb = found[len(found)-1]
 	}
 	directory := t.TempDir()
 	build, err := Images()[image].Build(t.Context(), directory, Contents{Agent: deb, Files: Together(files...)})
