@@ -10,13 +10,18 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -buildid= $(foreach is,Version=$(VERSION) Commit=$(COMMIT),-X oneclick-agent/agent/commandline.Build$(is))
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
-.PHONY: build package test test-terminal test-lab test-power test-servers bench demo droplet image release soak fuzz docs clean
+.PHONY: build package check test test-terminal test-lab test-power test-servers bench demo droplet image release soak fuzz docs clean
 
 build: ## the program for this machine, at build/oneclick-agent
 	$(GO_BUILD) -o build/oneclick-agent ./cmd/oneclick-agent
 
 package: ## .deb and .rpm for amd64 and arm64, in build/packages
 	packaging/build-packages "$(VERSION)" '$(LDFLAGS)'
+
+check: ## the quick part of the tests: without root, without the lab, in under three minutes
+	test -z "$$(gofmt -l agent cmd packaging)" || { gofmt -l agent cmd packaging; exit 1; }
+	go vet ./...
+	go test $$(go list ./agent/... ./cmd/oneclick | grep -Ev '/(firstboot|database|scan|disk|snapshot)(/|$$)')
 
 test: ## code, terminals, packages, real services
 	packaging/install-test-tools

@@ -265,7 +265,7 @@ func pieces(value string) []string {
 		return all
 	}
 	for line := range strings.Lines(value) {
-		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "-----") {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "-----") {
 			all = append(all, line)
 		}
 	}

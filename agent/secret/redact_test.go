@@ -264,3 +264,12 @@ func BenchmarkRedactOneMegabyte(b *testing.B) {
 		})
 	}
 }
+
+func TestASecretWithAnEmptyLineIsRedactedLineByLine(t *testing.T) {
+	t.Parallel()
+	redactor := &Redactor{}
+	redactor.Add("key", New("the first of them\n\nthe last of them\n"))
+	if got := redactor.Redact("it says: the last of them"); got != "it says: [secret key]" {
+		t.Errorf("got %q", got)
+	}
+}
