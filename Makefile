@@ -50,7 +50,7 @@ demo: build ## first boot of the sample image on a throwaway directory
 
 droplet: package ## boot the sample image as a Droplet and get a root shell on it
 	packaging/install-test-tools
-	go run ./cmd/oneclick boot --template packaging/packer/marketplace-image.json packaging/sample
+	go run ./cmd/oneclick boot --agent build/packages/oneclick-agent_$(VERSION)_amd64.deb --template packaging/packer/marketplace-image.json packaging/sample
 
 release: package ## dist/: packages, checksums, what they are made of, repositories for apt and dnf; needs MAINTAINER, and RELEASE_KEY to sign
 	packaging/release "$(VERSION)"

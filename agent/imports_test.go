@@ -109,6 +109,7 @@ var ours = map[string][]string{
 	"agent/scan":         {"agent/pattern", "agent/scan/archive"},
 	"agent/scan/archive": {},
 	"agent/sarif":        {},
+	"agent/starter":      {},
 	"agent/disk":         {"agent/host"},
 	"agent/rpmdb":        {},
 	"agent/snapshot": {
@@ -154,6 +155,7 @@ var ours = map[string][]string{
 		"agent/plan",
 		"agent/problem",
 		"agent/publish",
+		"agent/starter",
 		"agent/trial",
 		"packaging/lab",
 	},
@@ -173,11 +175,11 @@ var only = map[string][]string{
 	"go.yaml.in/yaml/v4":                        {"agent/manifest", "agent/edit", "agent/trial"},
 	"github.com/pelletier/go-toml/v2":           {"agent/edit"},
 	"gopkg.in/ini.v1":                           {"agent/database", "agent/host"},
-	"charm.land/huh/v2":                         {"agent/firstlogin"},
+	"charm.land/huh/v2":                         {"agent/firstlogin", "cmd/oneclick"},
 	"github.com/ulikunitz/xz/lzma":              {"agent/scan/archive"},
 	"github.com/klauspost/compress/zstd":        {"agent/scan/archive"},
 	"net/http":                                  {"agent/host", "agent/database", "agent/publish"},
-	"text/template":                             {"agent/render"},
+	"text/template":                             {"agent/render", "agent/starter"},
 	"github.com/spf13/pflag":                    {"agent/commandline", "cmd/oneclick"},
 }
 

@@ -37,8 +37,8 @@ func (o *oneclick) addBoot() {
 	var b booting
 	command := o.Add(o.Root(), commandline.Command{
 		Use: "boot [DIRECTORY]", Does: "boot an image as a Droplet on this machine, and open its shell", Most: 1,
-		About: "It needs root, and from Debian: mmdebstrap, qemu-system-x86, qemu-utils, e2fsprogs, iproute2. Packages, setup, files and the " +
-			"agent are those of the variables of Packer's template, where nothing else is said. The Droplet has a metadata service, a " +
+		About: "It needs root, and from Debian: mmdebstrap, qemu-system-x86, qemu-utils, e2fsprogs, iproute2. Packages are those of the " +
+			"variable of Packer's template, and packer/setup and packer/files are the rest, where nothing else is said. The Droplet has a metadata service, a " +
 			"network of its own and real systemd; leave it with exit.",
 		Examples: []string{
 			"sudo oneclick boot --agent oneclick-agent_0.1.0_amd64.deb my-app",
@@ -54,7 +54,7 @@ func (o *oneclick) addBoot() {
 func (b *booting) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&b.image, "image", "bookworm", "the system below: bookworm or trixie")
 	flags.StringVar(&b.template, "template", "", "Packer's template, a `FILE`; the one in packer where nothing is said")
-	flags.StringVar(&b.agent, "agent", "", "`FILE` of the agent's Debian package; the newest in build/packages where nothing is said")
+	flags.StringVar(&b.agent, "agent", "", "`FILE` of the agent's Debian package; build/oneclick-agent.deb of the directory where nothing is said")
 	flags.StringVar(&b.packages, "packages", "", "`NAMES` of the packages that the image has, separated by spaces")
 	flags.StringVar(&b.setup, "setup", "", "`FILE` of a script that runs in the image once its packages are there")
 	flags.StringVar(&b.files, "files", "", "`DIRECTORY` that is copied to / of the image")
@@ -125,18 +125,18 @@ func (b *booting) complete(where string) error {
 			return fmt.Errorf("cannot use Packer's template %s: %w", b.template, err)
 		}
 	}
-	if b.agent == "" {
-		found, _ := filepath.Glob("build/packages/oneclick-agent_*_amd64.deb") // the pattern is right
-		if len(found) == 0 {
-			return errors.New("the agent's package is missing; name it with --agent FILE")
+	for option, usual := range map[*string]string{&b.setup: "packer/setup", &b.files: "packer/files", &b.agent: "build/oneclick-agent.deb"} {
+		if _, err := os.Stat(filepath.Join(where, usual)); *option == "" && err == nil {
+			*option = filepath.Join(where, usual)
 		}
-		b.agent = found[len(found)-1]
+	}
+	if b.agent == "" {
+		return errors.New("the agent's package is missing; put it into build/oneclick-agent.deb, or name it with --agent FILE")
 	}
 	return nil
 }
 
-// readTemplate reads the variables of Packer's template as Packer does: paths begin at the working directory, or where the
-// template says that it stands.
+// readTemplate reads the variables of Packer's template. Their paths begin at the working directory, as Packer has it.
 func (b *booting) readTemplate() error {
 	data, err := os.ReadFile(b.template)
 	if err != nil {
@@ -146,9 +146,8 @@ func (b *booting) readTemplate() error {
 	if err := json.Unmarshal(data, &template); err != nil {
 		return err
 	}
-	home := strings.NewReplacer("{{template_dir}}", filepath.Dir(b.template), "{{ template_dir }}", filepath.Dir(b.template))
-	for name, option := range map[string]*string{"packages": &b.packages, "setup": &b.setup, "files": &b.files, "agent": &b.agent} {
-		if value := home.Replace(template.Variables[name]); *option == "" && !strings.Contains(value, "{{") {
+	for name, option := range map[string]*string{"packages": &b.packages, "setup": &b.setup, "files": &b.files} {
+		if value := template.Variables[name]; *option == "" && !strings.Contains(value, "{{") {
 			*option = value
 		}
 	}

@@ -261,7 +261,7 @@ func TestABootIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		want      string
 	}{
 		{[]string{"--image", "noble"}, "oneclick: there is no image \"noble\"; use bookworm or trixie\n"},
-		{nil, "oneclick: the agent's package is missing; name it with --agent FILE\n"},
+		{nil, "oneclick: the agent's package is missing; put it into build/oneclick-agent.deb, or name it with --agent FILE\n"},
 		{[]string{"--agent", agent, "--template", directory + "/none"}, "oneclick: cannot use Packer's template DIR/none: open DIR/none: no such " +
 			"file or directory\n"},
 		{[]string{"--agent", agent, "--setup", directory + "/none"}, "oneclick: open DIR/none: no such file or directory\n"},
@@ -283,5 +283,26 @@ func TestTheShippedPagesOfTheCommandsAreTheirOwn(t *testing.T) {
 	}
 	if _, said, _ := call(t, "no directory", "reference"); said != string(shipped) {
 		t.Error("docs/oneclick.md is not what the commands say of themselves; run: make docs")
+	}
+}
+
+func TestADirectoryIsWrittenOnceAndCanBeTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	directory := filepath.Join(t.TempDir(), "notes")
+	flags := []string{"init", "--name", "Acme Notes", "--kind", "static", directory}
+	want := "15 files written into DIR; read app.yaml, then: oneclick try DIR\n"
+	if code, stdout, stderr := call(t, directory, flags...); code != 0 || stdout != want {
+		t.Fatalf("it ends with %d and prints\n%s%s", code, stdout, stderr)
+	}
+	if code, stdout, stderr := call(t, directory, "try", directory); code != 0 || !strings.Contains(stdout, "/var/www/acme-notes/index.html") {
+		t.Errorf("the trial ends with %d and prints\n%s%s", code, stdout, stderr)
+	}
+	code, _, stderr := call(t, directory, flags...)
+	if first := "DIR/.github/workflows/image.yml: is there already\n    name a directory that is new\n"; code != 2 || !strings.HasPrefix(stderr, first) {
+		t.Errorf("the second time it ends with %d and prints\n%s", code, stderr)
+	}
+	code, _, stderr = call(t, directory, "init", "--name", "x")
+	if want := "oneclick: --name and --kind are missing, and there is no terminal to ask at\n"; code != 2 || stderr != want {
+		t.Errorf("without a kind it ends with %d and prints\n%s", code, stderr)
 	}
 }

@@ -1,0 +1,3 @@
+<?php
+// The first page of a new site.
+echo « .Name | php », "\n";
