@@ -46,8 +46,6 @@ func (t *translator) writeFile(name string, text value, appends bool) ([]*step, 
 		return nil, true
 	case strings.HasPrefix(name, "/etc/update-motd.d/"), name == "/etc/motd":
 		return nil, false
-	case name == "/etc/mysql/debian.cnf":
-		return nil, t.database != nil // local: gives that account a password of this Droplet's own
 	case !path.IsAbs(name) && t.directory != "":
 		name = path.Join(t.directory, name)
 	}

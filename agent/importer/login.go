@@ -66,7 +66,8 @@ func (t *translator) login() {
 func (t *translator) message(s *script) {
 	t.script = s
 	outer := t.variables
-	t.variables = known()
+	t.variables, t.speaks = known(), true
+	defer func() { t.speaks = false }()
 	for name, v := range outer {
 		t.variables[name] = v
 	}
@@ -81,17 +82,21 @@ func (t *translator) say(s *syntax.Stmt) {
 	f := t.fragment(s)
 	if text, ok := t.output(s); ok && (len(s.Redirs) == 0 || isDocument(s.Redirs) || quiet(s.Redirs)) {
 		t.lines.Typed += f.lines
-		t.text = append(t.text, withoutSecrets.ReplaceAllString(colours.ReplaceAllString(unescape(text.text), ""), "in /root/.digitalocean_passwords"))
+		t.text = append(t.text, withoutSecrets.ReplaceAllString(colours.ReplaceAllString(unescape(text.text), ""), whereSecretsAre))
 		return
 	}
 	if call, ok := s.Cmd.(*syntax.CallExpr); ok && len(call.Args) == 0 && t.assignAll(call.Assigns) {
 		t.lines.Typed += f.lines
 		return
 	}
-	if declaration, ok := s.Cmd.(*syntax.FuncDecl); ok {
-		t.functions[declaration.Name.Value] = f
-		t.lines.Dropped += f.lines
-		return
+	restore := t.snapshot()
+	if _, condition := s.Cmd.(*syntax.CallExpr); !condition || reads(s) {
+		t.lines.Typed += f.lines // as statement does
+		if steps, ok := t.translate(s); ok && len(steps) == 0 {
+			return
+		}
+		t.lines.Typed -= f.lines
+		restore()
 	}
 	why := "the message of the day is a text; how the setup stands is added to it by itself"
 	if call, ok := s.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 {
@@ -108,5 +113,14 @@ func (t *translator) say(s *syntax.Stmt) {
 	t.drop(s, why)
 }
 
+// reads reports whether a statement reads a file for its variables.
+func reads(s *syntax.Stmt) bool {
+	call, ok := s.Cmd.(*syntax.CallExpr)
+	return ok && len(call.Args) > 1 && (call.Args[0].Lit() == "." || call.Args[0].Lit() == "source")
+}
+
+// whereSecretsAre takes the place of a secret in a message.
+const whereSecretsAre = "in /root/.digitalocean_passwords"
+
 // withoutSecrets finds what everybody who logs in would see.
-var withoutSecrets = regexp.MustCompile(`\{\{ \.secrets\.[a-z0-9_]+ \}\}`)
+var withoutSecrets = regexp.MustCompile(`\{\{ \.(secrets\.[a-z0-9_]+|database\.password) \}\}`)

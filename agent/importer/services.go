@@ -35,12 +35,20 @@ func (t *translator) unit(c command) (steps []*step, ok bool) {
 			do = append(do, map[string]string{"enable": "start", "disable": "stop", "mask": "stop"}[arguments[0]])
 		}
 		if last := t.lastStep(); last != nil && last.get("service") == unit && len(steps) == 0 {
-			last.set("do", slices.Compact(append(last.get("do").([]string), do...)))
+			last.set("do", together(last.get("do").([]string), do))
 			continue
 		}
 		steps = append(steps, makeStep("service", unit, "do", do))
 	}
 	return steps, true
+}
+
+// together are verbs for one unit: a stop and a start behind it are a restart.
+func together(verbs, more []string) []string {
+	if last := len(verbs) - 1; verbs[last] == "stop" && more[0] == "start" {
+		return append(slices.Clone(verbs[:last]), "restart")
+	}
+	return slices.Compact(append(slices.Clone(verbs), more...))
 }
 
 // lastStep is the step before, where nothing stays shell behind it.
@@ -102,12 +110,53 @@ func (t *translator) conditional(clause *syntax.IfClause) ([]*step, bool) {
 		condition += printed(statement) + ";"
 	}
 	switch {
+	case strings.Contains(condition, ".digitalocean_dbaas_credentials") && !strings.Contains(condition, "! -"):
+		return t.managed(clause)
 	case clause.Else == nil && notYet.MatchString(condition):
 		return t.several(clause.Then, nil)
 	case clause.Else == nil && isThere.MatchString(condition) && t.hasFile(isThere.FindStringSubmatch(condition)[1]):
 		return t.several(clause.Then, nil)
 	}
 	return nil, false
+}
+
+// managed translates what is done where the customer chose a managed database: the agent does that by itself, and what is read
+// of the credentials is .database in templates, whichever database it is. What is done otherwise is the image's own.
+func (t *translator) managed(clause *syntax.IfClause) (steps []*step, ok bool) {
+	for _, statement := range clause.Then {
+		call, ok := statement.Cmd.(*syntax.CallExpr)
+		if !ok || len(call.Args) > 0 {
+			continue
+		}
+		for _, assign := range call.Assigns {
+			if v, ok := t.word(assign.Value, assign.Name.Value); ok && strings.Contains(v.text, "{{ .database.") {
+				t.variables[assign.Name.Value] = v
+			}
+		}
+	}
+	if t.speaks || clause.Else == nil {
+		return nil, t.speaks
+	}
+	if len(clause.Else.Cond) > 0 {
+		return nil, false
+	}
+	taken := map[string]value{}
+	for name, v := range t.variables {
+		if strings.Contains(v.text, "{{ .database.") {
+			taken[name] = v
+		}
+	}
+	steps, ok = t.several(clause.Else.Then, nil)
+	if !ok || t.database == nil {
+		return nil, false
+	}
+	for name, v := range taken {
+		t.variables[name] = v
+	}
+	for _, statement := range clause.Then {
+		t.drop(statement, "database: with managed: optional does this: a login, an account of the app's own, DATABASE_URL, and the image's own server off")
+	}
+	return steps, true
 }
 
 var (

@@ -47,10 +47,22 @@ func (t *translator) sql(c command) ([]*step, bool) {
 	default:
 		ok = t.statements(&attempt, c)
 	}
-	if ok {
-		t.database = &attempt
+	if !ok {
+		return nil, false
 	}
-	return nil, ok
+	t.database = &attempt
+	return t.keepSQL(c.statement), true
+}
+
+// keepSQL keeps a statement about the database, for the case that the manifest cannot make an account.
+func (t *translator) keepSQL(s *syntax.Stmt) []*step {
+	f := t.fragment(s)
+	if t.sqlStep != nil {
+		t.sqlStep.from = append(t.sqlStep.from, f)
+		return nil
+	}
+	t.sqlStep = &step{from: []fragment{f}}
+	return []*step{t.sqlStep}
 }
 
 // administer reads what mysqladmin does.
@@ -143,8 +155,15 @@ func (d *database) pairs() []pair {
 	if admins != nil {
 		local = append(local, pair{"admins", admins})
 	}
-	return []pair{{"engine", d.engine}, {"managed", "optional"}, {"local", local}}
+	account := []pair{local[0], local[len(local)-1]}
+	if len(d.admins) > 0 {
+		account[1] = local[len(local)-2]
+	}
+	return []pair{{"engine", d.engine}, {"managed", "optional"}, {"local", local}, {"role", account}}
 }
 
-// isInstallation reports whether a part of a script answers mysql_secure_installation, which local: does.
-func isInstallation(node syntax.Node) bool { return strings.Contains(printed(node), "mysql_secure_installation") }
+// isInstallation reports whether a statement answers mysql_secure_installation.
+func isInstallation(s *syntax.Stmt) bool {
+	call, ok := s.Cmd.(*syntax.CallExpr)
+	return ok && strings.Contains(printed(call), "mysql_secure_installation")
+}

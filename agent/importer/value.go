@@ -110,6 +110,9 @@ func (t *translator) variable(p *syntax.ParamExp) (value, bool) {
 		return value{}, false
 	}
 	found, ok := t.variables[p.Param.Value]
+	if !ok && t.speaks && looksSecret.MatchString(p.Param.Value) {
+		found, ok = value{text: whereSecretsAre}, true
+	}
 	if p.Exp == nil {
 		return found, ok
 	}
@@ -125,6 +128,17 @@ func (t *translator) variable(p *syntax.ParamExp) (value, bool) {
 	return value{}, false
 }
 
+// looksSecret matches the names of variables that a message of the day would show.
+var looksSecret = regexp.MustCompile(`(?i)pass|secret|token|key|user`)
+
+// fieldOf finds the setting of DigitalOcean's credentials that a command reads.
+var fieldOf = regexp.MustCompile(`\^?\b(db|keystore)_(protocol|username|password|host|port|database)\b`)
+
+// credentialFields are how templates call these.
+var credentialFields = map[string]string{
+	"protocol": "engine", "username": "user", "password": "password", "host": "host", "port": "port", "database": "name",
+}
+
 // addresses are how scripts find out what DigitalOcean says of the Droplet.
 var addresses = []struct {
 	pattern *regexp.Regexp
@@ -136,6 +150,7 @@ var addresses = []struct {
 	{regexp.MustCompile(`169\.254\.169\.254/metadata/v1/id\b`), "{{ .droplet.id }}"},
 	{regexp.MustCompile(`169\.254\.169\.254/metadata/v1/region`), "{{ .droplet.region }}"},
 	{regexp.MustCompile(`^hostname -I\b|^ip (-4 )?(addr|route)|^(curl|wget) .*(ifconfig\.me|icanhazip|ipinfo\.io|checkip|api\.ipify)`), "{{ .droplet.ipv4 }}"},
+	{regexp.MustCompile(`readlink -f .*\$\{?0`), "/etc/update-motd.d/99-one-click"}, // our hook has that place
 	{regexp.MustCompile(`^hostname( -[fs])?( \| .*)?$|^cat /etc/hostname$`), "{{ .droplet.name }}"},
 }
 
@@ -173,6 +188,13 @@ func (t *translator) substitute(commands []*syntax.Stmt, name string) (value, bo
 		if address.pattern.MatchString(line) {
 			return value{text: address.text}, true
 		}
+	}
+	if field := fieldOf.FindStringSubmatch(line); field != nil && field[1] == "db" && strings.Contains(line, "digitalocean_dbaas_credentials") {
+		found := value{text: "{{ .database." + credentialFields[field[2]] + " }}"}
+		if field[2] == "password" {
+			found.secret = "the database's password"
+		}
+		return found, true
 	}
 	for _, generator := range generators {
 		if found := generator.pattern.FindStringSubmatch(line); found != nil {

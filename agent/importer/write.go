@@ -23,11 +23,15 @@ const (
 // write writes the manifest and its templates. What does not lint becomes shell again, or is left out, until the rest does.
 func (t *translator) write(lines *Lines) map[string][]byte {
 	t.text = message(t.text)
+	t.settleSQL(lines)
 	var files map[string][]byte
 	for range maxAttempts {
 		files = map[string][]byte{"app.yaml": t.manifest()}
 		for name, content := range t.templates {
 			files[templateName(name)] = []byte(content)
+		}
+		for _, name := range t.brought() {
+			files["test/image"+name] = nil
 		}
 		_, problems := lint.Parse(files["app.yaml"], "app.yaml")
 		if len(problems) == 0 || !t.mend(problems, lines) {
@@ -35,6 +39,35 @@ func (t *translator) write(lines *Lines) map[string][]byte {
 		}
 	}
 	return files
+}
+
+// settleSQL takes the statements about the database out, where the manifest makes it, and leaves them to the shell where not.
+func (t *translator) settleSQL(lines *Lines) {
+	at := slices.Index(t.steps, t.sqlStep)
+	if at < 0 {
+		return
+	}
+	if t.database.pairs() != nil {
+		t.steps = slices.Delete(t.steps, at, at+1)
+		return
+	}
+	t.database = nil
+	fragments := slices.CompactFunc(t.sqlStep.from, func(a, b fragment) bool { return a.node == b.node })
+	lines.Typed -= sum(fragments)
+	lines.Left += sum(fragments)
+	t.steps[at] = t.shell(fragments)
+}
+
+// brought are files that steps copy and neither the image's directory nor a step has: packages or the build bring them. A trial needs
+// something in their place.
+func (t *translator) brought() (names []string) {
+	for _, made := range t.steps {
+		name, ok := made.get("copy").(string)
+		if _, ours := t.source.files[name]; ok && !ours && made.get("file") != nil && t.made(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 var (

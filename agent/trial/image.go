@@ -285,24 +285,31 @@ var accountNames = regexp.MustCompile(`\b(?:owner|as): *["']?([a-z_][a-z0-9_-]*)
 // accounts are root and those that the manifest gives files to or runs commands as, and does not make itself. Whoever may not
 // give files away keeps them, so there all accounts are the same one.
 func (i *Image) accounts() (passwd, group string) {
-	text, _ := os.ReadFile(filepath.Join(i.base, state.Manifest)) // it was written a moment ago
+	data, _ := os.ReadFile(filepath.Join(i.base, state.Manifest)) // it was written a moment ago
+	text := string(data)
 	names := map[string]bool{}
-	for _, match := range accountNames.FindAllStringSubmatch(string(text), -1) {
-		names[match[1]] = true
-		if match[2] != "" {
-			names[match[2]] = true
+	for _, match := range accountNames.FindAllStringSubmatchIndex(text, -1) {
+		for _, group := range [][2]int{{match[2], match[3]}, {match[4], match[5]}} {
+			if group[0] >= 0 && !i.makesAccount(text[group[0]:group[1]], text[:group[0]]) {
+				names[text[group[0]:group[1]]] = true
+			}
 		}
 	}
 	delete(names, "root")
-	for step := range i.Manifest.Steps() {
-		if user, ok := step.Spec.(*manifest.User); ok {
-			delete(names, user.Name.Text)
-		}
-	}
 	passwd, group = "root:x:0:0:root:/root:/bin/bash\n", "root:x:0:\n"
 	for n, name := range slices.Sorted(maps.Keys(names)) {
 		passwd += fmt.Sprintf("%s:x:%d:%d::/home/%s:/bin/sh\n", name, 500+n, 500+n, name)
 		group += fmt.Sprintf("%s:x:%d:\n", name, 500+n)
 	}
 	return passwd, group
+}
+
+// makesAccount reports whether a step that stands in this text makes an account.
+func (i *Image) makesAccount(name, text string) bool {
+	for step := range i.Manifest.Steps() {
+		if user, ok := step.Spec.(*manifest.User); ok && user.Name.Text == name {
+			return regexp.MustCompile(`\buser: *["']?` + regexp.QuoteMeta(name) + `\b`).MatchString(text)
+		}
+	}
+	return false
 }

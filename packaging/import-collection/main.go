@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,7 +73,8 @@ func try(directory string, result *importer.Result) (linted, ran error) {
 	}
 	defer os.RemoveAll(where)
 	for name, content := range result.Files {
-		if err := os.WriteFile(filepath.Join(where, name), content, 0o644); err != nil {
+		file := filepath.Join(where, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, content, 0o644)); err != nil {
 			return err, err
 		}
 	}
