@@ -254,6 +254,9 @@ func (t *translator) asOther(c command) ([]*step, bool) {
 }
 
 func (t *translator) addUser(c command) ([]*step, bool) {
+	if len(c.words) < 2 {
+		return nil, false
+	}
 	made := makeStep("user", c.words[len(c.words)-1].text)
 	for i, word := range c.words[1 : len(c.words)-1] {
 		next := c.words[i+2].text

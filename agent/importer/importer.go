@@ -24,9 +24,11 @@ type Result struct {
 // Lines are how many lines of shell there are that run on a Droplet, without white space and comments, and what became of them.
 type Lines struct {
 	// Typed are said by steps, secrets and the message of the day; Commands are commands with their arguments, which need no shell.
-	Typed, Commands int
+	Typed    int `json:"typed"`
+	Commands int `json:"commands"`
 	// Left are still shell. Dropped are those of Result.Dropped, which the agent or the build does, or nobody needs.
-	Left, Dropped int
+	Left    int `json:"left"`
+	Dropped int `json:"dropped"`
 }
 
 // All is their sum.
@@ -57,7 +59,9 @@ func Read(directory string) (*Result, error) {
 func (t *translator) result() *Result {
 	r := &Result{Lines: t.lines, Findings: t.findings, Dropped: t.dropped}
 	r.Files = t.write(&r.Lines)
-	byPlace := func(a, b problem.Problem) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) }
+	byPlace := func(a, b problem.Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	}
 	slices.SortStableFunc(r.Findings, byPlace)
 	slices.SortStableFunc(r.Dropped, byPlace)
 	return r

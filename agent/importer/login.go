@@ -1,8 +1,10 @@
 package importer
 
 import (
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -54,12 +56,164 @@ func (t *translator) login() {
 			return true
 		})
 	}
-	for _, name := range t.terminal {
-		if script := parse(path.Join("files", name), t.source.files[name]); script != nil {
-			t.source.logins = append(t.source.logins, script)
+	var left []string
+	for _, name := range slices.Compact(t.terminal) {
+		script := parse(path.Join("files", name), t.source.files[name])
+		if script == nil {
+			left = append(left, name)
+			continue
+		}
+		t.source.logins = append(t.source.logins, script)
+		if !t.ask(script) {
+			left = append(left, name)
 			t.lines.Left += script.count(script.file.Pos(), end(script.file))
 		}
 	}
+	t.terminal = left
+}
+
+// mostLeft is which part of a script of the first login may stay shell, in percent: above that it stays as it is.
+const mostLeft = 60
+
+// ask reads a script of the first login as questions and steps; whether that says enough of it.
+func (t *translator) ask(s *script) bool {
+	before := *t
+	restore := t.snapshot()
+	t.templates, t.functions, t.setters = maps.Clone(t.templates), maps.Clone(t.functions), maps.Clone(t.setters)
+	t.steps, t.asks, t.directory = nil, true, ""
+	t.run(s)
+	reads := slices.ContainsFunc(t.pending, func(f fragment) bool { return calls(f.text, "read") })
+	t.flush()
+	steps, total := t.steps, s.count(s.file.Pos(), end(s.file))
+	for _, made := range steps {
+		reads = reads || slices.ContainsFunc(made.from, func(f fragment) bool { return made.shell && calls(f.text, "read") })
+	}
+	left := t.lines.Left - before.lines.Left
+	t.steps, t.asks = before.steps, false
+	if reads || len(t.questions) == len(before.questions) || left*100 > total*mostLeft {
+		after := *t
+		*t = before
+		t.source = after.source
+		restore()
+		return false
+	}
+	t.asked = append(t.asked, steps...)
+	return true
+}
+
+// confirmation matches what asks whether the answers are right, which the wizard does by itself.
+var confirmation = regexp.MustCompile(`(?i)correct|continue|proceed|are you sure|press (any|enter)`)
+
+// question is what read asks, with its prompt.
+func (t *translator) question(c *syntax.CallExpr) bool {
+	prompt, variable, hidden := "", "", false
+	for i := 1; i < len(c.Args); i++ {
+		word := c.Args[i].Lit()
+		switch {
+		case strings.HasPrefix(word, "-"):
+			hidden = hidden || strings.Contains(word, "s")
+			if strings.HasSuffix(word, "p") && i+1 < len(c.Args) {
+				i++
+				v, ok := t.word(c.Args[i], "")
+				if !ok {
+					return false
+				}
+				prompt = strings.TrimRight(strings.TrimSpace(colours.ReplaceAllString(v.text, "")), ": ")
+			}
+		case word != "":
+			variable = word
+		}
+	}
+	if variable == "" || !t.asks {
+		return false
+	}
+	if confirmation.MatchString(prompt) || confirmation.MatchString(variable) {
+		return true
+	}
+	name := secretName(variable)
+	for _, asked := range t.questions {
+		if asked.get("name") == name {
+			return true // asked again, because the first answer was not good enough
+		}
+	}
+	if prompt == "" {
+		prompt = strings.ReplaceAll(name, "_", " ")
+	}
+	asked := makeStep("name", name, "ask", strings.ReplaceAll(prompt, "{{", ""))
+	v := value{text: "{{ .answers." + name + " }}"}
+	switch {
+	case hidden || regexp.MustCompile(`pass`).MatchString(name):
+		asked.set("type", "password")
+		v.secret = name
+	case regexp.MustCompile(`token|key|secret`).MatchString(name):
+		asked.set("type", "secret")
+		v.secret = name
+	case strings.Contains(name, "mail"):
+		asked.set("type", "email")
+	case strings.Contains(name, "domain"):
+		asked.set("type", "domain")
+	}
+	t.questions = append(t.questions, asked)
+	t.variables[variable] = v
+	return true
+}
+
+// asksOnly reports whether statements do nothing but ask, say and check what was answered, and takes the questions.
+func (t *translator) asksOnly(statements []*syntax.Stmt) (found, ok bool) {
+	for _, statement := range statements {
+		switch command := statement.Cmd.(type) {
+		case *syntax.CallExpr:
+			name := ""
+			if len(command.Args) > 0 {
+				name = command.Args[0].Lit()
+			}
+			switch _, none := nothing[name]; {
+			case name == "read":
+				if !t.question(command) {
+					return false, false
+				}
+				found = true
+			case name == "break" || name == "continue" || none:
+			case len(command.Args) == 0:
+			default:
+				f, known := t.functions[name]
+				if !known || t.depth > 3 {
+					return false, false
+				}
+				t.depth++
+				inner, ok := t.asksOnly([]*syntax.Stmt{f.node.(*syntax.Stmt).Cmd.(*syntax.FuncDecl).Body})
+				t.depth--
+				if !ok {
+					return false, false
+				}
+				found = found || inner
+			}
+		case *syntax.IfClause:
+			for clause := command; clause != nil; clause = clause.Else {
+				inner, ok := t.asksOnly(clause.Then)
+				if !ok {
+					return false, false
+				}
+				found = found || inner
+			}
+		case *syntax.WhileClause:
+			inner, ok := t.asksOnly(command.Do)
+			if !ok {
+				return false, false
+			}
+			found = found || inner
+		case *syntax.Block:
+			inner, ok := t.asksOnly(command.Stmts)
+			if !ok {
+				return false, false
+			}
+			found = found || inner
+		case *syntax.TestClause, *syntax.ArithmCmd:
+		default:
+			return false, false
+		}
+	}
+	return found, true
 }
 
 // message takes the message of the day out of a script that prints it. What is no text is left out, and told.

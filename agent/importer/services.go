@@ -34,10 +34,6 @@ func (t *translator) unit(c command) (steps []*step, ok bool) {
 		if slices.ContainsFunc(c.words, func(word value) bool { return word.text == "--now" }) {
 			do = append(do, map[string]string{"enable": "start", "disable": "stop", "mask": "stop"}[arguments[0]])
 		}
-		if last := t.lastStep(); last != nil && last.get("service") == unit && len(steps) == 0 {
-			last.set("do", together(last.get("do").([]string), do))
-			continue
-		}
 		steps = append(steps, makeStep("service", unit, "do", do))
 	}
 	return steps, true
@@ -49,6 +45,17 @@ func together(verbs, more []string) []string {
 		return append(slices.Clone(verbs[:last]), "restart")
 	}
 	return slices.Compact(append(slices.Clone(verbs), more...))
+}
+
+// add adds a step; one for the same unit as the step before is done with it.
+func (t *translator) add(made *step) {
+	last := t.lastStep()
+	if unit := made.get("service"); unit != nil && last != nil && last.get("service") == unit && last.get("optional") == made.get("optional") {
+		last.set("do", together(last.get("do").([]string), made.get("do").([]string)))
+		last.from = append(last.from, made.from...)
+		return
+	}
+	t.steps = append(t.steps, made)
 }
 
 // lastStep is the step before, where nothing stays shell behind it.
@@ -112,6 +119,9 @@ func (t *translator) conditional(clause *syntax.IfClause) ([]*step, bool) {
 	switch {
 	case strings.Contains(condition, ".digitalocean_dbaas_credentials") && !strings.Contains(condition, "! -"):
 		return t.managed(clause)
+	case clause.Else == nil && !t.speaks && onlySays(clause.Then):
+		t.drop(clause, "each step's failure is told, with its reason")
+		return nil, true
 	case clause.Else == nil && notYet.MatchString(condition):
 		return t.several(clause.Then, nil)
 	case clause.Else == nil && isThere.MatchString(condition) && t.hasFile(isThere.FindStringSubmatch(condition)[1]):
@@ -157,6 +167,20 @@ func (t *translator) managed(clause *syntax.IfClause) (steps []*step, ok bool) {
 		t.drop(statement, "database: with managed: optional does this: a login, an account of the app's own, DATABASE_URL, and the image's own server off")
 	}
 	return steps, true
+}
+
+// onlySays reports whether statements only say something, or end the script.
+func onlySays(statements []*syntax.Stmt) bool {
+	for _, statement := range statements {
+		call, ok := statement.Cmd.(*syntax.CallExpr)
+		if !ok || len(call.Args) == 0 || !quiet(statement.Redirs) {
+			return false
+		}
+		if _, none := nothing[call.Args[0].Lit()]; !none || call.Args[0].Lit() == "exec" {
+			return false
+		}
+	}
+	return true
 }
 
 var (

@@ -15,6 +15,11 @@ func (t *translator) translate(s *syntax.Stmt) ([]*step, bool) {
 	if s.Negated || s.Coprocess {
 		return nil, false
 	}
+	if t.asks {
+		if found, ok := t.asksOnly([]*syntax.Stmt{s}); ok && found {
+			return nil, true
+		}
+	}
 	switch command := s.Cmd.(type) {
 	case *syntax.CallExpr:
 		return t.simple(s, command)

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -35,9 +36,11 @@ type translator struct {
 	// templates are files of the image that commands change, as templates, by their path.
 	templates map[string]string
 	database  *database
-	sqlStep   *step // stands where the scripts make the database, until it is known whether the manifest can
+	sqlStep   *step    // stands where the scripts make the database, until it is known whether the manifest can
 	terminal  []string // scripts of the first login
-	questions int
+	questions []*step  // each a question of the first login
+	asked     []*step  // the steps of the first login
+	asks      bool     // a script of the first login is read
 	text      []string // the message of the day
 	lines     Lines
 	findings  problem.List
@@ -150,11 +153,11 @@ func (t *translator) statement(s *syntax.Stmt) {
 	if len(steps) > 0 {
 		t.flush()
 	}
+	t.count(f, steps)
 	for _, made := range steps {
 		made.from = append(made.from, f)
+		t.add(made)
 	}
-	t.count(f, steps)
-	t.steps = append(t.steps, steps...)
 }
 
 // count counts the lines of a fragment once, by the step that is least a typed one.
@@ -278,7 +281,11 @@ func (t *translator) shell(fragments []fragment) *step {
 		program = "/bin/bash"
 	}
 	whole := literal(strings.Join(append(before, text), "\n") + "\n")
-	made := makeStep("run", []string{program, "-e", "-c", whole})
+	command := []string{program, "-c", whole}
+	if endsEarly.MatchString(fragments[0].script.text) {
+		command = slices.Insert(command, 1, "-e")
+	}
+	made := makeStep("run", command)
 	if len(environment) > 0 {
 		made.set("env", environment)
 	}
@@ -288,6 +295,9 @@ func (t *translator) shell(fragments []fragment) *step {
 	made.from = fragments
 	return made
 }
+
+// endsEarly matches a script that ends with the first failure.
+var endsEarly = regexp.MustCompile(`(?m)^\s*set -[a-z]*e`)
 
 // calls reports whether a text has a word that is a function's name.
 func calls(text, name string) bool {

@@ -71,18 +71,21 @@ func (t *translator) brought() (names []string) {
 }
 
 var (
-	stepPath   = regexp.MustCompile(`^first_boot\[(\d+)\]`)
+	stepPath   = regexp.MustCompile(`^(first_boot|first_login\.steps)\[(\d+)\]`)
 	secretPath = regexp.MustCompile(`^secrets\.([a-z0-9_]+)`)
 )
 
 // mend gives up what the first problem of each part is about; it reports whether anything was.
 func (t *translator) mend(problems problem.List, lines *Lines) (mended bool) {
-	worst := -1
+	worst, phase := -1, &t.steps
 	for _, p := range problems {
 		switch {
 		case stepPath.MatchString(p.Path):
-			number, _ := strconv.Atoi(stepPath.FindStringSubmatch(p.Path)[1])
-			worst = max(worst, number)
+			found := stepPath.FindStringSubmatch(p.Path)
+			number, _ := strconv.Atoi(found[2])
+			if which := t.phase(found[1]); which == phase || worst < 0 {
+				worst, phase = max(worst, number), which
+			}
 		case strings.HasPrefix(p.Path, "motd"):
 			t.text = cut(t.text)
 			mended = true
@@ -94,18 +97,28 @@ func (t *translator) mend(problems problem.List, lines *Lines) (mended bool) {
 			mended = true
 		}
 	}
-	if worst >= 0 && worst < len(t.steps) {
-		t.giveUp(worst, lines)
+	if worst >= 0 && worst < len(*phase) {
+		t.giveUp(phase, worst, lines)
 		mended = true
 	}
 	return mended
 }
 
+// phase are the steps that a path of the manifest begins with.
+func (t *translator) phase(name string) *[]*step {
+	if name == "first_boot" {
+		return &t.steps
+	}
+	return &t.asked
+}
+
 // giveUp makes shell of a step, and leaves one out that shell was made of already.
-func (t *translator) giveUp(number int, lines *Lines) {
-	made := t.steps[number]
+func (t *translator) giveUp(phase *[]*step, number int, lines *Lines) {
+	steps := *phase
+	defer func() { *phase = steps }()
+	made := steps[number]
 	if made.shell || len(made.from) == 0 {
-		t.steps = slices.Delete(t.steps, number, number+1)
+		steps = slices.Delete(steps, number, number+1)
 		for _, f := range made.from {
 			t.dropped = append(t.dropped, problem.Problem{Position: f.place(), Message: firstLine(f.text),
 				Hint: "it could not be said so that the manifest can be read; write it by hand"})
@@ -120,11 +133,11 @@ func (t *translator) giveUp(number int, lines *Lines) {
 			lines.Typed -= f.lines
 		}
 	}
-	t.steps[number] = t.shell(made.from)
+	steps[number] = t.shell(made.from)
 	// What came of the same statement is shell now, too.
-	for other := len(t.steps) - 1; other >= 0; other-- {
-		if other != number && len(t.steps[other].from) == 1 && len(made.from) == 1 && t.steps[other].from[0].node == made.from[0].node {
-			t.steps = slices.Delete(t.steps, other, other+1)
+	for other := len(steps) - 1; other >= 0; other-- {
+		if other != number && len(steps[other].from) == 1 && len(made.from) == 1 && steps[other].from[0].node == made.from[0].node {
+			steps = slices.Delete(steps, other, other+1)
 			if other < number {
 				number--
 			}
@@ -173,15 +186,20 @@ func (t *translator) manifest() []byte {
 	if len(t.steps) > 0 {
 		document.Content = append(document.Content, scalar("first_boot"), list(t.steps))
 	}
-	if len(t.terminal) > 0 {
-		var steps []*step
+	if len(t.terminal)+len(t.asked)+len(t.questions) > 0 {
+		steps := slices.Clone(t.asked)
 		for _, name := range slices.Compact(t.terminal) {
 			made := makeStep("tty", []string{name})
 			made.comment = []string{"The vendor's own program asks; questions: of the manifest would keep each answer and resume."}
 			steps = append(steps, made)
 		}
-		login := mapping(nil)
-		login.Content = append(login.Content, scalar("steps"), list(steps))
+		login := &yaml.Node{Kind: yaml.MappingNode}
+		if len(t.questions) > 0 {
+			login.Content = append(login.Content, scalar("questions"), list(t.questions))
+		}
+		if len(steps) > 0 {
+			login.Content = append(login.Content, scalar("steps"), list(steps))
+		}
 		document.Content = append(document.Content, scalar("first_login"), login)
 	}
 	if text := strings.Trim(strings.Join(t.text, "\n"), "\n"); text != "" {

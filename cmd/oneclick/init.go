@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"charm.land/huh/v2"
@@ -69,13 +65,14 @@ func (o *oneclick) initialise(ctx context.Context, where string, choice starter.
 		return o.Fail(commandline.Input(err))
 	}
 	files, err := choice.Files()
-	if err == nil {
-		err = writeNew(where, files)
-	}
 	if err != nil {
 		return o.Fail(err)
 	}
-	fmt.Fprintf(o.Stdout, "%s written into %s; read app.yaml, then: oneclick try %[2]s\n", problem.Count(len(files), "file"), where)
+	written, err := writeNew(where, files)
+	if err != nil {
+		return o.Fail(err)
+	}
+	fmt.Fprintf(o.Stdout, "%s written into %s; read app.yaml, then: oneclick try %[2]s\n", problem.Count(len(written), "file"), where)
 	return commandline.ExitDone
 }
 
@@ -94,29 +91,4 @@ func ask(ctx context.Context, choice *starter.Choice) error {
 		huh.NewSelect[string]().Title("Which database does it need?").Options(huh.NewOptions(databases()...)...).Value(&choice.Database),
 		huh.NewConfirm().Title("Is the customer asked for a domain?").Value(&choice.Domain),
 	)).WithAccessible(os.Getenv("ACCESSIBLE") != "").RunWithContext(ctx)
-}
-
-// writeNew writes files into a directory that has none of them yet.
-func writeNew(directory string, files map[string]starter.File) error {
-	var there problem.List
-	names := slices.Sorted(maps.Keys(files))
-	for _, name := range names {
-		if _, err := os.Lstat(filepath.Join(directory, name)); !errors.Is(err, fs.ErrNotExist) {
-			there = append(there, problem.Problem{Position: problem.Position{File: filepath.Join(directory, name)}, Message: "is there already",
-				Hint: "name a directory that is new"})
-		}
-	}
-	if len(there) > 0 {
-		return there
-	}
-	for _, name := range names {
-		file := filepath.Join(directory, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, files[name].Content, files[name].Mode); err != nil {
-			return err
-		}
-	}
-	return nil
 }

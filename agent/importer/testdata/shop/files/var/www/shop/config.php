@@ -1,0 +1,4 @@
+<?php
+define('DB_USER', '@@USER@@');
+define('DB_PASSWORD', '@@PASSWORD@@');
+define('KEY', 'change me');
