@@ -33,7 +33,8 @@ func NewTheme(plain, colour bool) Theme {
 	// The console of a virtual machine has a font of 256 or 512 signs.
 	if Unicode() && !plain && os.Getenv("TERM") != "linux" {
 		t.marks = marks{
-			done: "✓", failed: "✗", skipped: "–", waiting: "·", pointer: "❯", bar: "━", line: "─", dot: "·", mask: "•", up: "↑", down: "↓",
+			done: "✓", failed: "✗", skipped: "–", waiting: "·", pointer: "❯", bar: "━", line: "─", dot: "·", mask: "•", up: "↑",
+			down:    "↓",
 			between: " · ",
 			spinner: []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"},
 		}

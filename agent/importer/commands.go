@@ -67,7 +67,8 @@ var nothing = map[string]string{
 	"echo": "the agent shows the progress of each step", "printf": "the agent shows the progress of each step",
 	"set": "every step's failure counts", "shopt": "there is no shell", "trap": "every step can be resumed", "true": "", ":": "",
 	"exec": "the agent keeps what each command prints", "unset": "no variables are left", "popd": "each step says its own directory",
-	"sync": "every write is durable", "umask": "each file has its mode", "logger": "the agent logs each step", "wait": "each step is waited for",
+	"sync": "every write is durable", "umask": "each file has its mode", "logger": "the agent logs each step",
+	"wait":  "each step is waited for",
 	"clear": "nothing is drawn at first boot", "reset": "nothing is drawn at first boot", "exit": "a step that is done is over", "return": "",
 }
 

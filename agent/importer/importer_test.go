@@ -94,7 +94,8 @@ func TestWhatIsNoImageIsRefused(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(empty, "files/etc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(empty); err == nil || !strings.HasSuffix(err.Error(), ": no script runs at a first boot, and none makes a message of the day") {
+	if _, err := Read(empty); err == nil ||
+		!strings.HasSuffix(err.Error(), ": no script runs at a first boot, and none makes a message of the day") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -144,8 +145,10 @@ func FuzzAnyShellIsReadAndLints(f *testing.F) {
 	}
 	for _, text := range []string{
 		"#!/bin/sh\nsed -i 's/(/[/' /etc/a\n", "#!/bin/sh\necho '{{ .x }}' > /etc/a\n", "#!/bin/sh\nA=$(openssl rand -hex 8)\nrun $A {{\n",
-		"#!/bin/sh\ncat > '' <<E\nE\n", "#!/bin/sh\nrm -rf /\nmkdir /a/../b\nchown : /x\nln -s a /\n", "#!/bin/sh\nread -p 'x' y\nservice\nufw allow\n",
-		"#!/bin/sh\nf() { f; }\nf\n", "#!/bin/sh\nsystemctl stop '../x' 'a b'\nuseradd\nsudo -u\nsu\n", "#!/bin/sh\nprintf '%d' 1 > /a\necho \"\x1b[31m\" > /b\n",
+		"#!/bin/sh\ncat > '' <<E\nE\n", "#!/bin/sh\nrm -rf /\nmkdir /a/../b\nchown : /x\nln -s a /\n",
+		"#!/bin/sh\nread -p 'x' y\nservice\nufw allow\n",
+		"#!/bin/sh\nf() { f; }\nf\n", "#!/bin/sh\nsystemctl stop '../x' 'a b'\nuseradd\nsudo -u\nsu\n",
+		"#!/bin/sh\nprintf '%d' 1 > /a\necho \"\x1b[31m\" > /b\n",
 	} {
 		f.Add(text)
 	}

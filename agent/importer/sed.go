@@ -36,7 +36,8 @@ func (t *translator) sed(c command) (steps []*step, ok bool) {
 	switch {
 	case name == "/etc/ssh/sshd_config" || strings.HasPrefix(name, "/etc/ssh/sshd_config.d/"):
 		t.drop(c.statement, "the agent locks nobody out while first boot runs: it shows the progress at the login")
-		return nil, strings.Contains(strings.Join(expressions, " "), "Match User") || strings.Contains(strings.Join(expressions, " "), "ForceCommand")
+		return nil, strings.Contains(strings.Join(expressions, " "), "Match User") ||
+			strings.Contains(strings.Join(expressions, " "), "ForceCommand")
 	case name == "/root/.bashrc":
 		t.drop(c.statement, "the agent takes its line out of .bashrc by itself")
 		return nil, true

@@ -50,7 +50,8 @@ func together(verbs, more []string) []string {
 // add adds a step; one for the same unit as the step before is done with it.
 func (t *translator) add(made *step) {
 	last := t.lastStep()
-	if unit := made.get("service"); unit != nil && last != nil && last.get("service") == unit && last.get("optional") == made.get("optional") {
+	if unit := made.get("service"); unit != nil && last != nil && last.get("service") == unit &&
+		last.get("optional") == made.get("optional") {
 		last.set("do", together(last.get("do").([]string), made.get("do").([]string)))
 		last.from = append(last.from, made.from...)
 		return
@@ -70,8 +71,9 @@ var portRule = regexp.MustCompile(`^[0-9,:]+(/(tcp|udp))?$`)
 
 // services are names of ufw for ports.
 var services = map[string]string{
-	"ssh": "22/tcp", "openssh": "22/tcp", "http": "80/tcp", "https": "443/tcp", "www": "80/tcp", "nginx full": "80,443/tcp", "apache full": "80,443/tcp",
-	"nginx http": "80/tcp", "nginx https": "443/tcp", "apache": "80/tcp", "www full": "80,443/tcp",
+	"ssh": "22/tcp", "openssh": "22/tcp", "http": "80/tcp", "https": "443/tcp", "www": "80/tcp", "nginx full": "80,443/tcp",
+	"apache full": "80,443/tcp",
+	"nginx http":  "80/tcp", "nginx https": "443/tcp", "apache": "80/tcp", "www full": "80,443/tcp",
 }
 
 func (t *translator) firewall(c command) ([]*step, bool) {
@@ -164,7 +166,10 @@ func (t *translator) managed(clause *syntax.IfClause) (steps []*step, ok bool) {
 		t.variables[name] = v
 	}
 	for _, statement := range clause.Then {
-		t.drop(statement, "database: with managed: optional does this: a login, an account of the app's own, DATABASE_URL, and the image's own server off")
+		t.drop(
+			statement,
+			"database: with managed: optional does this: a login, an account of the app's own, DATABASE_URL, and the image's own server off",
+		)
 	}
 	return steps, true
 }

@@ -16,9 +16,15 @@ type database struct {
 
 var (
 	createDatabase = regexp.MustCompile("(?i)^create database (?:if not exists )?[`\"]?([a-z0-9_]+)")
-	createUser     = regexp.MustCompile("(?i)^(?:create user (?:if not exists )?|create role |alter user (?:if exists )?)['`\"]?([a-z0-9_.-]+)['`\"]?(?:@['`\"]?[a-z0-9_.%-]+['`\"]?)?\\s+" +
-		"(?:with )?(?:identified (?:with [a-z0-9_'\"]+ )?by|(?:with )?(?:encrypted )?password)\\s+['\"](.+?)['\"]")
-	done = regexp.MustCompile("(?i)^(grant |flush privileges|alter database |drop database (if exists )?`?test|delete from mysql\\.|drop user .*''|alter role .* set |use )")
+	createUser     = regexp.MustCompile(
+		"(?i)^(?:create user (?:if not exists )?|create role |alter user (?:if exists " +
+			")?)['`\"]?([a-z0-9_.-]+)['`\"]?(?:@['`\"]?[a-z0-9_.%-]+['`\"]?)?\\s+" +
+			"(?:with )?(?:identified (?:with [a-z0-9_'\"]+ )?by|(?:with )?(?:encrypted )?password)\\s+['\"](.+?)['\"]",
+	)
+	done = regexp.MustCompile(
+		"(?i)^(grant |flush privileges|alter database |drop database (if exists )?`?test|delete from mysql\\.|drop user " +
+			".*''|alter role .* set |use )",
+	)
 )
 
 // sql reads the statements that a client is given, and says them as the database of the manifest.

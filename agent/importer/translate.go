@@ -85,7 +85,8 @@ func (t *translator) binary(s *syntax.Stmt, command *syntax.BinaryCmd) ([]*step,
 		return t.several([]*syntax.Stmt{command.X, command.Y}, nil)
 	case syntax.OrStmt:
 		// "|| true" and "|| echo warning" let a command fail.
-		if call, ok := command.Y.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && slices.Contains([]string{"true", ":", "echo"}, call.Args[0].Lit()) {
+		if call, ok := command.Y.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 &&
+			slices.Contains([]string{"true", ":", "echo"}, call.Args[0].Lit()) {
 			steps, ok := t.translate(command.X)
 			for _, made := range steps {
 				made.set("optional", true)

@@ -291,7 +291,9 @@ func (t *translator) shell(fragments []fragment) *step {
 	}
 	made.shell = true
 	place := fragments[0].place()
-	made.comment = []string{fmt.Sprintf("Still shell, from %s line %d: make it safe to run twice, or say creates: or unless:.", place.File, place.Line)}
+	made.comment = []string{
+		fmt.Sprintf("Still shell, from %s line %d: make it safe to run twice, or say creates: or unless:.", place.File, place.Line),
+	}
 	made.from = fragments
 	return made
 }

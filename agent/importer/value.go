@@ -149,7 +149,10 @@ var addresses = []struct {
 	{regexp.MustCompile(`169\.254\.169\.254/metadata/v1/hostname`), "{{ .droplet.name }}"},
 	{regexp.MustCompile(`169\.254\.169\.254/metadata/v1/id\b`), "{{ .droplet.id }}"},
 	{regexp.MustCompile(`169\.254\.169\.254/metadata/v1/region`), "{{ .droplet.region }}"},
-	{regexp.MustCompile(`^hostname -I\b|^ip (-4 )?(addr|route)|^(curl|wget) .*(ifconfig\.me|icanhazip|ipinfo\.io|checkip|api\.ipify)`), "{{ .droplet.ipv4 }}"},
+	{
+		regexp.MustCompile(`^hostname -I\b|^ip (-4 )?(addr|route)|^(curl|wget) .*(ifconfig\.me|icanhazip|ipinfo\.io|checkip|api\.ipify)`),
+		"{{ .droplet.ipv4 }}",
+	},
 	{regexp.MustCompile(`readlink -f .*\$\{?0`), "/etc/update-motd.d/99-one-click"}, // our hook has that place
 	{regexp.MustCompile(`^hostname( -[fs])?( \| .*)?$|^cat /etc/hostname$`), "{{ .droplet.name }}"},
 }
@@ -189,7 +192,8 @@ func (t *translator) substitute(commands []*syntax.Stmt, name string) (value, bo
 			return value{text: address.text}, true
 		}
 	}
-	if field := fieldOf.FindStringSubmatch(line); field != nil && field[1] == "db" && strings.Contains(line, "digitalocean_dbaas_credentials") {
+	if field := fieldOf.FindStringSubmatch(line); field != nil && field[1] == "db" &&
+		strings.Contains(line, "digitalocean_dbaas_credentials") {
 		found := value{text: "{{ .database." + credentialFields[field[2]] + " }}"}
 		if field[2] == "password" {
 			found.secret = "the database's password"

@@ -75,7 +75,8 @@ func TestWhateverIsChosenIsSetUpAtOnceAndAfterPowerCuts(t *testing.T) {
 func TestAnyNameIsOnlyANameInEachFile(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		`Acme's "Notes"`, "${HOME} %{if}", "`id` $(id)", `back\slash`, "a: b # c", "- x", "«» << >>", "ünï·cödé", "日本", "<b>&amp;", "*_[]()|", "true", "1.0",
+		`Acme's "Notes"`, "${HOME} %{if}", "`id` $(id)", `back\slash`, "a: b # c", "- x", "«» << >>", "ünï·cödé", "日本", "<b>&amp;",
+		"*_[]()|", "true", "1.0",
 		"}} {", "'; rm -rf /; '",
 	} {
 		for _, choice := range choices(name) {
@@ -114,7 +115,8 @@ func TestTheScriptsAreShell(t *testing.T) {
 func TestTheIDIsFitForFilesUnitsAndAccounts(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"Acme Notes": "acme-notes", "日本": "app", "3D Print": "app-3d-print", "--a--b--": "a-b", "A Name That Is Far Too Long For Any Account": "a-name-that-is-far-too-lo",
+		"Acme Notes": "acme-notes", "日本": "app", "3D Print": "app-3d-print", "--a--b--": "a-b",
+		"A Name That Is Far Too Long For Any Account": "a-name-that-is-far-too-lo",
 		"x/../../etc": "x-etc", "Café": "caf",
 	} {
 		if got := (Choice{Name: name}).ID(); got != want[:min(len(want), 24)] {

@@ -47,8 +47,10 @@ func readRules(file string) (rules []rule, err error) {
 	}
 	var written []map[string]yaml.Node
 	if err := yaml.Load(data, &written); err != nil {
-		return nil, problem.List{{Position: problem.Position{File: file}, Message: "cannot read this as a list of rules: " + problem.OneLine(err.Error()),
-			Hint: "write each as {command: WORDS, prints: TEXT}"}}
+		return nil, problem.List{
+			{Position: problem.Position{File: file}, Message: "cannot read this as a list of rules: " + problem.OneLine(err.Error()),
+				Hint: "write each as {command: WORDS, prints: TEXT}"},
+		}
 	}
 	var problems problem.List
 	for _, rule := range written {

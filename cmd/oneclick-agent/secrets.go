@@ -20,8 +20,9 @@ func (a *agent) addSecrets() {
 		Run: func(context.Context, []string) int { return a.withStore(func(int) bool { return true }, a.listSecrets) },
 	})
 	a.Add(group, commandline.Command{
-		Use: "show NAME", Does: "print one secret, or one part of it", Most: 1, Brief: true, Ends: commandline.FailedEnd, Completes: a.secretNames,
-		Examples: []string{"oneclick-agent secrets show admin_password", "oneclick-agent secrets show deploy_key.public"},
+		Use: "show NAME", Does: "print one secret, or one part of it", Most: 1, Brief: true, Ends: commandline.FailedEnd,
+		Completes: a.secretNames,
+		Examples:  []string{"oneclick-agent secrets show admin_password", "oneclick-agent secrets show deploy_key.public"},
 		Run: func(_ context.Context, names []string) int {
 			if len(names) == 0 {
 				return a.Refuse("secrets show wants the name of a secret; see: oneclick-agent secrets list")

@@ -38,7 +38,8 @@ func (o *oneclick) addBoot() {
 	command := o.Add(o.Root(), commandline.Command{
 		Use: "boot [DIRECTORY]", Does: "boot an image as a Droplet on this machine, and open its shell", Most: 1,
 		About: "It needs root, and from Debian: mmdebstrap, qemu-system-x86, qemu-utils, e2fsprogs, iproute2. Packages are those of the " +
-			"variable of Packer's template, and packer/setup and packer/files are the rest, where nothing else is said. The Droplet has a metadata service, a " +
+			"variable of Packer's template, and packer/setup and packer/files are the rest, where nothing else is said. The " +
+			"Droplet has a metadata service, a " +
 			"network of its own and real systemd; leave it with exit.",
 		Examples: []string{
 			"sudo oneclick boot --agent oneclick-agent_0.1.0_amd64.deb my-app",
@@ -54,7 +55,12 @@ func (o *oneclick) addBoot() {
 func (b *booting) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&b.image, "image", "bookworm", "the system below: bookworm or trixie")
 	flags.StringVar(&b.template, "template", "", "Packer's template, a `FILE`; the one in packer where nothing is said")
-	flags.StringVar(&b.agent, "agent", "", "`FILE` of the agent's Debian package; build/oneclick-agent.deb of the directory where nothing is said")
+	flags.StringVar(
+		&b.agent,
+		"agent",
+		"",
+		"`FILE` of the agent's Debian package; build/oneclick-agent.deb of the directory where nothing is said",
+	)
 	flags.StringVar(&b.packages, "packages", "", "`NAMES` of the packages that the image has, separated by spaces")
 	flags.StringVar(&b.setup, "setup", "", "`FILE` of a script that runs in the image once its packages are there")
 	flags.StringVar(&b.files, "files", "", "`DIRECTORY` that is copied to / of the image")

@@ -83,7 +83,8 @@ Of 4 lines of shell 3 are said by steps, 0 are commands without a shell, 1 are n
 	if code, stdout, stderr := call(t, directory, "try", directory); code != 0 || !strings.Contains(stdout, "  | KEY=[secret key]\n") {
 		t.Errorf("the trial ends with %d and prints\n%s%s", code, stdout, stderr)
 	}
-	if code, _, stderr := call(t, directory, "import", directory); code != 2 || !strings.HasPrefix(stderr, "DIR/app.yaml: is there already\n") {
+	if code, _, stderr := call(t, directory, "import", directory); code != 2 ||
+		!strings.HasPrefix(stderr, "DIR/app.yaml: is there already\n") {
 		t.Errorf("the second time it ends with %d and prints\n%s", code, stderr)
 	}
 }
@@ -91,7 +92,8 @@ Of 4 lines of shell 3 are said by steps, 0 are commands without a shell, 1 are n
 func TestOnlyLookingAtShellWritesNothing(t *testing.T) {
 	t.Parallel()
 	directory := imageOfShell(t)
-	if code, stdout, _ := call(t, directory, "import", "--look", "--json", directory); code != 0 || !strings.Contains(stdout, `"typed": 3`) {
+	if code, stdout, _ := call(t, directory, "import", "--look", "--json", directory); code != 0 ||
+		!strings.Contains(stdout, `"typed": 3`) {
 		t.Errorf("it ends with %d and prints\n%s", code, stdout)
 	}
 	if _, err := os.Stat(filepath.Join(directory, "app.yaml")); !os.IsNotExist(err) {

@@ -26,7 +26,8 @@ func (o *oneclick) addInit() {
 	}
 	command := o.Add(o.Root(), commandline.Command{
 		Use: "init [DIRECTORY]", Does: "write a directory that an image begins with", Most: 1,
-		About: "It asks four questions, or takes the answers as flags: the app's name, its kind, its database, and whether the customer is asked " +
+		About: "It asks four questions, or takes the answers as flags: the app's name, its kind, its database, and whether the " +
+			"customer is asked " +
 			"for a domain. What it writes lints, can be tried at once, and is built by Packer. No file that is there is overwritten.",
 		Examples: []string{
 			"oneclick init my-app",

@@ -149,7 +149,8 @@ func TestWhatIsWrongIsToldByThePathsThatWereTyped(t *testing.T) {
 		want      string
 	}{
 		{"no manifest", func(f map[string]string) { delete(f, "app.yaml") }, []string{"lint"},
-			"DIR/app.yaml: there is no manifest\n    name the directory that has it, or write one with: oneclick init\n1 problem; nothing was changed\n"},
+			"DIR/app.yaml: there is no manifest\n    name the directory that has it, or write one with: oneclick init\n1 problem; " +
+				"nothing was changed\n"},
 		{"a mistake", func(f map[string]string) { f["app.yaml"] += "modt: x\n" }, []string{"lint"},
 			"DIR/app.yaml:15:1: unknown key \"modt\"\n    did you mean \"motd\"?\n1 problem; nothing was changed\n"},
 		{"no template", func(f map[string]string) { delete(f, "garden.env.tmpl") }, []string{"lint"},
@@ -162,7 +163,8 @@ func TestWhatIsWrongIsToldByThePathsThatWereTyped(t *testing.T) {
 		{"a command that fails", func(f map[string]string) {
 			f["test/stand-ins.yaml"] = "- {command: garden init, prints: no space left, fails: true}\n"
 		}, []string{"try"},
-			"oneclick: the first boot failed: run /usr/bin/garden init: no space left (/usr/bin/garden exited with status 1); all that was printed " +
+			"oneclick: the first boot failed: run /usr/bin/garden init: no space left (/usr/bin/garden exited with status 1); all " +
+				"that was printed " +
 				"is in /var/lib/oneclick/output/run__usr_bin_garden_init; the last command was: root: garden init\n"},
 		{"stand-ins that are none", func(f map[string]string) { f["test/stand-ins.yaml"] = "- {comand: x}\n" }, []string{"try"},
 			"DIR/test/stand-ins.yaml:1:12: unknown key \"comand\"\n    did you mean \"command\"?\n1 problem; nothing was changed\n"},
@@ -227,8 +229,15 @@ func TestThePersonWhoTriesAnImageAnswersTheWizard(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	session := terminal.Start(t, terminal.Options{Environment: []string{"TERM=xterm", "LANG=C.UTF-8", "PATH=/usr/bin:/bin"}, Columns: 80, Rows: 24,
-		Answers: true}, program, "try", "--ask", vendor(t, garden()))
+	session := terminal.Start(
+		t,
+		terminal.Options{Environment: []string{"TERM=xterm", "LANG=C.UTF-8", "PATH=/usr/bin:/bin"}, Columns: 80, Rows: 24,
+			Answers: true},
+		program,
+		"try",
+		"--ask",
+		vendor(t, garden()),
+	)
 	session.See("Title of the site")
 	session.Press("Tulips\r")
 	session.See("These are your answers.")
@@ -262,7 +271,8 @@ func TestABootIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	}{
 		{[]string{"--image", "noble"}, "oneclick: there is no image \"noble\"; use bookworm or trixie\n"},
 		{nil, "oneclick: the agent's package is missing; put it into build/oneclick-agent.deb, or name it with --agent FILE\n"},
-		{[]string{"--agent", agent, "--template", directory + "/none"}, "oneclick: cannot use Packer's template DIR/none: open DIR/none: no such " +
+		{[]string{"--agent", agent, "--template", directory + "/none"}, "oneclick: cannot use Packer's template DIR/none: open " +
+			"DIR/none: no such " +
 			"file or directory\n"},
 		{[]string{"--agent", agent, "--setup", directory + "/none"}, "oneclick: open DIR/none: no such file or directory\n"},
 		{[]string{"--agent", agent, "--database", "oracle"}, "oneclick: the lab has no database \"oracle\"; use mysql, postgresql, valkey\n"},
@@ -294,11 +304,13 @@ func TestADirectoryIsWrittenOnceAndCanBeTriedAtOnce(t *testing.T) {
 	if code, stdout, stderr := call(t, directory, flags...); code != 0 || stdout != want {
 		t.Fatalf("it ends with %d and prints\n%s%s", code, stdout, stderr)
 	}
-	if code, stdout, stderr := call(t, directory, "try", directory); code != 0 || !strings.Contains(stdout, "/var/www/acme-notes/index.html") {
+	if code, stdout, stderr := call(t, directory, "try", directory); code != 0 ||
+		!strings.Contains(stdout, "/var/www/acme-notes/index.html") {
 		t.Errorf("the trial ends with %d and prints\n%s%s", code, stdout, stderr)
 	}
 	code, _, stderr := call(t, directory, flags...)
-	if first := "DIR/.github/workflows/image.yml: is there already\n    name a directory that is new\n"; code != 2 || !strings.HasPrefix(stderr, first) {
+	if first := "DIR/.github/workflows/image.yml: is there already\n    name a directory that is new\n"; code != 2 ||
+		!strings.HasPrefix(stderr, first) {
 		t.Errorf("the second time it ends with %d and prints\n%s", code, stderr)
 	}
 	code, _, stderr = call(t, directory, "init", "--name", "x")

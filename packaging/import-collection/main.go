@@ -26,7 +26,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "import-collection: there are no images in", os.Args[1])
 		os.Exit(2)
 	}
-	fmt.Println("| image | shell | typed | commands | left | dropped | mistakes | lints | runs |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	fmt.Println(
+		"| image | shell | typed | commands | left | dropped | mistakes | lints | runs |\n| --- | --- | --- | --- | --- | --- | " +
+			"--- | --- | --- |",
+	)
 	var all importer.Lines
 	count, lints, runs := 0, 0, 0
 	for _, files := range found {
@@ -50,12 +53,33 @@ func main() {
 		}
 		l := result.Lines
 		all.Typed, all.Commands, all.Left, all.Dropped = all.Typed+l.Typed, all.Commands+l.Commands, all.Left+l.Left, all.Dropped+l.Dropped
-		fmt.Printf("| %s | %d | %d | %d | %d | %d | %d | %s | %s |\n", filepath.Base(directory), l.All(), l.Typed, l.Commands, l.Left, l.Dropped,
-			len(result.Findings), yes(linted), yes(ran))
+		fmt.Printf(
+			"| %s | %d | %d | %d | %d | %d | %d | %s | %s |\n",
+			filepath.Base(directory),
+			l.All(),
+			l.Typed,
+			l.Commands,
+			l.Left,
+			l.Dropped,
+			len(result.Findings),
+			yes(linted),
+			yes(ran),
+		)
 	}
 	share := func(n int) float64 { return 100 * float64(n) / float64(max(1, all.All())) }
-	fmt.Printf("\n%d images: %d lint, %d run to their end. Of %d lines of shell %.0f%% are typed, %.0f%% commands without a shell, %.0f%% dropped with a "+
-		"reason, %.0f%% still shell.\n", count, lints, runs, all.All(), share(all.Typed), share(all.Commands), share(all.Dropped), share(all.Left))
+	fmt.Printf(
+		"\n%d images: %d lint, %d run to their end. Of %d lines of shell %.0f%% are typed, %.0f%% commands without a shell, "+
+			"%.0f%% dropped with a "+
+			"reason, %.0f%% still shell.\n",
+		count,
+		lints,
+		runs,
+		all.All(),
+		share(all.Typed),
+		share(all.Commands),
+		share(all.Dropped),
+		share(all.Left),
+	)
 }
 
 func yes(err error) string {
