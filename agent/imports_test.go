@@ -171,6 +171,7 @@ var ours = map[string][]string{
 		"agent/starter",
 		"agent/trial",
 		"packaging/lab",
+		"packaging/prove",
 	},
 }
 

@@ -102,6 +102,8 @@ type Contents struct {
 	Files map[string]File
 	// Setup is a script that runs in the image once its packages are there, "" for none.
 	Setup string
+	// Look is called with the image's tree once everything is in it; it may clean it. It may be nil.
+	Look func(ctx context.Context, root string) error
 }
 
 // Build makes a disk from the image as an image builder would: it unpacks the root file system, adds the files, runs the
@@ -129,6 +131,11 @@ func (i Image) Build(ctx context.Context, directory string, c Contents) (Build, 
 	}
 	if err := install(ctx, root, c.Agent); err != nil {
 		return Build{}, err
+	}
+	if c.Look != nil {
+		if err := c.Look(ctx, root); err != nil {
+			return Build{}, err
+		}
 	}
 	return makeDisk(ctx, root, directory)
 }

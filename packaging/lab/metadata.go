@@ -66,6 +66,9 @@ func (m *Metadata) Describe(d Droplet) error {
 		"dns":         object{"nameservers": []string{Gateway}},
 		"features":    object{"dhcp_enabled": false},
 	})
+	for len(m.Asked) > 0 { // by another Droplet
+		<-m.Asked
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.document = document
