@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"oneclick-agent/agent/host"
@@ -67,7 +68,10 @@ func withShell(t testing.TB) (*host.Host, string) {
 			put(t, dir, map[string]string{file: string(library)})
 		}
 	}
+	// A process that another test starts meanwhile would hold a program open that is being written, so that nobody can run it.
+	syscall.ForkLock.RLock()
 	put(t, dir, map[string]string{"bin/busybox": string(busybox)})
+	syscall.ForkLock.RUnlock()
 	must(t, os.Chmod(filepath.Join(dir, "bin/busybox"), 0o755))
 	must(t, os.Symlink("busybox", filepath.Join(dir, "bin/sh")))
 	return h, dir

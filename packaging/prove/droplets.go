@@ -22,7 +22,7 @@ const (
 type state struct {
 	State string
 	Says  []string
-	Steps []struct{ Name, State, Kind string }
+	Steps []struct{ ID, State string }
 	text  string
 }
 
@@ -118,16 +118,16 @@ func (r *run) again(ctx context.Context, m *lab.Machine) error {
 	var wrong []string
 	count := 0
 	for _, step := range s.Steps {
-		if !strings.HasPrefix(step.Name, "run ") || step.State != "done" {
+		if !strings.HasPrefix(step.ID, "run ") || step.State != "done" {
 			continue
 		}
 		count++
-		out, err := r.on(ctx, m, "oneclick-agent first-boot --retry "+quoted(step.Name)+" >/tmp/again 2>&1 || tail -3 /tmp/again; rm -f /tmp/again")
+		out, err := r.on(ctx, m, "oneclick-agent first-boot --retry "+quoted(step.ID)+" >/tmp/again 2>&1 || tail -3 /tmp/again; rm -f /tmp/again")
 		if err != nil {
 			return err
 		}
 		if out = strings.TrimSpace(out); out != "" {
-			wrong = append(wrong, step.Name+": "+out)
+			wrong = append(wrong, step.ID+": "+out)
 		}
 	}
 	r.claim(began, "every command can be run twice", strings.Join(wrong, "\n"), fmt.Sprintf("%d run steps", count),

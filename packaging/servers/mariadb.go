@@ -27,7 +27,9 @@ func MariaDB(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	data := filepath.Join(o.Directory, "data")
-	if err := tool(ctx, o, credential, "", "mariadb-install-db", "--no-defaults", "--datadir="+data,
+	// Servers side by side would meet in one temporary directory, whose names they make from their process numbers.
+	temporary := "--tmpdir=" + o.Directory
+	if err := tool(ctx, o, credential, "", "mariadb-install-db", "--no-defaults", "--datadir="+data, temporary,
 		"--auth-root-authentication-method=socket",
 		"--auth-root-socket-user=root", "--skip-name-resolve"); err != nil {
 		return nil, err
@@ -40,7 +42,7 @@ func MariaDB(ctx context.Context, o Options) (*Server, error) {
 	} else {
 		setup += "DROP USER IF EXISTS ''@'localhost';\nDROP USER IF EXISTS ''@'" + hostname() + "';\n"
 	}
-	common := []string{"--no-defaults", "--datadir=" + data, "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"}
+	common := []string{"--no-defaults", "--datadir=" + data, temporary, "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"}
 	if err := tool(ctx, o, credential, setup, program, append(common, "--bootstrap")...); err != nil {
 		return nil, err
 	}
