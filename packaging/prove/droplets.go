@@ -122,12 +122,12 @@ func (r *run) again(ctx context.Context, m *lab.Machine) error {
 			continue
 		}
 		count++
-		out, err := r.on(ctx, m, "oneclick-agent first-boot --retry "+quoted(step.ID)+" >/tmp/again 2>&1 || tail -3 /tmp/again; rm -f /tmp/again")
+		out, err := r.on(ctx, m, "oneclick-agent first-boot --retry "+quoted(step.ID)+" >/tmp/again 2>&1 || grep '^first boot:' /tmp/again; rm -f /tmp/again")
 		if err != nil {
 			return err
 		}
 		if out = strings.TrimSpace(out); out != "" {
-			wrong = append(wrong, step.ID+": "+out)
+			wrong = append(wrong, strings.TrimPrefix(out, "first boot: failed: "))
 		}
 	}
 	r.claim(began, "every command can be run twice", strings.Join(wrong, "\n"), fmt.Sprintf("%d run steps", count),

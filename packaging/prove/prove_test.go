@@ -15,7 +15,7 @@ var (
 )
 
 // faulty has a mistake of each kind that a proof must find: a command that cannot run twice, one that writes a secret into a log,
-// and a password in arguments. The image brings a key of its own.
+// and a password in arguments; and no firewall.
 const faulty = `
 version: 1
 app: {name: Faulty}
@@ -52,7 +52,8 @@ func TestPlantedFaultsAreRefuted(t *testing.T) {
 	want := map[string]string{
 		"no secret is where others can read it": "key is in arguments of commands\nkey is in a file that everybody can read: /var/log/talk.log",
 		"every command can be run twice":        "run /usr/local/bin/once: ",
-		"after a rotation no old value is left": "",
+		"after a rotation no old value is left": "key is still in /var/log/talk.log",
+		"the firewall is on":                    "the firewall is off, and these ports are open: 22",
 	}
 	for _, p := range report.Proofs {
 		wrong, refuted := want[p.Claim]
