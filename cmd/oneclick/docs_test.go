@@ -92,7 +92,7 @@ Of 4 lines of shell 3 are said by steps, 0 are commands without a shell, 1 are n
 func TestOnlyLookingAtShellWritesNothing(t *testing.T) {
 	t.Parallel()
 	directory := imageOfShell(t)
-	if code, stdout, _ := call(t, directory, "import", "--look", "--json", directory); code != 0 ||
+	if code, stdout, _ := call(t, directory, "lint", "--image", "--json", directory); code != 0 ||
 		!strings.Contains(stdout, `"typed": 3`) {
 		t.Errorf("it ends with %d and prints\n%s", code, stdout)
 	}
