@@ -21,7 +21,7 @@ func (o *oneclick) addLint() {
 			"oneclick lint --format github my-app  # marks the lines of a pull request",
 			"oneclick lint --image my-image        # the mistakes of an image whose first boot is shell",
 		},
-		Ends:     commandline.FailedEnd,
+		Ends: commandline.FailedEnd,
 		Run: func(_ context.Context, arguments []string) int {
 			where := directory(arguments)
 			if image {
