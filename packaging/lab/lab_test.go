@@ -29,7 +29,17 @@ const (
 // open makes an image with the package and these files, and a lab to boot it in.
 func open(t *testing.T, image string, files ...map[string]File) (*Lab, Build, string) {
 	t.Helper()
-	return openWith(t, image, *deb, files...)
+	return openWith(t, image, agentPackage(t), files...)
+}
+
+// agentPackage is the package under test.
+func agentPackage(t *testing.T) string {
+	t.Helper()
+	found, err := filepath.Glob(*deb)
+	if err != nil || *inLab && len(found) == 0 {
+		t.Fatalf("there is no package %s: %v", *deb, err)
+	}
+	return append([]string{""}, found...)[len(found)]
 }
 
 // openWith is open with another package in the image, "" for none.
@@ -37,9 +47,6 @@ func openWith(t *testing.T, image, deb string, files ...map[string]File) (*Lab, 
 	t.Helper()
 	if !*inLab {
 		t.Skip("boots a Droplet; run with -lab as root, as make test-lab does")
-	}
-	if found, err := filepath.Glob(deb); err == nil && len(found) > 0 {
-		deb = found[len(found)-1]
 	}
 	directory := t.TempDir()
 	build, err := Images()[image].Build(t.Context(), directory, Contents{Agent: deb, Files: Together(files...)})

@@ -297,6 +297,25 @@ func rawTerminal(terminal int) (restore func(), err error) {
 	return func() { unix.IoctlSetTermios(terminal, unix.TCSETS, before) }, unix.IoctlSetTermios(terminal, unix.TCSETS, &raw)
 }
 
+// PressPower presses the power button, upon which the Droplet shuts down by itself, and waits for that.
+func (m *Machine) PressPower(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", m.monitor)
+	if err != nil {
+		return fmt.Errorf("cannot reach QEMU: %w", err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "system_powerdown\n"); err != nil {
+		return fmt.Errorf("cannot reach QEMU: %w", err)
+	}
+	go io.Copy(io.Discard, conn)
+	select {
+	case <-m.ended:
+		return nil
+	case <-ctx.Done():
+		return errors.New("the Droplet did not shut down in time")
+	}
+}
+
 // PowerOff shuts the Droplet down properly and waits for it.
 func (m *Machine) PowerOff(ctx context.Context) error {
 	m.Run(ctx, "systemctl poweroff")

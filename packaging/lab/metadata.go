@@ -20,7 +20,9 @@ type Droplet struct {
 	ID        int
 	Name      string
 	PublicKey string
-	UserData  string
+	// Keys are those that open it beside that one.
+	Keys     []string
+	UserData string
 }
 
 // ServeMetadata starts the service inside the network.
@@ -55,7 +57,7 @@ func (m *Metadata) Close() error { return m.server.Close() }
 func (m *Metadata) Describe(d Droplet) error {
 	type object = map[string]any
 	document, err := json.Marshal(object{
-		"droplet_id": d.ID, "hostname": d.Name, "region": "nyc3", "public_keys": []string{d.PublicKey},
+		"droplet_id": d.ID, "hostname": d.Name, "region": "nyc3", "public_keys": append([]string{d.PublicKey}, d.Keys...),
 		"vendor_data": "#cloud-config\ndisable_root: false\nmanage_etc_hosts: true\n", "user_data": d.UserData,
 		"interfaces": object{"public": []object{{
 			"ipv4":        object{"ip_address": DropletAddress, "netmask": "255.255.255.0", "gateway": Gateway},

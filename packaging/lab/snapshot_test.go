@@ -104,10 +104,24 @@ func identity(t *testing.T, m *Machine) map[string]string {
 	}
 }
 
-// runPacker runs Debian's packer with the template and its provisioners, on a machine that is there already.
+// runPacker runs Debian's packer with the template's own provisioners, on a machine that is there already.
 func runPacker(t *testing.T, l *Lab) {
 	t.Helper()
 	directory := t.TempDir()
+	out := packer(t, l, directory, func(template map[string]any) {
+		template["builders"] = []any{map[string]any{
+			"type": "null", "ssh_host": DropletAddress, "ssh_username": "root", "ssh_private_key_file": l.keyFile(t, directory), "ssh_timeout": "10m",
+		}}
+		delete(template, "post-processors")
+	})
+	if !strings.Contains(out, "shut this machine down now") {
+		t.Error("the last provisioner does not say what comes next")
+	}
+}
+
+// packer runs Debian's packer in the lab's network, with the sample's template after something was changed in it.
+func packer(t *testing.T, l *Lab, directory string, change func(template map[string]any)) string {
+	t.Helper()
 	data, err := os.ReadFile("../packer/marketplace-image.json")
 	if err != nil {
 		t.Fatal(err)
@@ -116,10 +130,7 @@ func runPacker(t *testing.T, l *Lab) {
 	if err := json.Unmarshal(data, &template); err != nil {
 		t.Fatal(err)
 	}
-	template["builders"] = []any{map[string]any{
-		"type": "null", "ssh_host": DropletAddress, "ssh_username": "root", "ssh_private_key_file": l.keyFile(t, directory), "ssh_timeout": "10m",
-	}}
-	delete(template, "post-processors")
+	change(template)
 	if data, err = json.Marshal(template); err != nil {
 		t.Fatal(err)
 	}
@@ -127,23 +138,13 @@ func runPacker(t *testing.T, l *Lab) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	packer := l.Network.Command(
-		t.Context(),
-		"packer",
-		"build",
-		"-color=false",
-		"-var",
-		"do_api_token=none",
-		"-var",
-		"agent="+*deb,
-		"-var",
-		"manifest=../sample",
-		"-var",
-		"files=../packer/files",
-		"-var",
-		"setup=../packer/setup",
-		file,
-	)
+	arguments := []string{"build", "-color=false"}
+	for _, variable := range []string{
+		"do_api_token=none", "agent=" + agentPackage(t), "manifest=../sample", "files=../packer/files", "setup=../packer/setup",
+	} {
+		arguments = append(arguments, "-var", variable)
+	}
+	packer := l.Network.Command(t.Context(), "packer", append(arguments, file)...)
 	packer.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "PACKER_CONFIG_DIR="+directory, "HOME="+directory)
 	began := time.Now()
 	out, err := packer.CombinedOutput()
@@ -151,9 +152,7 @@ func runPacker(t *testing.T, l *Lab) {
 	if err != nil {
 		t.Fatalf("packer: %v", err)
 	}
-	if !strings.Contains(string(out), "shut this machine down now") {
-		t.Error("the last provisioner does not say what comes next")
-	}
+	return string(out)
 }
 
 func checkReport(t *testing.T, report string) {
