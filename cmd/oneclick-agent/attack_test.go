@@ -110,7 +110,8 @@ func attack() {
 }
 
 // TestAnAttackerGetsNothingFromAnyCommand lets another account exchange links, directories and hard links while first boot,
-// first login, a rotation, the cleaning of the image and a support archive work in its directories, again and again. Nothing outside of them is
+// first login, a rotation, the cleaning of the image and a support archive work in its directories, again and again.
+// Nothing outside of them is
 // written, given away, or read into a file that it can read.
 func TestAnAttackerGetsNothingFromAnyCommand(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -147,7 +148,8 @@ func TestAnAttackerGetsNothingFromAnyCommand(t *testing.T) {
 	for began := time.Now(); rounds == 0 || time.Since(began) < *attackLasts; rounds++ {
 		os.MkdirAll(filepath.Join(root, "run/cloud-init"), 0o755)
 		os.WriteFile(filepath.Join(root, "run/cloud-init/instance-data.json"), []byte(`{"v1": {"instance_id": "1"}}`), 0o600)
-		for _, arguments := range [][]string{{"first-boot"}, {"first-login", "--answers", "/given"}, {"rotate", "one"}, {"pre-snapshot"}, {"support"}} {
+		for _, arguments := range [][]string{{"first-boot"}, {"first-login", "--answers", "/given"}, {"rotate", "one"},
+			{"pre-snapshot"}, {"support"}} {
 			command := exec.Cmd{Path: "/proc/self/exe", Args: append(append([]string{"oneclick-agent"}, arguments...), "--root", root)}
 			out, _ := command.CombinedOutput()
 			if code := command.ProcessState.ExitCode(); code == commandline.ExitDone || code == commandline.ExitDegraded {

@@ -24,7 +24,8 @@ func main() {
 func run(ctx context.Context, arguments []string, stdin *os.File, stdout, stderr io.Writer) int {
 	o := &oneclick{Program: commandline.New("oneclick", "makes, tries and publishes Marketplace images", stdout, stderr), stdin: stdin}
 	for _, add := range []func(*oneclick){
-		(*oneclick).addInit, (*oneclick).addImport, (*oneclick).addLint, (*oneclick).addTry, (*oneclick).addBoot, (*oneclick).addProve, (*oneclick).addPublish,
+		(*oneclick).addInit, (*oneclick).addImport, (*oneclick).addLint, (*oneclick).addTry, (*oneclick).addBoot,
+		(*oneclick).addProve, (*oneclick).addPublish,
 	} {
 		add(o)
 	}

@@ -51,7 +51,8 @@ func TestPackerBuildsAgainstTheAPI(t *testing.T) {
 // submitSnapshot has the vendor's program submit what Packer's manifest names.
 func submitSnapshot(t *testing.T, l *Lab, api *API, manifest string) {
 	t.Helper()
-	submit := l.Network.Command(t.Context(), "../../build/amd64/oneclick", "publish", "--api", APIAddress, "--app", "7", "--packer-manifest", manifest,
+	submit := l.Network.Command(t.Context(), "../../build/amd64/oneclick", "publish", "--api", APIAddress, "--app", "7",
+		"--packer-manifest", manifest,
 		"--reason", "a test")
 	submit.Env = append(os.Environ(), "DIGITALOCEAN_API_TOKEN=none")
 	out, err := submit.CombinedOutput()

@@ -110,7 +110,8 @@ func runPacker(t *testing.T, l *Lab) {
 	directory := t.TempDir()
 	out := packer(t, l, directory, func(template map[string]any) {
 		template["builders"] = []any{map[string]any{
-			"type": "null", "ssh_host": DropletAddress, "ssh_username": "root", "ssh_private_key_file": l.keyFile(t, directory), "ssh_timeout": "10m",
+			"type": "null", "ssh_host": DropletAddress, "ssh_username": "root", "ssh_private_key_file": l.keyFile(t, directory),
+			"ssh_timeout": "10m",
 		}}
 		delete(template, "post-processors")
 	})

@@ -122,7 +122,8 @@ func (r *run) again(ctx context.Context, m *lab.Machine) error {
 			continue
 		}
 		count++
-		out, err := r.on(ctx, m, "oneclick-agent first-boot --retry "+quoted(step.ID)+" >/tmp/again 2>&1 || grep '^first boot:' /tmp/again; rm -f /tmp/again")
+		out, err := r.on(ctx, m, "oneclick-agent first-boot --retry "+quoted(step.ID)+" >/tmp/again 2>&1 || grep '^first boot:' "+
+			"/tmp/again; rm -f /tmp/again")
 		if err != nil {
 			return err
 		}
@@ -228,7 +229,8 @@ func (r *run) second(ctx context.Context) error {
 			shared = append(shared, "both have the same "+name)
 		}
 	}
-	r.claim(began, "another Droplet of the image has other keys and secrets", strings.Join(shared, "\n"), fmt.Sprintf("%d secrets", len(others)),
+	r.claim(began, "another Droplet of the image has other keys and secrets", strings.Join(shared, "\n"),
+		fmt.Sprintf("%d secrets", len(others)),
 		"make it at first boot by secrets:, and take it out of the image by pre-snapshot")
 	return nil
 }

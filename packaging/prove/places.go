@@ -45,7 +45,8 @@ const shortest = 8
 
 // readSecrets reads the Droplet's secrets that are single texts.
 func (r *run) readSecrets(ctx context.Context, m *lab.Machine) error {
-	out, err := r.on(ctx, m, "for name in $(oneclick-agent secrets list); do printf '%s\\t' \"$name\"; oneclick-agent secrets show \"$name\" | "+
+	out, err := r.on(ctx, m, "for name in $(oneclick-agent secrets list); do printf '%s\\t' \"$name\"; oneclick-agent "+
+		"secrets show \"$name\" | "+
 		"tr '\\n' '\\r'; echo; done")
 	if err != nil {
 		return err
@@ -66,7 +67,8 @@ func (r *run) grep(ctx context.Context, m *lab.Machine, values map[string]string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		// The value comes by the shell's own standard input, never in arguments.
 		line := "IFS= read -r value <<'END-OF-VALUE'\n" + values[name] + "\nEND-OF-VALUE\n" +
-			"umask 077; printf '%s' \"$value\" >/run/proof-value; find /etc /opt /srv /home /var /usr/local /tmp /run /root -xdev -type f -size -4M " + which +
+			"umask 077; printf '%s' \"$value\" >/run/proof-value; find /etc /opt /srv /home /var /usr/local /tmp /run /root -xdev " +
+			"-type f -size -4M " + which +
 			" ! -path '/var/lib/oneclick/*' ! -path '" + watched + "' ! -path /run/proof-value -print0 2>/dev/null | " +
 			"xargs -0 -r grep -lF -f /run/proof-value -- 2>/dev/null | head -5; rm -f /run/proof-value"
 		out, err := r.on(ctx, m, line)
@@ -132,7 +134,8 @@ func remedyFor(place string) string {
 // ports compares what listens with what the firewall lets in.
 func (r *run) ports(ctx context.Context, m *lab.Machine) error {
 	began := time.Now()
-	out, err := r.on(ctx, m, "ss -Hltn | awk '{print $4}' | grep -v '^127\\.\\|^\\[::1\\]\\|%lo' | sed 's/.*://' | sort -un | tr '\\n' ' '; echo; ufw status")
+	out, err := r.on(ctx, m, "ss -Hltn | awk '{print $4}' | grep -v '^127\\.\\|^\\[::1\\]\\|%lo' | sed 's/.*://' | sort -un "+
+		"| tr '\\n' ' '; echo; ufw status")
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,8 @@ func TestPlantedFaultsAreRefuted(t *testing.T) {
 		t.Fatalf("there is no package: %v", err)
 	}
 	contents := lab.Contents{Agent: packages[len(packages)-1], Files: faultyFiles}
-	report, err := Run(t.Context(), lab.Images()["plain"], contents, t.TempDir(), Options{Seed: 1, Cuts: 1, Progress: func(line string) { t.Log(line) }})
+	report, err := Run(t.Context(), lab.Images()["plain"], contents, t.TempDir(), Options{Seed: 1, Cuts: 1,
+		Progress: func(line string) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,8 @@ On Droplets of this image in QEMU, with real systemd, cloud-init and sshd; seed 
 	if err := report.WriteHTML(&html); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`<td class="refuted">refuted</td>`, "run a: &lt;b&gt;\nrun b: |", "<p>1 of 2 claims do not hold; repeat it with --seed 7.</p>"} {
+	for _, want := range []string{`<td class="refuted">refuted</td>`, "run a: &lt;b&gt;\nrun b: |",
+		"<p>1 of 2 claims do not hold; repeat it with --seed 7.</p>"} {
 		if !strings.Contains(html.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, html.String())
 		}

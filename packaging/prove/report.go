@@ -68,14 +68,17 @@ var page = template.Must(template.New("page").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>What is proved of {{.Image}}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #1b1f24; background: #fff }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; vertical-align: top; padding: .4em .8em .4em 0; border-bottom: 1px solid #d0d7de }
-.proved { color: #116329 } .refuted { color: #a40e26; font-weight: bold } .seen { white-space: pre-line } .remedy { font-style: italic; white-space: pre-line }
+table { border-collapse: collapse; width: 100% } td,
+	th { text-align: left; vertical-align: top; padding: .4em .8em .4em 0; border-bottom: 1px solid #d0d7de }
+.proved { color: #116329 } .refuted { color: #a40e26; font-weight: bold }
+.seen { white-space: pre-line } .remedy { font-style: italic; white-space: pre-line }
 </style>
 <h1>What is proved of {{.Image}}</h1>
 <p>{{.Verdict}}</p>
 <table><tr><th></th><th>claim</th><th>seen</th><th>seconds</th></tr>
 {{range .Proofs}}<tr><td class="{{if .Holds}}proved">proved{{else}}refuted">refuted{{end}}</td><td>{{.Claim}}</td>
-<td><span class="seen">{{.Detail}}</span>{{if .Remedy}}<br><span class="remedy">{{.Remedy}}</span>{{end}}</td><td>{{printf "%.0f" .Seconds}}</td></tr>
+<td><span class="seen">{{.Detail}}</span>
+{{if .Remedy}}<br><span class="remedy">{{.Remedy}}</span>{{end}}</td><td>{{printf "%.0f" .Seconds}}</td></tr>
 {{end}}</table>
 <p>On Droplets of this image in QEMU, with real systemd, cloud-init and sshd; seed {{.Seed}}.</p>
 </html>
