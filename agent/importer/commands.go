@@ -12,8 +12,6 @@ import (
 type command struct {
 	statement *syntax.Stmt
 	words     []value
-	// user is whom it runs as, "" for root.
-	user string
 }
 
 func (c command) name() string { return path.Base(c.words[0].text) }
@@ -35,7 +33,7 @@ func (c command) has(letter string) bool {
 	})
 }
 
-// handlers translate commands by their names.
+// handlers translate commands by their names. They are filled in below, because they ask for one another.
 var handlers = map[string]func(*translator, command) ([]*step, bool){}
 
 func init() {
@@ -202,15 +200,11 @@ func (t *translator) read(c command) ([]*step, bool) {
 	switch {
 	case len(arguments) != 1:
 		return nil, false
-	case strings.HasPrefix(arguments[0], passwordsFile):
-		return nil, true
 	case arguments[0] == "/etc/environment":
 		t.drop(c.statement, "a question takes its answer from there by from_env")
 		return nil, true
-	case arguments[0] == "/etc/os-release":
-		return nil, false
 	}
-	return nil, false
+	return nil, strings.HasPrefix(arguments[0], passwordsFile)
 }
 
 // asOther runs the rest of a command as another account.
@@ -246,7 +240,7 @@ func (t *translator) asOther(c command) ([]*step, bool) {
 		return t.runWith(words, "")
 	}
 	if slices.Contains([]string{"psql", "createdb"}, path.Base(words[0].text)) {
-		return t.sql(command{statement: c.statement, words: words, user: user})
+		return t.sql(command{statement: c.statement, words: words})
 	}
 	if slices.Contains([]string{"sh", "bash"}, path.Base(words[0].text)) {
 		return nil, false

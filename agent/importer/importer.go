@@ -5,6 +5,7 @@ package importer
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"oneclick-agent/agent/problem"
@@ -53,16 +54,23 @@ func Read(directory string) (*Result, error) {
 	for _, script := range source.all() {
 		t.findMistakes(script)
 	}
-	return t.result(), nil
+	result, err := t.result()
+	if err != nil {
+		return nil, fmt.Errorf("cannot import %s: what it says cannot be a manifest: %w", directory, err)
+	}
+	return result, nil
 }
 
-func (t *translator) result() *Result {
+func (t *translator) result() (*Result, error) {
 	r := &Result{Lines: t.lines, Findings: t.findings, Dropped: t.dropped}
-	r.Files = t.write(&r.Lines)
+	var err error
+	if r.Files, err = t.write(&r.Lines); err != nil {
+		return nil, err
+	}
 	byPlace := func(a, b problem.Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	}
 	slices.SortStableFunc(r.Findings, byPlace)
 	slices.SortStableFunc(r.Dropped, byPlace)
-	return r
+	return r, nil
 }

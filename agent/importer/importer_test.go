@@ -134,6 +134,37 @@ func TestNoLineIsCountedTwiceOrForgotten(t *testing.T) {
 	}
 }
 
+func TestAsManyStepsThatCannotBeReadAsThereAreBecomeShell(t *testing.T) {
+	t.Parallel()
+	shell := "#!/bin/sh\n"
+	for n := range 60 {
+		shell += fmt.Sprintf("systemctl enable 'no unit %d'\n", n)
+	}
+	result, err := Read(imageOf(t, shell))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, problems := lint.Parse(result.Files["app.yaml"], "app.yaml"); len(problems) > 0 || result.Lines != (Lines{Left: 60}) {
+		t.Errorf("the lines are %+v, and lint says %v", result.Lines, problems)
+	}
+}
+
+func TestALinkOutOfAnImageIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	directory := imageOf(t, "#!/bin/sh\ntrue\n")
+	secret := filepath.Join(t.TempDir(), "template.json")
+	if err := os.WriteFile(secret, []byte(`{"variables": {"application_name": "stolen"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(secret, filepath.Join(directory, "template.json")); err != nil {
+		t.Fatal(err)
+	}
+	result, err := Read(directory)
+	if err != nil || strings.Contains(string(result.Files["app.yaml"]), "stolen") {
+		t.Errorf("it reads %s, %v", result.Files["app.yaml"], err)
+	}
+}
+
 // FuzzAnyShellIsReadAndLints: whatever the scripts are, nothing panics, and the manifest can be read.
 func FuzzAnyShellIsReadAndLints(f *testing.F) {
 	fixtures, _ := filepath.Glob("testdata/*/files/*/*/*") // the pattern is right

@@ -45,22 +45,11 @@ func (s *source) all() []*script { return slices.Concat(s.boot, s.logins, s.mess
 
 func open(directory string) (*source, error) {
 	s := &source{name: filepath.Base(filepath.Clean(directory)), files: map[string][]byte{}}
-	root := filepath.Join(directory, "files")
-	count := 0
-	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		if count++; count > maxFiles {
-			return fmt.Errorf("cannot read %s: it has more than %d files", root, maxFiles)
-		}
-		relative, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		s.files["/"+filepath.ToSlash(relative)], err = readText(name)
-		return err
-	})
+	root, err := os.OpenRoot(directory) // out of which no link leads
+	if err == nil {
+		defer root.Close()
+		err = s.readFiles(root, directory)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot import %s: it has no directory files, as an image's has", directory)
 	}
@@ -76,10 +65,10 @@ func open(directory string) (*source, error) {
 			s.messages = append(s.messages, script)
 		}
 	}
-	builds, _ := filepath.Glob(filepath.Join(directory, "scripts", "*")) // the pattern is right
+	builds, _ := fs.Glob(root.FS(), "scripts/*") // the pattern is right
 	for _, name := range builds {
-		if text, err := readText(name); err == nil {
-			if script := parse(path.Join("scripts", filepath.Base(name)), text); script != nil {
+		if text, err := readText(root, name); err == nil {
+			if script := parse(name, text); script != nil {
 				s.build = append(s.build, script)
 			}
 		}
@@ -87,20 +76,35 @@ func open(directory string) (*source, error) {
 	for _, scripts := range [][]*script{s.boot, s.messages, s.build} {
 		slices.SortFunc(scripts, func(a, b *script) int { return strings.Compare(a.path, b.path) })
 	}
-	s.readTemplate(filepath.Join(directory, "template.json"))
+	s.readTemplate(root)
 	if len(s.boot)+len(s.messages) == 0 {
 		return nil, fmt.Errorf("cannot import %s: no script runs at a first boot, and none makes a message of the day", directory)
 	}
 	return s, nil
 }
 
+// readFiles reads what is copied to the image's root.
+func (s *source) readFiles(root *os.Root, directory string) error {
+	count := 0
+	return fs.WalkDir(root.FS(), "files", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		if count++; count > maxFiles {
+			return fmt.Errorf("cannot read %s: it has more than %d files", filepath.Join(directory, "files"), maxFiles)
+		}
+		s.files[strings.TrimPrefix(name, "files")], err = readText(root, name)
+		return err
+	})
+}
+
 // readText reads a file, nil where it is too large or no text.
-func readText(name string) ([]byte, error) {
-	info, err := os.Stat(name)
+func readText(root *os.Root, name string) ([]byte, error) {
+	info, err := root.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil, err
 	}
-	text, err := os.ReadFile(name)
+	text, err := root.ReadFile(name)
 	if strings.ContainsRune(string(text), 0) {
 		return nil, err
 	}
@@ -127,8 +131,8 @@ func parse(name string, text []byte) *script {
 }
 
 // readTemplate takes the app's name and version from Packer's template, where they can be read there.
-func (s *source) readTemplate(name string) {
-	text, err := readText(name)
+func (s *source) readTemplate(root *os.Root) {
+	text, err := readText(root, "template.json")
 	if err != nil {
 		return
 	}

@@ -97,7 +97,7 @@ func (s *step) set(key string, value any) {
 	s.pairs = append(s.pairs, pair{key, value})
 }
 
-// make begins a step of a kind. Its other keys follow one another, each with its value.
+// makeStep begins a step of a kind. Its other keys follow one another, each with its value.
 func makeStep(kind string, value any, more ...any) *step {
 	s := &step{pairs: []pair{{kind, value}}}
 	for i := 0; i+1 < len(more); i += 2 {

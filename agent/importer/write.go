@@ -13,20 +13,15 @@ import (
 	"oneclick-agent/agent/problem"
 )
 
-const (
-	// maxAttempts is how often a manifest is written again with less in it, until it lints.
-	maxAttempts = 30
-	// maxMessage is how many lines of the message of the day are kept.
-	maxMessage = 46
-)
+// maxMessage is how many lines of the message of the day are kept.
+const maxMessage = 46
 
 // write writes the manifest and its templates. What does not lint becomes shell again, or is left out, until the rest does.
-func (t *translator) write(lines *Lines) map[string][]byte {
+func (t *translator) write(lines *Lines) (map[string][]byte, error) {
 	t.text = message(t.text)
 	t.settleSQL(lines)
-	var files map[string][]byte
-	for range maxAttempts {
-		files = map[string][]byte{"app.yaml": t.manifest()}
+	for {
+		files := map[string][]byte{"app.yaml": t.manifest()}
 		for name, content := range t.templates {
 			files[templateName(name)] = []byte(content)
 		}
@@ -34,11 +29,13 @@ func (t *translator) write(lines *Lines) map[string][]byte {
 			files["test/image"+name] = nil
 		}
 		_, problems := lint.Parse(files["app.yaml"], "app.yaml")
-		if len(problems) == 0 || !t.mend(problems, lines) {
-			break
+		if len(problems) == 0 {
+			return files, nil
+		}
+		if !t.mend(problems, lines) {
+			return nil, problems
 		}
 	}
-	return files
 }
 
 // settleSQL takes the statements about the database out, where the manifest makes it, and leaves them to the shell where not.
@@ -75,7 +72,8 @@ var (
 	secretPath = regexp.MustCompile(`^secrets\.([a-z0-9_]+)`)
 )
 
-// mend gives up what the first problem of each part is about; it reports whether anything was.
+// mend gives up what problems are about, of the steps one at a time, because each changes the numbers of the others. It reports
+// whether anything was given up: each time there is less, so that it comes to an end.
 func (t *translator) mend(problems problem.List, lines *Lines) (mended bool) {
 	worst, phase := -1, &t.steps
 	for _, p := range problems {
@@ -87,14 +85,15 @@ func (t *translator) mend(problems problem.List, lines *Lines) (mended bool) {
 				worst, phase = max(worst, number), which
 			}
 		case strings.HasPrefix(p.Path, "motd"):
+			mended = mended || len(t.text) > 0
 			t.text = cut(t.text)
-			mended = true
 		case strings.HasPrefix(p.Path, "database"):
+			mended = mended || t.database != nil
 			t.database = nil
-			mended = true
 		case secretPath.MatchString(p.Path):
-			t.secrets[secretPath.FindStringSubmatch(p.Path)[1]] = nil
-			mended = true
+			name := secretPath.FindStringSubmatch(p.Path)[1]
+			mended = mended || t.secrets[name] != nil
+			t.secrets[name] = nil
 		}
 	}
 	if worst >= 0 && worst < len(*phase) {

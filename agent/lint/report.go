@@ -27,8 +27,8 @@ type Report struct{ format string }
 
 // Flags adds the flag that says how.
 func (r *Report) Flags(command *cobra.Command) {
-	command.Flags().
-		StringVar(&r.format, "format", "text", "print text, or for programs "+strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+	others := strings.Join(slices.Sorted(maps.Keys(formats)), ", ")
+	command.Flags().StringVar(&r.format, "format", "text", "print text, or for programs "+others)
 }
 
 // Tell prints what is wrong with the manifest in a file, and returns the exit code that goes with it.

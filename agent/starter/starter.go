@@ -48,11 +48,9 @@ const maxName = 40
 
 // Validate says what cannot be made.
 func (c Choice) Validate() error {
-	known := map[string]bool{}
-	var names []string
+	var kinds []string
 	for _, kind := range Kinds() {
-		known[kind.Name] = true
-		names = append(names, kind.Name)
+		kinds = append(kinds, kind.Name)
 	}
 	switch {
 	case strings.TrimSpace(c.Name) != c.Name || c.Name == "":
@@ -63,9 +61,9 @@ func (c Choice) Validate() error {
 		return errors.New("the app's name has characters that cannot be shown")
 	case strings.Contains(c.Name, "{{"):
 		return errors.New("the app's name must not look like a template")
-	case !known[c.Kind]:
-		return fmt.Errorf("there is no kind %q; use %s", c.Kind, strings.Join(names, ", "))
-	case c.Database != "" && c.Database != "postgresql" && c.Database != "mysql":
+	case !slices.Contains(kinds, c.Kind):
+		return fmt.Errorf("there is no kind %q; use %s", c.Kind, strings.Join(kinds, ", "))
+	case c.Database != "" && !slices.Contains(Databases(), c.Database):
 		return fmt.Errorf("there is no database %q; use %s", c.Database, strings.Join(Databases(), ", "))
 	case c.Kind == "static" && c.Database != "":
 		return errors.New("static pages have no database")
@@ -144,7 +142,7 @@ type File struct {
 //go:embed all:templates
 var templates embed.FS
 
-// Only some kinds have these.
+// kindsOf says who has a file that not every choice has.
 var kindsOf = map[string]func(Choice) bool{
 	"app.env.tmpl":      func(c Choice) bool { return c.Kind == "go" },
 	"compose.yaml":      func(c Choice) bool { return c.Kind == "compose" },
@@ -155,7 +153,7 @@ var kindsOf = map[string]func(Choice) bool{
 	"test/image/etc/php/8.2/fpm/pool.d/www.conf": func(c Choice) bool { return c.Kind == "php" && c.Database != "" },
 }
 
-// names are files that are called by the app.
+// named is what a file is called in the directory: some by the app.
 func (c Choice) named(file string) string {
 	switch file {
 	case "app.service":
@@ -188,10 +186,8 @@ func (c Choice) Files() (map[string]File, error) {
 			return err
 		}
 		mode := fs.FileMode(0o644)
-		for _, script := range executable {
-			if file == script {
-				mode = 0o755
-			}
+		if slices.Contains(executable, file) {
+			mode = 0o755
 		}
 		files[c.named(file)] = File{text, mode}
 		return nil

@@ -34,8 +34,9 @@ const (
 	callsFile = "stand-in.log"
 )
 
-// Parts are the places of an image's directory, beside app.yaml and what that names.
+// The places of an image's directory, beside what the manifest names.
 const (
+	manifestName = "app.yaml"
 	testImage    = "test/image"          // what the build leaves behind that the manifest changes
 	testAnswers  = "test/answers.yaml"   // what a customer answers
 	testStandIns = "test/stand-ins.yaml" // what commands print and make
@@ -43,6 +44,8 @@ const (
 
 // filesOfBuild are where the files stand that the build copies to the image's root.
 var filesOfBuild = []string{"files", "packer/files"}
+
+var errNoManifest = errors.New("there is no manifest")
 
 // Image is an image on which nothing was done yet: the tree that every Droplet of it begins as.
 type Image struct {
@@ -52,6 +55,7 @@ type Image struct {
 	answers   string // the file of the customer's answers, as somebody typed it
 	scratch   string
 	base      string
+	vendor    *os.Root // Directory while it is read; no link leads out of it
 	rules     []rule
 }
 
@@ -63,7 +67,16 @@ func New(directory string) (*Image, error) {
 		return nil, err
 	}
 	i := &Image{Directory: directory, scratch: scratch, base: filepath.Join(scratch, "image")}
-	if err := i.read(); err != nil {
+	i.vendor, err = os.OpenRoot(directory)
+	if err == nil {
+		defer i.vendor.Close()
+		err = i.read()
+	}
+	if errors.Is(err, errNoManifest) || i.vendor == nil && errors.Is(err, fs.ErrNotExist) {
+		err = problem.List{{Position: problem.Position{File: filepath.Join(directory, manifestName)}, Message: "there is no manifest",
+			Hint: "name the directory that has it, or write one with: oneclick init"}}
+	}
+	if err != nil {
 		i.Close()
 		return nil, err
 	}
@@ -82,16 +95,14 @@ func scratchDirectory() (string, error) {
 func (i *Image) Close() error { return os.RemoveAll(i.scratch) }
 
 func (i *Image) read() error {
-	file := filepath.Join(i.Directory, "app.yaml")
-	data, err := readFile(file)
+	data, err := i.readFile(manifestName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return problem.List{{Position: problem.Position{File: file}, Message: "there is no manifest",
-			Hint: "name the directory that has it, or write one with: oneclick init"}}
+		return errNoManifest
 	}
 	if err != nil {
 		return err
 	}
-	m, problems := lint.Parse(data, file)
+	m, problems := lint.Parse(data, filepath.Join(i.Directory, manifestName))
 	if len(problems) > 0 {
 		return problems
 	}
@@ -102,7 +113,13 @@ func (i *Image) read() error {
 	if err := i.lint(); err != nil {
 		return err
 	}
-	i.rules, err = readRules(filepath.Join(i.Directory, testStandIns))
+	rules, err := i.readFile(testStandIns)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		i.rules, err = parseRules(rules, filepath.Join(i.Directory, testStandIns))
+	}
 	return err
 }
 
@@ -137,10 +154,21 @@ func (i *Image) asTyped(err error) error {
 
 // TakeAnswers takes the customer's answers from a file instead of test/answers.yaml.
 func (i *Image) TakeAnswers(file string) error {
-	answers, err := readFile(file)
+	info, err := os.Stat(file)
+	if err == nil {
+		err = readable(info, file)
+	}
 	if err != nil {
 		return err
 	}
+	answers, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return i.keepAnswers(file, answers)
+}
+
+func (i *Image) keepAnswers(file string, answers []byte) error {
 	i.answers = file
 	return write(filepath.Join(i.base, Answers), answers, 0o600)
 }
@@ -167,10 +195,9 @@ func (i *Image) plant() error {
 			return err
 		}
 	}
-	i.answers = filepath.Join(i.Directory, testAnswers)
-	err := i.TakeAnswers(i.answers)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = write(filepath.Join(i.base, Answers), nil, 0o600)
+	answers, err := i.readFile(testAnswers)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = i.keepAnswers(filepath.Join(i.Directory, testAnswers), answers)
 	}
 	return cmp.Or(err, os.Chmod(filepath.Join(i.base, "root"), 0o700))
 }
@@ -182,7 +209,7 @@ const droplet = `{"v1": {"instance_id": "2756294", "local_hostname": "sample", "
 // addNamed adds the manifest, and what stands beside it and is named in it.
 func (i *Image) addNamed() error {
 	home := path.Dir(state.Manifest)
-	if err := i.add("app.yaml", state.Manifest); err != nil {
+	if err := i.add(manifestName, state.Manifest); err != nil {
 		return err
 	}
 	for step := range i.Manifest.Steps() {
@@ -202,8 +229,7 @@ func (i *Image) addNamed() error {
 // add copies a file or a folder of the vendor's directory, where it is there, to a place of the image. What is no file stays
 // behind: a link may lead anywhere on this machine.
 func (i *Image) add(from, to string) error {
-	from = filepath.Join(i.Directory, from)
-	return filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
+	return fs.WalkDir(i.vendor.FS(), from, func(name string, entry fs.DirEntry, err error) error {
 		if name == from && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -221,7 +247,7 @@ func (i *Image) add(from, to string) error {
 		case !entry.Type().IsRegular():
 			return nil
 		}
-		data, err := readFile(name)
+		data, err := i.readFile(name)
 		if err != nil {
 			return err
 		}
@@ -229,17 +255,27 @@ func (i *Image) add(from, to string) error {
 	})
 }
 
-func readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("cannot read %s: it is no file", name)
-	case info.Size() > MaxFile:
-		return nil, fmt.Errorf("cannot read %s: it has %d bytes, and a trial takes %d at most", name, info.Size(), MaxFile)
+// readFile reads a file of the vendor's directory. A link that leads out of that is an error.
+func (i *Image) readFile(name string) ([]byte, error) {
+	info, err := i.vendor.Stat(name)
+	if err == nil {
+		err = readable(info, filepath.Join(i.Directory, name))
 	}
-	return os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return i.vendor.ReadFile(name)
+}
+
+// readable says why a file is not read whose path somebody typed.
+func readable(info fs.FileInfo, typed string) error {
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("cannot read %s: it is no file", typed)
+	case info.Size() > MaxFile:
+		return fmt.Errorf("cannot read %s: it has %d bytes, and a trial takes %d at most", typed, info.Size(), MaxFile)
+	}
+	return nil
 }
 
 func write(file string, content []byte, mode fs.FileMode) error {

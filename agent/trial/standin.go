@@ -36,14 +36,10 @@ type rule struct {
 // ruleKeys are the keys of a rule.
 var ruleKeys = []string{"command", "prints", "makes", "until", "once", "fails"}
 
-// readRules reads what the vendor says of the commands; there may be nothing to say.
-func readRules(file string) (rules []rule, err error) {
-	data, err := readFile(file)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
+// parseRules reads what the vendor says of the commands in a file; there may be nothing to say.
+func parseRules(data []byte, file string) (rules []rule, err error) {
+	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
 	}
 	var written []map[string]yaml.Node
 	if err := yaml.Load(data, &written); err != nil {

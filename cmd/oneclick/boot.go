@@ -27,10 +27,10 @@ const (
 
 // booting is what boot can be told.
 type booting struct {
-	image, template, agent                 string
-	packages, setup, files                 string
-	credentials, database, answers, people string
-	line                                   string
+	image, template, agent                   string
+	packages, setup, files                   string
+	credentials, database, answers, userData string
+	line                                     string
 }
 
 func (o *oneclick) addBoot() {
@@ -67,7 +67,7 @@ func (b *booting) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&b.credentials, "credentials", "", "`FILE` of the credentials of a managed database")
 	flags.StringVar(&b.database, "database", "", "start a managed `ENGINE` beside the Droplet: "+strings.Join(lab.Databases(), ", "))
 	flags.StringVar(&b.answers, "answers", "", "`FILE` of answers to the questions of the first login")
-	flags.StringVar(&b.people, "user-data", "", "`FILE` of the Droplet's user-data")
+	flags.StringVar(&b.userData, "user-data", "", "`FILE` of the Droplet's user-data")
 	flags.StringVar(&b.line, "run", "", "run this `LINE` on the Droplet instead of a shell")
 }
 
@@ -76,7 +76,7 @@ func (o *oneclick) boot(ctx context.Context, where string, b booting) int {
 	if err != nil {
 		return o.Fail(err)
 	}
-	people, err := readOptional(b.people)
+	userData, err := readOptional(b.userData)
 	if err != nil {
 		return o.Fail(commandline.Input(err))
 	}
@@ -85,7 +85,7 @@ func (o *oneclick) boot(ctx context.Context, where string, b booting) int {
 		return o.Fail(err)
 	}
 	defer os.RemoveAll(directory)
-	if err := o.bootIn(ctx, directory, image, contents, b, people); err != nil {
+	if err := o.bootIn(ctx, directory, image, contents, b, userData); err != nil {
 		return o.Fail(err)
 	}
 	return commandline.ExitDone
@@ -208,7 +208,7 @@ func readOptional(file string) (string, error) {
 	return string(data), err
 }
 
-func (o *oneclick) bootIn(ctx context.Context, directory string, image lab.Image, contents lab.Contents, b booting, people string) error {
+func (o *oneclick) bootIn(ctx context.Context, directory string, image lab.Image, contents lab.Contents, b booting, userData string) error {
 	fmt.Fprintf(o.Stderr, "making the image (its system is kept in %s) ...\n", lab.CacheDirectory())
 	build, err := image.Build(ctx, directory, contents)
 	if err != nil {
@@ -230,7 +230,7 @@ func (o *oneclick) bootIn(ctx context.Context, directory string, image lab.Image
 	if err != nil {
 		return err
 	}
-	machine, err := l.Boot(ctx, build, disk, lab.Droplet{ID: 2756294, Name: "sample-droplet", UserData: people})
+	machine, err := l.Boot(ctx, build, disk, lab.Droplet{ID: 2756294, Name: "sample-droplet", UserData: userData})
 	if err != nil {
 		return err
 	}

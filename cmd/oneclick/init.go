@@ -28,7 +28,7 @@ func (o *oneclick) addInit() {
 		Use: "init [DIRECTORY]", Does: "write a directory that an image begins with", Most: 1,
 		About: "It asks four questions, or takes the answers as flags: the app's name, its kind, its database, and whether the " +
 			"customer is asked " +
-			"for a domain. What it writes lints, can be tried at once, and is built by Packer. No file that is there is overwritten.",
+			"for a domain. What it writes lints, can be tried at once, and has what Packer builds it with. No file that is there is overwritten.",
 		Examples: []string{
 			"oneclick init my-app",
 			"oneclick init --name 'Acme Notes' --kind go --database postgresql --domain my-app",

@@ -222,6 +222,20 @@ func TestALinkOfTheVendorsDirectoryLeadsNowhere(t *testing.T) {
 	}
 }
 
+func TestADirectoryOfTheVendorThatIsALinkLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	elsewhere := vendor(t, map[string]string{"secret.tmpl": "stolen"})
+	files := garden()
+	files["app.yaml"] = strings.ReplaceAll(files["app.yaml"], "garden.env.tmpl", "link/secret.tmpl")
+	directory := vendor(t, files)
+	if err := os.Symlink(elsewhere, filepath.Join(directory, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := call(t, directory, "try", directory); code == 0 || strings.Contains(stdout+stderr, "stolen") {
+		t.Errorf("it ends with %d and prints\n%s%s", code, stdout, stderr)
+	}
+}
+
 // TestThePersonWhoTriesAnImageAnswersTheWizard is on a real terminal, because only that shows whether there is one.
 func TestThePersonWhoTriesAnImageAnswersTheWizard(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,7 @@ func (o *oneclick) prove(ctx context.Context, where string, p proving) int {
 			return o.Refuse("cannot write a report as %s; its name must end with .md or .html", file)
 		}
 	}
-	if p.line != "" || p.people != "" {
+	if p.line != "" || p.userData != "" {
 		return o.Refuse("prove takes neither --run nor --user-data: what it does on the Droplets is its own")
 	}
 	// The answers are given over SSH, as a customer does.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,32 +104,6 @@ func expect(t *testing.T, m *Machine, all []expectation) {
 	}
 }
 
-// watcher is a unit of the image that collects the arguments and environments of all processes during the boot.
-var watcher = map[string]File{
-	"/etc/systemd/system/watcher.service": {
-		"[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/watcher.py\n",
-		0o644,
-	},
-	"/etc/systemd/system/sysinit.target.wants/watcher.service": {"../watcher.service", fs.ModeSymlink},
-	"/usr/local/lib/watcher.py": {`
-import glob, time
-seen = {"cmdline": set(), "environ": set()}
-while True:
-    for kind in seen:
-        for path in glob.glob("/proc/[0-9]*/" + kind):
-            try:
-                data = open(path, "rb").read()
-                name = open(path.rsplit("/", 1)[0] + "/cgroup").read().split(":")[-1].strip()
-            except OSError:
-                continue
-            if (name, data) not in seen[kind]:
-                seen[kind].add((name, data))
-                with open("/var/tmp/watched-" + kind, "ab") as out:
-                    out.write(name.encode() + b" " + data.replace(b"\0", b" ") + b"\n")
-    time.sleep(0.5)
-`, 0o644},
-}
-
 // credentials are those of the lab's database, with a password that breaks what is not quoted.
 func credentials(engine string) map[string]File { return Credentials(engine, databasePassword) }
 
@@ -157,7 +130,7 @@ func TestTheSampleImageBecomesAServer(t *testing.T) {
 			if test.managed != "" {
 				managed = credentials(test.managed)
 			}
-			l, build, disk := open(t, test.image, files, watcher, managed)
+			l, build, disk := open(t, test.image, files, Watcher, managed)
 			if test.managed != "" {
 				startDatabase(t, l, test.managed)
 			}
@@ -326,8 +299,8 @@ func checkCanary(t *testing.T, m *Machine, store string) {
 		"cloud-init's logs":              on(t, m, "cat /var/log/cloud-init.log /var/log/cloud-init-output.log"),
 		"the message of the day":         on(t, m, "cat /run/oneclick/motd"),
 		"status":                         on(t, m, "oneclick-agent status --json"),
-		"arguments of commands":          on(t, m, "cat /var/tmp/watched-cmdline"),
-		"environments but the service's": on(t, m, "grep -av '^/system.slice/apache2.service ' /var/tmp/watched-environ"),
+		"arguments of commands":          on(t, m, "cat "+WatchedArguments),
+		"environments but the service's": on(t, m, "grep -av '^/system.slice/apache2.service ' "+WatchedEnvironments),
 		"the journal of first boot":      on(t, m, "cat /var/lib/oneclick/journal.jsonl"),
 		"the output of commands":         on(t, m, "cat /var/lib/oneclick/output/*"),
 	}

@@ -101,20 +101,29 @@ const frozen = "frozen"
 
 // Freeze writes the Droplet's whole state, memory included, into its disk and ends it.
 func (m *Machine) Freeze(ctx context.Context) error {
+	return m.tellQEMU(ctx, "stop\nsavevm "+frozen+"\nquit\n", "cannot freeze the Droplet: QEMU did not end in time")
+}
+
+// tellQEMU types commands into its monitor that end the Droplet, and waits for that.
+func (m *Machine) tellQEMU(ctx context.Context, commands, late string) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", m.monitor)
 	if err != nil {
 		return fmt.Errorf("cannot reach QEMU: %w", err)
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "stop\nsavevm %s\nquit\n", frozen); err != nil {
+	if _, err := io.WriteString(conn, commands); err != nil {
 		return fmt.Errorf("cannot reach QEMU: %w", err)
 	}
 	go io.Copy(io.Discard, conn)
+	return m.waitForEnd(ctx, late)
+}
+
+func (m *Machine) waitForEnd(ctx context.Context, late string) error {
 	select {
 	case <-m.ended:
 		return nil
 	case <-ctx.Done():
-		return errors.New("cannot freeze the Droplet: QEMU did not end in time")
+		return errors.New(late)
 	}
 }
 
@@ -297,32 +306,16 @@ func rawTerminal(terminal int) (restore func(), err error) {
 	return func() { unix.IoctlSetTermios(terminal, unix.TCSETS, before) }, unix.IoctlSetTermios(terminal, unix.TCSETS, &raw)
 }
 
+// notOff says that a Droplet did not go off.
+const notOff = "the Droplet did not shut down in time"
+
 // PressPower presses the power button, upon which the Droplet shuts down by itself, and waits for that.
 func (m *Machine) PressPower(ctx context.Context) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", m.monitor)
-	if err != nil {
-		return fmt.Errorf("cannot reach QEMU: %w", err)
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "system_powerdown\n"); err != nil {
-		return fmt.Errorf("cannot reach QEMU: %w", err)
-	}
-	go io.Copy(io.Discard, conn)
-	select {
-	case <-m.ended:
-		return nil
-	case <-ctx.Done():
-		return errors.New("the Droplet did not shut down in time")
-	}
+	return m.tellQEMU(ctx, "system_powerdown\n", notOff)
 }
 
 // PowerOff shuts the Droplet down properly and waits for it.
 func (m *Machine) PowerOff(ctx context.Context) error {
 	m.Run(ctx, "systemctl poweroff")
-	select {
-	case <-m.ended:
-		return nil
-	case <-ctx.Done():
-		return errors.New("the Droplet did not shut down in time")
-	}
+	return m.waitForEnd(ctx, notOff)
 }

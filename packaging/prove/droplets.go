@@ -14,7 +14,7 @@ import (
 
 const (
 	waitForSetup = "oneclick-agent status --wait --timeout 15m >/dev/null 2>&1; oneclick-agent status --json"
-	// identity are what a Droplet must have of its own.
+	// identityLine prints what a Droplet must have of its own.
 	identityLine = "cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub"
 )
 
@@ -26,7 +26,7 @@ type state struct {
 	text  string
 }
 
-// done reports why a setup is not over, "" when it is. One that waits for a person is over as far as it goes by itself.
+// wrong says why a setup is not over, "" when it is. One that waits for a person is over as far as it goes by itself.
 func (s state) wrong(person bool) string {
 	if s.State == "done" || s.State == "clone" || person && s.State == "pending" {
 		return ""

@@ -3,7 +3,6 @@ package prove
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -11,34 +10,6 @@ import (
 
 	"oneclick-agent/packaging/lab"
 )
-
-// watched is where the watcher keeps the arguments of all processes of the boot.
-const watched = "/var/tmp/proof-arguments"
-
-// watcher is a unit that collects the arguments of all processes from the beginning of a boot on: every local user could.
-var watcher = map[string]lab.File{
-	"/etc/systemd/system/proof-watcher.service": {
-		Content: "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/proof-watcher.py\n",
-		Mode:    0o644,
-	},
-	"/etc/systemd/system/sysinit.target.wants/proof-watcher.service": {Content: "../proof-watcher.service", Mode: fs.ModeSymlink},
-	"/usr/local/lib/proof-watcher.py": {Mode: 0o644, Content: `
-import glob, os, time
-os.umask(0o077)
-seen = set()
-while True:
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            data = open(path, "rb").read()
-        except OSError:
-            continue
-        if data not in seen:
-            seen.add(data)
-            with open("` + watched + `", "ab") as out:
-                out.write(data.replace(b"\0", b" ") + b"\n")
-    time.sleep(0.2)
-`},
-}
 
 // shortest is how long a secret is at least that is looked for, in bytes: a shorter one is found by chance.
 const shortest = 8
@@ -69,7 +40,7 @@ func (r *run) grep(ctx context.Context, m *lab.Machine, values map[string]string
 		line := "IFS= read -r value <<'END-OF-VALUE'\n" + values[name] + "\nEND-OF-VALUE\n" +
 			"umask 077; printf '%s' \"$value\" >/run/proof-value; find /etc /opt /srv /home /var /usr/local /tmp /run /root -xdev " +
 			"-type f -size -4M " + which +
-			" ! -path '/var/lib/oneclick/*' ! -path '" + watched + "' ! -path /run/proof-value -print0 2>/dev/null | " +
+			" ! -path '/var/lib/oneclick/*' ! -path '/var/tmp/watched-*' ! -path /run/proof-value -print0 2>/dev/null | " +
 			"xargs -0 -r grep -lF -f /run/proof-value -- 2>/dev/null | head -5; rm -f /run/proof-value"
 		out, err := r.on(ctx, m, line)
 		if err != nil {
@@ -94,7 +65,7 @@ func (r *run) places(ctx context.Context, m *lab.Machine) error {
 		"cloud-init's logs":      "cat /var/log/cloud-init.log /var/log/cloud-init-output.log",
 		"the message of the day": "cat /run/oneclick/motd",
 		"status":                 "oneclick-agent status --json",
-		"arguments of commands":  "cat " + watched,
+		"arguments of commands":  "cat " + lab.WatchedArguments,
 	} {
 		var err error
 		if texts[place], err = r.on(ctx, m, line); err != nil {

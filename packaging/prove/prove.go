@@ -66,7 +66,7 @@ type run struct {
 // Run proves an image, whose disks it keeps in directory. An error tells that nothing could be proved.
 func Run(ctx context.Context, image lab.Image, contents lab.Contents, directory string, o Options) (Report, error) {
 	r := &run{Options: o, directory: directory, report: Report{Seed: o.Seed}}
-	contents.Files = lab.Together(contents.Files, watcher)
+	contents.Files = lab.Together(contents.Files, lab.Watcher)
 	contents.Look = r.clean
 	r.Progress("making and cleaning the image")
 	var err error
