@@ -43,12 +43,17 @@ func (e *Entry) Open() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s: %w", e.Path, err)
 	}
-	file := os.NewFile(uintptr(fd), e.Path)
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		file.Close() // something else was put in its place meanwhile
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		unix.Close(fd) // something else was put in its place meanwhile
 		return nil, fmt.Errorf("cannot open %s: it is no longer a regular file", e.Path)
 	}
-	return file, nil
+	// A regular file never blocks; told so, the runtime does not try to wait for it in its poller, file by file.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("cannot open %s: %w", e.Path, err)
+	}
+	return os.NewFile(uintptr(fd), e.Path), nil
 }
 
 // Walk is a visit of everything below a directory. No symbolic link is followed, and nothing that is mounted in the tree
@@ -113,8 +118,9 @@ func (w *Walk) work() {
 			w.more.Broadcast()
 			return
 		}
-		directory := w.todo[len(w.todo)-1]
-		w.todo = w.todo[:len(w.todo)-1]
+		// What is near the top comes first: the large files are there, and one that is met last keeps all others waiting.
+		directory := w.todo[0]
+		w.todo = w.todo[1:]
 		w.busy++
 		w.mu.Unlock()
 

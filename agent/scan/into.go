@@ -46,11 +46,12 @@ func (l *lookInto) content(in archive.Input, name, inside string) error {
 		return err
 	}
 	if format := l.scanner.formats.Of(head); format != nil {
-		whole := archive.Input{Reader: io.MultiReader(bytes.NewReader(bytes.Clone(head)), in.Reader), At: in.At, Size: in.Size}
 		if in.At != nil { // the reader may leave holes out, and an archive counts them
-			whole.Reader = io.NewSectionReader(in.At, 0, in.Size)
+			in.Reader = io.NewSectionReader(in.At, 0, in.Size)
+		} else {
+			in.Reader = io.MultiReader(bytes.NewReader(bytes.Clone(head)), in.Reader)
 		}
-		return l.takeApart(format, whole, name, inside)
+		return l.takeApart(format, in, name, inside)
 	}
 	if decoded := fromUTF16(head, in.Reader); decoded != nil {
 		in.Reader = decoded
