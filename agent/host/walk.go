@@ -118,7 +118,8 @@ func (w *Walk) work() {
 			w.more.Broadcast()
 			return
 		}
-		// What is near the top comes first: the large files are there, and one that is met last keeps all others waiting.
+		// What is near the top comes first, and with that the large files of /boot: one that is met last, when nothing else is
+		// left to do, keeps the walk waiting.
 		directory := w.todo[0]
 		w.todo = w.todo[1:]
 		w.busy++

@@ -28,6 +28,14 @@ func Kinds() []Kind {
 	}
 }
 
+// KindNames are the names of the kinds, in the order of Kinds.
+func KindNames() (names []string) {
+	for _, kind := range Kinds() {
+		names = append(names, kind.Name)
+	}
+	return names
+}
+
 // Databases are those that an app can have besides none.
 func Databases() []string { return []string{"postgresql", "mysql"} }
 
@@ -48,10 +56,7 @@ const maxName = 40
 
 // Validate says what cannot be made.
 func (c Choice) Validate() error {
-	var kinds []string
-	for _, kind := range Kinds() {
-		kinds = append(kinds, kind.Name)
-	}
+	kinds := KindNames()
 	switch {
 	case strings.TrimSpace(c.Name) != c.Name || c.Name == "":
 		return errors.New("the app needs a name, without spaces around it")

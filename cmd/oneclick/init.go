@@ -20,10 +20,6 @@ const noDatabase = "none"
 
 func (o *oneclick) addInit() {
 	var choice starter.Choice
-	var kinds []string
-	for _, kind := range starter.Kinds() {
-		kinds = append(kinds, kind.Name)
-	}
 	command := o.Add(o.Root(), commandline.Command{
 		Use: "init [DIRECTORY]", Does: "write a directory that an image begins with", Most: 1,
 		About: "It asks four questions, or takes the answers as flags: the app's name, its kind, its database, and whether the " +
@@ -40,7 +36,7 @@ func (o *oneclick) addInit() {
 	})
 	flags := command.Flags()
 	flags.StringVar(&choice.Name, "name", "", "the app's `NAME`, as people read it")
-	flags.StringVar(&choice.Kind, "kind", "", "what the app is: "+strings.Join(kinds, ", "))
+	flags.StringVar(&choice.Kind, "kind", "", "what the app is: "+strings.Join(starter.KindNames(), ", "))
 	flags.StringVar(&choice.Database, "database", "", "its database: "+strings.Join(databases(), ", "))
 	flags.BoolVar(&choice.Domain, "domain", false, "ask the customer for a domain")
 }

@@ -33,6 +33,6 @@ while True:
                 seen[kind].add((name, data))
                 with open("` + watched + `" + kind, "ab") as out:
                     out.write(name.encode() + b" " + data.replace(b"\0", b" ") + b"\n")
-    time.sleep(0.5)
+    time.sleep(0.2)
 `, 0o644},
 }

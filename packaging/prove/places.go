@@ -40,7 +40,8 @@ func (r *run) grep(ctx context.Context, m *lab.Machine, values map[string]string
 		line := "IFS= read -r value <<'END-OF-VALUE'\n" + values[name] + "\nEND-OF-VALUE\n" +
 			"umask 077; printf '%s' \"$value\" >/run/proof-value; find /etc /opt /srv /home /var /usr/local /tmp /run /root -xdev " +
 			"-type f -size -4M " + which +
-			" ! -path '/var/lib/oneclick/*' ! -path '/var/tmp/watched-*' ! -path /run/proof-value -print0 2>/dev/null | " +
+			" ! -path '/var/lib/oneclick/*' ! -path " + lab.WatchedArguments + " ! -path " + lab.WatchedEnvironments +
+			" ! -path /run/proof-value -print0 2>/dev/null | " +
 			"xargs -0 -r grep -lF -f /run/proof-value -- 2>/dev/null | head -5; rm -f /run/proof-value"
 		out, err := r.on(ctx, m, line)
 		if err != nil {
