@@ -3,25 +3,29 @@ package disk
 import (
 	"errors"
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 // sparseReader reads the data of a file and passes over its holes, of which it gives back one zero byte each.
 type sparseReader struct {
-	file *os.File
+	file File
 	at   int64
 	end  int64 // of the data that at is in
 	size int64
 }
 
-// NewSparseReader returns a reader of a file of the given size that does not read its holes: a file of many gigabytes
-// may hold a few kilobytes of data.
-func NewSparseReader(file *os.File, size int64) io.Reader {
-	var stat unix.Stat_t
-	if unix.Fstat(int(file.Fd()), &stat) != nil || stat.Blocks*512 >= size {
-		return io.LimitReader(file, size) // a file that grows meanwhile has an end too
+// File is what a sparse reader reads: an open file.
+type File interface {
+	io.ReaderAt
+	Fd() uintptr
+}
+
+// NewSparseReader returns a reader of a file that does not read its holes: a file of many gigabytes may hold a few
+// kilobytes of data. Its size and how much of it is stored are in bytes.
+func NewSparseReader(file File, size, stored int64) io.Reader {
+	if stored >= size {
+		return io.NewSectionReader(file, 0, size) // a file that grows meanwhile has an end too
 	}
 	return &sparseReader{file: file, size: size}
 }

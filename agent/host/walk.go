@@ -15,47 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Entry is one thing that Walk came by: what statx(2) says of it, and the directory it was found in.
-type Entry struct {
-	Path      string // in the tree
-	Name      string
-	Stat      unix.Statx_t
-	directory int
-}
-
-// IsDirectory and IsRegular tell what the entry is.
-func (e *Entry) IsDirectory() bool { return e.Stat.Mode&unix.S_IFMT == unix.S_IFDIR }
-
-// IsRegular reports whether the entry is a regular file.
-func (e *Entry) IsRegular() bool { return e.Stat.Mode&unix.S_IFMT == unix.S_IFREG }
-
-// IsLink reports whether the entry is a symbolic link.
-func (e *Entry) IsLink() bool { return e.Stat.Mode&unix.S_IFMT == unix.S_IFLNK }
-
-// Open opens a regular file for reading, without a trace in its access time where that is allowed. It must be called
-// while the entry is visited.
-func (e *Entry) Open() (*os.File, error) {
-	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	fd, err := unix.Openat(e.directory, e.Name, flags|unix.O_NOATIME, 0)
-	if errors.Is(err, unix.EPERM) {
-		fd, err = unix.Openat(e.directory, e.Name, flags, 0)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot open %s: %w", e.Path, err)
-	}
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		unix.Close(fd) // something else was put in its place meanwhile
-		return nil, fmt.Errorf("cannot open %s: it is no longer a regular file", e.Path)
-	}
-	// A regular file never blocks; told so, the runtime does not try to wait for it in its poller, file by file.
-	if err := unix.SetNonblock(fd, false); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("cannot open %s: %w", e.Path, err)
-	}
-	return os.NewFile(uintptr(fd), e.Path), nil
-}
-
 // Walk is a visit of everything below a directory. No symbolic link is followed, and nothing that is mounted in the tree
 // and is no part of it is visited.
 type Walk struct {
@@ -194,6 +153,7 @@ func (w *Walk) list(directory string) (below []string, err error) {
 			continue
 		}
 		err = w.Visit(&entry)
+		entry.close()
 		if errors.Is(err, fs.SkipDir) {
 			continue
 		}
@@ -205,18 +165,6 @@ func (w *Walk) list(directory string) (below []string, err error) {
 		}
 	}
 	return below, nil
-}
-
-// look fills in what the kernel says of the entry, and returns the number of the mount that it is on.
-func (e *Entry) look() (mount uint64, err error) {
-	const mask = unix.STATX_BASIC_STATS | unix.STATX_MNT_ID
-	if err := unix.Statx(e.directory, e.Name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, mask, &e.Stat); err != nil {
-		return 0, err
-	}
-	if e.Stat.Mask&unix.STATX_MNT_ID != 0 {
-		return e.Stat.Mnt_id, nil
-	}
-	return mountNumber(e.directory, e.Name)
 }
 
 func (w *Walk) failed(path string, err error) {

@@ -345,12 +345,11 @@ func (i *Image) namesBuildMachine(entry *host.Entry) string {
 		strings.HasPrefix(entry.Path, "/etc/ssh/ssh_host_") {
 		return ""
 	}
-	file, err := entry.Open()
+	content, err := entry.Content()
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxNamed))
+	data, err := io.ReadAll(io.NewSectionReader(content, 0, maxNamed))
 	if err != nil || bytes.IndexByte(data, 0) >= 0 {
 		return ""
 	}

@@ -1,14 +1,11 @@
 package snapshot
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
-	"sync"
 
 	"oneclick-agent/agent/disk"
 	"oneclick-agent/agent/host"
@@ -38,59 +35,23 @@ func secretEntries() (entries []Entry) {
 				if i.SkipSecrets {
 					return nil, errSkipped
 				}
-				if err := i.scanForSecrets(ctx); err != nil {
-					return nil, err
-				}
-				return i.secrets.found[g.group], nil
+				return i.treeFindings(ctx, g.group)
 			},
 		})
 	}
 	return append(entries, Entry{
 		ID: "secrets.unread", Severity: Medium, Mode: ReportOnly, Reason: "the file cannot be read, so that nobody knows what is in it",
 		Remedy: "make it readable, or accept it", Touches: []string{"every file that goes into the snapshot"},
-		Find: func(context.Context, *Image) ([]Subject, error) { return nil, nil },
+		Find: func(ctx context.Context, i *Image) ([]Subject, error) { return i.treeFindings(ctx, walkUnread) },
 	})
-}
-
-// secretScan is the outcome of the scan.
-type secretScan struct {
-	found map[string][]Subject // by group
 }
 
 // unscanned is what cleaning takes away, and what has a finding of its own where it is left.
 var unscanned = []string{"/var/lib/apt/lists"}
 
-// scanForSecrets reads every byte that goes into the snapshot once. What a package brought and nobody changed is
-// passed over; only files with a finding, or with others in them, are compared with their package.
-func (i *Image) scanForSecrets(ctx context.Context) error {
-	if i.secrets != nil {
-		return nil
-	}
-	result := &secretScan{found: map[string][]Subject{}}
-	scanner := scan.New(i.Known)
-	buffers := sync.Pool{New: func() any { return scan.NewBuffer() }}
-	var mu sync.Mutex
-	err := i.walkEverything(ctx, func(entry *host.Entry) {
-		if !entry.IsRegular() || entry.Stat.Size == 0 || slices.Contains(unscanned, directoryOf(entry.Path, unscanned)) {
-			return
-		}
-		buffer := buffers.Get().(*scan.Buffer)
-		defer buffers.Put(buffer)
-		findings := i.scanFile(ctx, scanner, buffer, entry)
-		mu.Lock()
-		defer mu.Unlock()
-		for group, subject := range findings {
-			result.found[group] = append(result.found[group], subject)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, subjects := range result.found {
-		slices.SortFunc(subjects, func(a, b Subject) int { return cmp.Compare(a.Name, b.Name) })
-	}
-	i.secrets = result
-	return nil
+// isScanned reports whether secrets are looked for in the entry.
+func isScanned(entry *host.Entry) bool {
+	return entry.IsRegular() && entry.Stat.Size > 0 && directoryOf(entry.Path, unscanned) == ""
 }
 
 // directoryOf is the one of the directories that the file is in, "" for none.
@@ -106,21 +67,24 @@ func directoryOf(file string, directories []string) string {
 // largeArchive is the size from which on a file that holds others is told while it is read, in bytes.
 const largeArchive = 256 << 20
 
-// scanFile finds the secrets of one file, in a Subject for each group; "unread" is what of it could not be looked at.
-func (i *Image) scanFile(ctx context.Context, scanner *scan.Scanner, buffer *scan.Buffer, entry *host.Entry) map[string]Subject {
-	found := secretsOf{file: entry.Path, subjects: map[string]Subject{}, more: map[string]int{}}
-	file, err := entry.Open()
+// scanFile finds the secrets of one file, in a Subject for each group. Every byte is read; whether a package brought the
+// file, and nobody changed it, is asked only where something was found, or others are in it.
+func (w *walk) scanFile(ctx context.Context, entry *host.Entry) map[string]Subject {
+	found := secretsOf{file: entry.Path}
+	content, err := entry.Content()
 	if err != nil {
 		found.unread("", err.Error())
 		return found.subjects
 	}
-	defer file.Close()
-	err = scanner.Scan(ctx, scan.File{
-		Path: entry.Path, Reader: disk.NewSparseReader(file, int64(entry.Stat.Size)), At: file, Size: int64(entry.Stat.Size),
+	buffer := w.buffers.Get().(*scan.Buffer)
+	defer w.buffers.Put(buffer)
+	size := int64(entry.Stat.Size)
+	err = w.scanner.Scan(ctx, scan.File{
+		Path: entry.Path, Reader: disk.NewSparseReader(content, size, int64(entry.Stat.Blocks)*512), At: content, Size: size,
 		Trusted: func() bool {
-			vouched := i.packages.vouchesFor(entry.Path, io.NewSectionReader(file, 0, int64(entry.Stat.Size)))
-			if !vouched && entry.Stat.Size > largeArchive {
-				i.Report(fmt.Sprintf("looking into %s (%d MB)", entry.Path, entry.Stat.Size>>20))
+			vouched := w.image.packages.vouchesFor(entry.Path, io.NewSectionReader(content, 0, size))
+			if !vouched && size > largeArchive {
+				w.image.Report(fmt.Sprintf("looking into %s (%d MB)", entry.Path, size>>20))
 			}
 			return vouched
 		},
@@ -135,20 +99,11 @@ func (i *Image) scanFile(ctx context.Context, scanner *scan.Scanner, buffer *sca
 // secretsOf collects the findings of one file: the worst one of each group is told, and how many more there are.
 type secretsOf struct {
 	file     string
-	subjects map[string]Subject
+	subjects map[string]Subject // nil as long as there are none, as with nearly every file
 	more     map[string]int
 }
 
 func (s *secretsOf) add(f scan.Finding) {
-	group := f.Rule.Group
-	first, there := s.subjects[group]
-	status := statusOf(f, s.file)
-	if there {
-		s.more[group]++
-		if rank(first.Status) <= rank(status) {
-			return
-		}
-	}
 	place := fmt.Sprintf("at byte %d", f.Offset)
 	if f.Line > 0 {
 		place = fmt.Sprintf("in line %d", f.Line)
@@ -156,7 +111,22 @@ func (s *secretsOf) add(f scan.Finding) {
 	if f.Inside != "" {
 		place += " of " + f.Inside
 	}
-	s.subjects[group] = Subject{Name: s.file, Status: status, Message: fmt.Sprintf("%s %s: %s", f.Rule.What, place, f.Sample)}
+	message := fmt.Sprintf("%s %s: %s", f.Rule.What, place, f.Sample)
+	s.keep(f.Rule.Group, Subject{Name: s.file, Status: statusOf(f, s.file), Message: message})
+}
+
+// keep remembers the first of the worst of a kind.
+func (s *secretsOf) keep(kind string, subject Subject) {
+	if s.subjects == nil {
+		s.subjects, s.more = map[string]Subject{}, map[string]int{}
+	}
+	first, there := s.subjects[kind]
+	if there {
+		s.more[kind]++
+	}
+	if !there || rank(first.Status) > rank(subject.Status) {
+		s.subjects[kind] = subject
+	}
 }
 
 // statusOf is the verdict on a finding: a live secret fails, a likely one warns, and what depends on what somebody meant by
@@ -172,14 +142,10 @@ func statusOf(f scan.Finding, file string) Status {
 }
 
 func (s *secretsOf) unread(inside, why string) {
-	if _, there := s.subjects["unread"]; there {
-		s.more["unread"]++
-		return
-	}
 	if inside != "" {
 		why = inside + " in it is not read: " + why
 	}
-	s.subjects["unread"] = Subject{Name: s.file, Status: Unknown, Message: why}
+	s.keep(walkUnread, Subject{Name: s.file, Status: Unknown, Message: why})
 }
 
 func (s *secretsOf) told() map[string]Subject {

@@ -46,12 +46,9 @@ type Image struct {
 	packages    packages
 	sshd        *sshdConfig
 	updates     *updates
-	secrets     *secretScan
 	foreign     map[string]bool
-	buildName   string // of the build machine, from /etc/hostname
-	walked      map[string][]Subject
-	mu          sync.Mutex // guards unread
-	unread      []Subject
+	buildName   string       // of the build machine, from /etc/hostname
+	walk        *walk        // nil until it begins
 	used        map[int]bool // the manifest's acceptances, by number, that a finding was accepted by
 	ranHere     string       // why it is known that first boot has run here
 }
@@ -307,7 +304,7 @@ func (i *Image) realPath(name string) string {
 func (i *Image) changed() {
 	clear(i.names)
 	clear(i.real)
-	i.sshd, i.walked = nil, nil
+	i.sshd, i.walk = nil, nil
 }
 
 // protected are the paths that an image is made for. No cleaning removes or empties them.

@@ -223,13 +223,18 @@ func (p *packages) checksum(file string, length int) string {
 	return digest(opened, length)
 }
 
+// digestBuffers hold what is read for checksums.
+var digestBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 // digest is the checksum of some content, of so many hexadecimal digits as the package manager has.
 func digest(content io.Reader, length int) string {
 	var sum hash.Hash = md5.New() // what dpkg has; it is proof against accidents, which is what this is about
 	if length == 2*sha256.Size {
 		sum = sha256.New()
 	}
-	if _, err := io.CopyBuffer(sum, content, make([]byte, 8<<10)); err != nil {
+	buffer := digestBuffers.Get().(*[32 << 10]byte)
+	defer digestBuffers.Put(buffer)
+	if _, err := io.CopyBuffer(sum, content, buffer[:]); err != nil {
 		return ""
 	}
 	return hex.EncodeToString(sum.Sum(nil))
@@ -243,7 +248,8 @@ func (p *packages) list() {
 			p.listRPM()
 			return
 		}
-		for _, entry := range p.image.list(dpkgInfo) {
+		entries, _ := p.image.Files.ReadOwn(dpkgInfo) // what is no directory holds nothing
+		for _, entry := range entries {
 			name := entry.Name()
 			if strings.HasSuffix(name, ".list") {
 				p.eachLine(path.Join(dpkgInfo, name), func(line string) {

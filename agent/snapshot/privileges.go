@@ -94,11 +94,10 @@ func (i *Image) judgeSetuid(entry *host.Entry) Subject {
 // isShell reports whether a file is a shell under another name: by its own text, or by having exactly the size of one of
 // the image's shells.
 func (i *Image) isShell(entry *host.Entry) bool {
-	if file, err := entry.Open(); err == nil {
-		defer file.Close()
-		content, err := io.ReadAll(io.LimitReader(file, maxText))
+	if content, err := entry.Content(); err == nil {
+		text, err := io.ReadAll(io.NewSectionReader(content, 0, maxText))
 		for _, mark := range []string{"GNU bash, version", "BusyBox v", "zsh: command not found", "KSH_VERSION", "fish: Unknown command"} {
-			if err == nil && bytes.Contains(content, []byte(mark)) {
+			if err == nil && bytes.Contains(text, []byte(mark)) {
 				return true
 			}
 		}
@@ -153,11 +152,10 @@ var (
 
 // judgeCapabilities is the finding about a program with capabilities of its own.
 func (i *Image) judgeCapabilities(entry *host.Entry) Subject {
-	file, err := entry.Open()
+	file, err := entry.Content()
 	if err != nil {
 		return Subject{}
 	}
-	defer file.Close()
 	var value [24]byte // struct vfs_ns_cap_data of linux/capability.h
 	n, err := unix.Fgetxattr(int(file.Fd()), "security.capability", value[:])
 	if err != nil || n < 12 || i.packages.owns(entry.Path) && slices.Contains(usuallyCapable, path.Base(entry.Path)) {

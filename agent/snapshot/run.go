@@ -243,6 +243,12 @@ func (i *Image) accepted(id, subject string) *manifest.Accept {
 
 // check asks every entry what it finds.
 func (i *Image) check(ctx context.Context, report *Report) error {
+	ctx, cancel := context.WithCancel(ctx)
+	i.walk = i.startWalk(ctx)
+	defer func() {
+		cancel()
+		<-i.walk.done
+	}()
 	reported := map[string]bool{}
 	i.used = map[int]bool{}
 	for _, entry := range Catalogue() {
@@ -256,9 +262,6 @@ func (i *Image) check(ctx context.Context, report *Report) error {
 		if err != nil {
 			report.Checks = append(report.Checks, undetermined(&entry, err))
 			continue
-		}
-		if entry.ID == "secrets.unread" {
-			subjects = i.unreadable()
 		}
 		if strings.HasPrefix(entry.ID, "secrets.") { // what another check told already is told once
 			subjects = slices.DeleteFunc(slices.Clone(subjects), func(s Subject) bool { return reported[s.Name] })
@@ -355,20 +358,4 @@ func quoted(name string) string {
 		}
 	}
 	return name
-}
-
-// unreadable is what neither the walk nor the secret scan could look at.
-func (i *Image) unreadable() []Subject {
-	var all []Subject
-	if i.secrets != nil {
-		all = append(all, i.secrets.found["unread"]...)
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, s := range i.unread {
-		if !slices.ContainsFunc(all, func(other Subject) bool { return other.Name == s.Name }) {
-			all = append(all, s)
-		}
-	}
-	return all
 }

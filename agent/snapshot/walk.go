@@ -13,65 +13,95 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oneclick-agent/agent/host"
+	"oneclick-agent/agent/scan"
 )
 
-// The kinds of finding of the one walk over all files.
+// The kinds of finding of the one walk over all files, besides the groups of secrets.
 const (
 	walkSetuid       = "setuid"
 	walkWritable     = "writable"
 	walkArchitecture = "architecture"
 	walkCapability   = "capability"
 	walkBuildMachine = "build machine"
+	walkUnread       = "unread" // what cannot be looked at, by the walk or by the secret scan
 )
 
 // notInSnapshot are directories that the kernel fills, or that are in memory.
 var notInSnapshot = []string{"/proc", "/sys", "/dev", "/run"}
 
-// walkEverything visits every file that goes into the snapshot: once for the checks of modes, and once for the secrets.
-func (i *Image) walkEverything(ctx context.Context, visit func(*host.Entry)) error {
-	return i.Files.Walk(ctx, "/", &host.Walk{
+// walk is the one visit of every file that goes into the snapshot, for all checks that want one. It goes on beside the
+// checks that look at single files.
+type walk struct {
+	image   *Image
+	scanner *scan.Scanner // nil where no secrets are looked for
+	buffers sync.Pool     // of *scan.Buffer
+	mu      sync.Mutex    // guards found
+	found   map[string][]Subject
+	done    chan struct{} // closed when found is complete, or err says why it is not
+	err     error
+}
+
+// startWalk begins the visit, which ends early when the context does.
+func (i *Image) startWalk(ctx context.Context) *walk {
+	w := &walk{image: i, found: map[string][]Subject{}, done: make(chan struct{})}
+	if !i.SkipSecrets {
+		w.scanner = scan.New(i.Known)
+		w.buffers.New = func() any { return scan.NewBuffer() }
+	}
+	i.ownWords() // its lists are not for several goroutines
+	go w.run(ctx)
+	return w
+}
+
+func (w *walk) run(ctx context.Context) {
+	defer close(w.done)
+	w.err = w.image.Files.Walk(ctx, "/", &host.Walk{
 		Visit: func(entry *host.Entry) error {
 			if slices.Contains(notInSnapshot, entry.Path) {
 				return fs.SkipDir
 			}
-			visit(entry)
+			w.visit(ctx, entry)
 			return nil
 		},
 		Failed: func(path string, err error) {
-			i.mu.Lock()
-			defer i.mu.Unlock()
-			i.unread = append(i.unread, Subject{Name: path, Status: Unknown, Message: "it cannot be looked at: " + err.Error()})
+			w.add(walkUnread, Subject{Name: path, Status: Unknown, Message: "it cannot be looked at: " + err.Error()})
 		},
 	})
+	for _, subjects := range w.found {
+		slices.SortFunc(subjects, func(a, b Subject) int { return strings.Compare(a.Name, b.Name) })
+	}
 }
 
-// treeFindings are the findings of one kind; the walk is made when the first kind is asked for.
+func (w *walk) visit(ctx context.Context, entry *host.Entry) {
+	if kind, subject := w.image.judgeEntry(entry); kind != "" {
+		w.add(kind, subject)
+	}
+	if w.scanner != nil && isScanned(entry) {
+		for group, subject := range w.scanFile(ctx, entry) {
+			w.add(group, subject)
+		}
+	}
+}
+
+func (w *walk) add(kind string, subject Subject) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.found[kind] = append(w.found[kind], subject)
+}
+
+// treeFindings are the findings of one kind, when the walk is over. It begins with the first question at the latest.
 func (i *Image) treeFindings(ctx context.Context, kind string) ([]Subject, error) {
-	if i.walked == nil {
-		i.ownWords() // before several goroutines ask
-		walked := map[string][]Subject{}
-		var mu sync.Mutex
-		err := i.walkEverything(ctx, func(entry *host.Entry) {
-			kind, subject := i.judgeEntry(entry)
-			if kind == "" {
-				return
-			}
-			mu.Lock()
-			walked[kind] = append(walked[kind], subject)
-			mu.Unlock()
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, subjects := range walked {
-			slices.SortFunc(subjects, func(a, b Subject) int { return strings.Compare(a.Name, b.Name) })
-		}
-		i.walked = walked
+	if i.walk == nil {
+		i.walk = i.startWalk(ctx)
+	}
+	<-i.walk.done
+	if i.walk.err != nil {
+		return nil, i.walk.err
 	}
 	if kind == walkSetuid || kind == walkCapability {
-		return i.walked[kind], i.packages.unknown()
+		return i.walk.found[kind], i.packages.unknown()
 	}
-	return i.walked[kind], nil
+	return i.walk.found[kind], nil
 }
 
 // judgeEntry is what is wrong with a file by its mode, its capabilities and its first bytes: the worst of it, by kind.
@@ -132,11 +162,10 @@ func vendorsOwn(file string) bool {
 // foreignProgram reads what a program says that it needs: a processor, and the newer instructions of it. The second is
 // in a note that compilers leave where they were told -march (x86-64 psABI, "x86 ISA level").
 func (i *Image) foreignProgram(entry *host.Entry) string {
-	file, err := entry.Open()
+	file, err := entry.Content()
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
 	head := make([]byte, 4)
 	if _, err := file.ReadAt(head, 0); err != nil || string(head) != elf.ELFMAG {
 		return ""
