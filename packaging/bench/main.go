@@ -1,4 +1,5 @@
-// Command bench measures what oneclick-agent costs, as ratios within one run: go run ./packaging/bench PROGRAM
+// Command bench measures what oneclick-agent costs, as ratios within one run: go run ./packaging/bench PROGRAM [PART...]
+// Without parts, all of them are measured: boot, motd, login, scan, erase.
 package main
 
 import (
@@ -17,8 +18,14 @@ const (
 	runs  = 15
 )
 
+// parts are what can be measured alone, in the order in which all of it is.
+var parts = []struct {
+	name    string
+	measure func(program string)
+}{{"boot", boots}, {"motd", messages}, {"login", logins}, {"scan", scans}, {"erase", erasings}}
+
 func main() {
-	if len(os.Args) != 2 {
+	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "bench: name the program to measure")
 		os.Exit(2)
 	}
@@ -27,7 +34,15 @@ func main() {
 	info, err := os.Stat(program)
 	check(err)
 	fmt.Printf("binary size                          %8.2f MB\n", float64(info.Size())/1e6)
+	for _, part := range parts {
+		if len(os.Args) == 2 || slices.Contains(os.Args[2:], part.name) {
+			part.measure(program)
+		}
+	}
+}
 
+// boots measures first boot, and what each later boot costs.
+func boots(program string) {
 	var floor, agent, shell, noop, nothing []time.Duration
 	var memory int64
 	for range runs {
@@ -52,9 +67,6 @@ func main() {
 	report("first boot of 50 files and edits", agent, "the bare fsync floor", floor)
 	report("first boot of 50 files and edits", agent, "a shell script with sed", shell)
 	report("a finished instance's run", noop, "/bin/true", nothing)
-	messages(program)
-	logins(program)
-	snapshots(program)
 }
 
 // messages measures what each login of everybody costs.

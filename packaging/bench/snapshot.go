@@ -26,10 +26,18 @@ import (
 // had as a module.
 const gitleaks = "github.com/zricethezav/gitleaks/v8@v8.30.1"
 
-// snapshots measures what pre-snapshot costs, on the root file system of a Debian with LAMP.
-func snapshots(program string) {
+// isRoot reports whether this is root, and says what is left out otherwise.
+func isRoot(part string) bool {
 	if os.Geteuid() != 0 {
-		fmt.Println("not root: left out pre-snapshot, which needs a root file system and loop devices")
+		fmt.Printf("not root: left out %s, which needs a root file system and loop devices\n", part)
+		return false
+	}
+	return true
+}
+
+// scans measures what the check costs, on the root file system of a Debian with LAMP.
+func scans(program string) {
+	if !isRoot("the secret scan") {
 		return
 	}
 	tree, err := os.MkdirTemp("build", "tree-")
@@ -47,7 +55,14 @@ func snapshots(program string) {
 		quick = append(quick, clock(func() { runCheck(program, tree, "--skip-secret-scan") }))
 	}
 	fmt.Printf("%-36s %8.2f s\n", "the check without the secret scan", seconds(middle(quick)))
-	scans(program, tree, size, planted)
+	scansOf(program, tree, size, planted)
+}
+
+// erasings measures what cleaning costs, which is the erasure of free space.
+func erasings(program string) {
+	if !isRoot("erasing") {
+		return
+	}
 	for _, mkfs := range [][]string{{"mkfs.ext4", "-q"}, {"mkfs.xfs", "-q"}} {
 		erasing(program, mkfs)
 	}
@@ -123,7 +138,8 @@ func runCheck(program, tree string, more ...string) map[string]bool {
 	return found
 }
 
-func scans(program, tree string, size int64, planted []string) {
+// scansOf measures the scan of one tree, against a cold read, ripgrep and gitleaks.
+func scansOf(program, tree string, size int64, planted []string) {
 	dropCaches()
 	read := clock(func() {
 		check(exec.Command("sh", "-c", "find "+tree+" -xdev -type f -print0 | xargs -0 -P2 -n200 cat >/dev/null").Run())
