@@ -11,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"oneclick-agent/agent/problem"
 )
@@ -44,6 +45,18 @@ func (f *formFront) Busy(text string) (done func()) {
 	return spin(f.out, f.screen, text)
 }
 
+// fastest is how often the screen is drawn a second, if it changed: the most that bubbletea does. The first drawing waits
+// for the next of these moments, too.
+const fastest = 120
+
+// Prepare begins, beside whatever else there is to do before the first page, what drawing it would wait for: a table of how
+// wide each character is, which is made when the first one that is not Latin is drawn.
+func Prepare() {
+	if Unicode() && !PlainTerminal() {
+		go ansi.StringWidthWc("─")
+	}
+}
+
 // Ask shows one form. Only a form that was completed is an answer: huh also ends without an error when it is
 // interrupted.
 func (f *formFront) Ask(ctx context.Context, p Prompt) (string, error) {
@@ -56,7 +69,11 @@ func (f *formFront) Ask(ctx context.Context, p Prompt) (string, error) {
 		f.terminal.keys()
 		f.quiet = true
 	}
-	program := tea.NewProgram(m, tea.WithInput(f.in), tea.WithOutput(f.out), tea.WithoutSignalHandler())
+	if !f.asked {
+		f.paint(m)
+	}
+	program := tea.NewProgram(m, tea.WithInput(f.in), tea.WithOutput(f.out), tea.WithoutSignalHandler(), tea.WithFPS(fastest),
+		tea.WithColorProfile(f.screen.profile()))
 	stop := context.AfterFunc(ctx, func() { program.Send(leaveMessage{}) })
 	_, err := program.Run()
 	stop()
@@ -76,6 +93,13 @@ func (f *formFront) Ask(ctx context.Context, p Prompt) (string, error) {
 	return m.value, nil
 }
 
+// paint draws the first page at once, and moves back to where it begins. bubbletea draws the same page there, after it has
+// looked at the terminal and at its clock: a third of the time that somebody who logs in waits.
+func (f *formFront) paint(m *formModel) {
+	page := m.View().Content
+	fmt.Fprintf(f.out, "%s\r\x1b[%dA", page, strings.Count(page, "\n"))
+}
+
 // small gives the terminal up, for another front.
 func (f *formFront) small() error {
 	f.terminal.Restore()
@@ -92,6 +116,8 @@ type formModel struct {
 	screen  Screen
 	prompt  Prompt
 	form    *huh.Form
+	begin   tea.Cmd
+	fields  *huh.Styles
 	value   string
 	problem string // what is wrong with what was entered
 	over    bool
@@ -104,8 +130,9 @@ func newFormModel(f *formFront, p Prompt) *formModel {
 	if p.Kind == Hidden {
 		m.value = ""
 	}
-	// The theme is asked for at each drawing: the terminal may say later that its background is light.
-	theme := huh.ThemeFunc(func(dark bool) *huh.Styles { return m.screen.huh().Theme(dark) })
+	m.fields = m.screen.fields()
+	// The theme is asked for several times at each drawing: the terminal may say later that its background is light.
+	theme := huh.ThemeFunc(func(bool) *huh.Styles { return m.fields })
 	m.form = huh.NewForm(
 		huh.NewGroup(m.field()),
 	).WithTheme(
@@ -119,6 +146,7 @@ func newFormModel(f *formFront, p Prompt) *formModel {
 	)
 	m.form.SubmitCmd, m.form.CancelCmd = tea.Quit, tea.Quit
 	m.form.WithWidth(m.screen.width())
+	m.begin = m.form.Init() // which gives the field the focus, so that the page can be drawn
 	return m
 }
 
@@ -180,9 +208,9 @@ func keyMap(search bool) *huh.KeyMap {
 
 func (m *formModel) Init() tea.Cmd {
 	if m.front.asked {
-		return m.form.Init()
+		return m.begin
 	}
-	return tea.Batch(tea.RequestBackgroundColor, m.form.Init())
+	return tea.Batch(tea.RequestBackgroundColor, m.begin)
 }
 
 // leave ends the form without an answer.
@@ -200,6 +228,7 @@ func (m *formModel) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		return m.leave(ErrLeave)
 	case tea.BackgroundColorMsg:
 		m.screen.Light = !message.IsDark()
+		m.fields = m.screen.fields()
 	case tea.WindowSizeMsg:
 		m.screen.Columns, m.screen.Rows = message.Width, message.Height
 		m.form.WithWidth(m.screen.width())

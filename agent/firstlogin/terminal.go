@@ -42,10 +42,12 @@ func (t *Terminal) hide() (show func()) {
 	return t.Restore
 }
 
-// keys passes every key on at once, unseen, until the returned function is called; Ctrl-C still interrupts.
+// keys passes every key on at once, unseen and as it is, until the returned function is called; Ctrl-C still interrupts.
+// Enter stays a carriage return: who types before a form is there has pressed Enter all the same.
 func (t *Terminal) keys() (restore func()) {
 	single := t.before
 	single.Lflag &^= unix.ECHO | unix.ICANON
+	single.Iflag &^= unix.ICRNL
 	single.Cc[unix.VMIN], single.Cc[unix.VTIME] = 1, 0
 	unix.IoctlSetTermios(int(t.file.Fd()), unix.TCSETS, &single)
 	return t.Restore

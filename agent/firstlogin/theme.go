@@ -5,6 +5,7 @@ import (
 
 	"charm.land/huh/v2"
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/colorprofile"
 )
 
 // Theme is how things look on one terminal. Colour never is the only sign of anything.
@@ -95,20 +96,26 @@ func (t Theme) title(text string) string {
 // wrong marks what failed; the words say so too.
 func (t Theme) wrong(text string) string { return t.sgr(t.coloured(red), text) }
 
-// huh is the theme for the fields of a form.
-func (t Theme) huh() huh.Theme {
-	return huh.ThemeFunc(func(bool) *huh.Styles {
-		styles, plain := huh.ThemeBase(!t.Light), lipgloss.NewStyle()
-		accent := plain
-		if t.Colour {
-			accent = plain.Foreground(lipgloss.Color(t.accentColour()))
-		}
-		field := &styles.Focused
-		field.Base, field.Title, field.Description = plain, plain, plain
-		field.SelectSelector = accent.SetString(t.pointer + " ")
-		field.SelectedOption, field.UnselectedOption = accent.Bold(true), plain
-		field.TextInput.Prompt = accent
-		styles.Blurred = styles.Focused
-		return styles
-	})
+// profile is what bubbletea may write; otherwise it would look the terminal up in terminfo's database.
+func (t Theme) profile() colorprofile.Profile {
+	if t.Colour {
+		return colorprofile.ANSI
+	}
+	return colorprofile.ASCII
+}
+
+// fields are the styles of huh's fields. Making them takes longer than drawing the page.
+func (t Theme) fields() *huh.Styles {
+	styles, plain := huh.ThemeBase(!t.Light), lipgloss.NewStyle()
+	accent := plain
+	if t.Colour {
+		accent = plain.Foreground(lipgloss.Color(t.accentColour()))
+	}
+	field := &styles.Focused
+	field.Base, field.Title, field.Description = plain, plain, plain
+	field.SelectSelector = accent.SetString(t.pointer + " ")
+	field.SelectedOption, field.UnselectedOption = accent.Bold(true), plain
+	field.TextInput.Prompt = accent
+	styles.Blurred = styles.Focused
+	return styles
 }

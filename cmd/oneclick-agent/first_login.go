@@ -67,6 +67,7 @@ func (a *agent) firstLogin(ctx context.Context, f loginFlags) int {
 		if verdict = firstlogin.MayStart(!f.fromBashrc && !f.watch); verdict == firstlogin.Silent || verdict == firstlogin.Hint && f.watch {
 			return commandline.ExitDone
 		}
+		firstlogin.Prepare()
 	}
 	h, err := a.open()
 	if err != nil {
