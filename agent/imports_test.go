@@ -169,6 +169,7 @@ var ours = map[string][]string{
 		"agent/problem",
 		"agent/publish",
 		"agent/starter",
+		"agent/status",
 		"agent/trial",
 		"packaging/lab",
 		"packaging/prove",

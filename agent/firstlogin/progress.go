@@ -231,11 +231,15 @@ func (f *Follower) words(stands status.Status) []string {
 	return []string{"Getting ready"}
 }
 
-func bound(step status.Step) []string {
-	if step.Within <= 0 {
-		return nil
+// bound says what is usual, and what is the most. Once the usual time is over, it says nothing any more.
+func bound(step status.Step) (words []string) {
+	if step.Usual >= 1 && step.Seconds <= step.Usual {
+		words = append(words, "usually "+duration(step.Usual))
 	}
-	return []string{"at most " + duration(step.Within)}
+	if step.Within > 0 {
+		words = append(words, "at most "+duration(step.Within))
+	}
+	return words
 }
 
 // stepAtWork is the first step that runs, and its place.

@@ -3,6 +3,8 @@ package firstlogin
 import (
 	"strings"
 	"testing"
+
+	"oneclick-agent/agent/status"
 )
 
 // Text is broken at spaces; a command never, where it fits a line at all.
@@ -98,6 +100,20 @@ func TestTimesAreSaidAsPeopleSayThem(t *testing.T) {
 		3725: "62 min 5 s"} {
 		if got := duration(seconds); got != want {
 			t.Errorf("%v s is said as %q, want %q", seconds, got, want)
+		}
+	}
+}
+
+func TestARunningStepTellsWhatIsUsualAndWhatIsTheMost(t *testing.T) {
+	t.Parallel()
+	for want, step := range map[string]status.Step{
+		"usually 40 s, at most 2 min": {Seconds: 3, Usual: 40, Within: 120},
+		"usually 40 s":                {Seconds: 3, Usual: 40},
+		"at most 2 min":               {Seconds: 41, Usual: 40, Within: 120}, // it is not as usual today
+		"":                            {Seconds: 3},
+	} {
+		if got := strings.Join(bound(step), ", "); got != want {
+			t.Errorf("%+v tells %q, want %q", step, got, want)
 		}
 	}
 }

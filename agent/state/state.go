@@ -27,6 +27,8 @@ const (
 	DatabaseCA = Configuration + "/database-ca.crt"
 	// DatabaseEnvironment is DATABASE_URL and its parts, for units and root's shells.
 	DatabaseEnvironment = Configuration + "/database.env"
+	// Usual is how many seconds steps took in a trial of the image, by their IDs.
+	Usual = Configuration + "/usual.json"
 	// RanOnImage is there once pre-snapshot saw that first boot had run on the machine that the image is made from.
 	RanOnImage = Configuration + "/first-boot-ran"
 )

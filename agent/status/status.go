@@ -5,6 +5,7 @@ package status
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -75,6 +76,8 @@ type Step struct {
 	ByHand journal.Kind `json:"by_hand,omitempty"`
 	// Within is how many seconds a running step may take, 0 where that is not known.
 	Within float64 `json:"within,omitempty"`
+	// Usual is how many seconds a running step took in the vendor's trial of the image, 0 where nobody recorded it.
+	Usual float64 `json:"usual,omitempty"`
 	// name is what people call it, and advice what helps where it failed.
 	name, advice string
 }
@@ -93,6 +96,7 @@ func Read(h *host.Host, f *facts.Facts) (Status, error) {
 	}
 	locked := h.Files.Locked(state.Lock)
 	s.addSteps(record, items, h.Now(), locked)
+	s.addUsual(h)
 	if !record.Began.IsZero() {
 		end := record.Ended
 		if record.Phase == journal.Running {
@@ -263,6 +267,7 @@ func (s *Status) addLogin(h *host.Host, f *facts.Facts, locked bool) error {
 	}
 	items := plan.Login(f)
 	s.addSteps(record, items, h.Now(), locked)
+	s.addUsual(h)
 	if record.Phase.Complete() {
 		s.Missing = s.Missing || record.Phase == journal.Degraded
 		if s.Missing && s.State == Done {
@@ -343,4 +348,32 @@ func (s *Status) addSteps(record journal.State, items []plan.Item, now time.Time
 		}
 		s.Steps = append(s.Steps, step)
 	}
+}
+
+// addUsual tells of running steps how long they took in the vendor's trial. It is a help and no more: what the file says of
+// other steps, in another form, or against the step's own limit is passed over.
+func (s *Status) addUsual(h *host.Host) {
+	if !slices.ContainsFunc(s.Steps, func(step Step) bool { return step.State == journal.StepRunning }) {
+		return
+	}
+	usual := map[string]float64{}
+	if _, err := state.Read(h.Files, state.Usual, &usual, ""); err != nil {
+		return
+	}
+	for i, step := range s.Steps {
+		if took := usual[step.ID]; step.State == journal.StepRunning && took > 0 && (step.Within == 0 || took <= step.Within) {
+			s.Steps[i].Usual = took
+		}
+	}
+}
+
+// Recorded is how long the steps took that took a second or more, by their IDs: what a trial of the image keeps for Usual.
+func (s *Status) Recorded() map[string]float64 {
+	recorded := map[string]float64{}
+	for _, step := range s.Steps {
+		if step.State == journal.StepDone && step.Seconds >= 1 {
+			recorded[step.ID] = math.Round(step.Seconds)
+		}
+	}
+	return recorded
 }

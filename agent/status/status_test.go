@@ -342,6 +342,52 @@ func TestADamagedRecordIsAnError(t *testing.T) {
 	}
 }
 
+func TestWhatATrialTookIsUsualForAStepThatRuns(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		recorded string
+		usual    float64
+	}{
+		"recorded":                  {`{"run /bin/b": 40, "file /srv/a": 3}`, 40},
+		"of another step":           {`{"run /bin/c": 40}`, 0},
+		"less than nothing":         {`{"run /bin/b": -40}`, 0},
+		"not recorded":              {"", 0},
+		"damaged":                   {`{"run /bin/b": `, 0},
+		"in another form":           {`["run /bin/b"]`, 0},
+		"more than a step may take": {`{"run /bin/b": 3600}`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := machine(t, complete[:4], nil)
+			f := gather(t, h, app)
+			defer lock(t, h).Close()
+			if test.recorded != "" {
+				if err := h.Files.MakeDirectory(state.Configuration, host.Mode(0o755)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := h.Files.WriteFile(state.Usual, []byte(test.recorded), host.Mode(0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stands, err := Read(h, f)
+			if err != nil || stands.Steps[0].Usual != 0 || stands.Steps[1].Usual != test.usual || stands.Steps[1].Within != 60 {
+				t.Errorf("got %+v, %v; want %v s", stands.Steps, err, test.usual)
+			}
+		})
+	}
+}
+
+func TestATrialRecordsWhatIsWorthTelling(t *testing.T) {
+	t.Parallel()
+	stands := Status{Steps: []Step{
+		{ID: "quick", State: journal.StepDone, Seconds: 0.4}, {ID: "slow", State: journal.StepDone, Seconds: 39.7},
+		{ID: "failed", State: journal.StepFailed, Seconds: 20}, {ID: "skipped", State: journal.StepSkipped, Seconds: 20},
+	}}
+	if got := stands.Recorded(); len(got) != 1 || got["slow"] != 40 {
+		t.Errorf("recorded %v", got)
+	}
+}
+
 func lock(t *testing.T, h *host.Host) *os.File {
 	t.Helper()
 	if err := state.MakeDirectory(h.Files); err != nil {

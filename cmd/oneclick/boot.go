@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"oneclick-agent/agent/commandline"
+	"oneclick-agent/agent/status"
 	"oneclick-agent/agent/trial"
 	"oneclick-agent/packaging/lab"
 )
@@ -31,6 +32,7 @@ type booting struct {
 	packages, setup, files                   string
 	credentials, database, answers, userData string
 	line                                     string
+	record                                   string // where to keep how long each step took
 }
 
 func (o *oneclick) addBoot() {
@@ -50,6 +52,10 @@ func (o *oneclick) addBoot() {
 		Run:  func(ctx context.Context, arguments []string) int { return o.boot(ctx, directory(arguments), b) },
 	})
 	b.flags(command.Flags())
+	flags := command.Flags()
+	flags.StringVar(&b.line, "run", "", "run this `LINE` on the Droplet instead of a shell")
+	flags.StringVar(&b.record, "record", "", "wait for first boot, and write how long its steps took to `FILE`: "+
+		"usual.json beside app.yaml, which the image then has, and a customer's progress tells")
 }
 
 func (b *booting) flags(flags *pflag.FlagSet) {
@@ -68,7 +74,6 @@ func (b *booting) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&b.database, "database", "", "start a managed `ENGINE` beside the Droplet: "+strings.Join(lab.Databases(), ", "))
 	flags.StringVar(&b.answers, "answers", "", "`FILE` of answers to the questions of the first login")
 	flags.StringVar(&b.userData, "user-data", "", "`FILE` of the Droplet's user-data")
-	flags.StringVar(&b.line, "run", "", "run this `LINE` on the Droplet instead of a shell")
 }
 
 func (o *oneclick) boot(ctx context.Context, where string, b booting) int {
@@ -235,6 +240,9 @@ func (o *oneclick) bootIn(ctx context.Context, directory string, image lab.Image
 		return err
 	}
 	defer machine.CutPower()
+	if b.record != "" {
+		return o.recordTimes(ctx, machine, b.record)
+	}
 	if b.line != "" {
 		return o.runLine(ctx, machine, b.line)
 	}
@@ -251,6 +259,30 @@ func (o *oneclick) runLine(ctx context.Context, machine *lab.Machine, line strin
 		return fmt.Errorf("cannot run %q on the Droplet: %w; the end of its console:\n%s", line, err, lastLines(machine.Console(), 20))
 	}
 	return nil
+}
+
+// recordTimes waits until first boot is over, and writes down how long each of its steps took. The status ends with another
+// code than 0 where somebody is to be asked, which is no failure here.
+func (o *oneclick) recordTimes(ctx context.Context, machine *lab.Machine, file string) error {
+	ctx, cancel := context.WithTimeout(ctx, lineWithin)
+	defer cancel()
+	out, err := machine.Run(ctx, "oneclick-agent status --wait >/dev/null; oneclick-agent status --json || true")
+	if err != nil {
+		return fmt.Errorf("cannot read how first boot went: %w; the end of its console:\n%s", err, lastLines(machine.Console(), 20))
+	}
+	var stands status.Status
+	if err := json.Unmarshal([]byte(out), &stands); err != nil {
+		return fmt.Errorf("cannot read the Droplet's status: %w", err)
+	}
+	if stands.State == status.Failed || stands.State == status.Broken {
+		return fmt.Errorf("cannot record how long first boot takes: it is %s; %s", stands.State, strings.Join(stands.Says, " "))
+	}
+	recorded, err := json.MarshalIndent(stands.Recorded(), "", "  ")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Stdout, "%d steps took a second or more; written to %s\n", len(stands.Recorded()), file)
+	return os.WriteFile(file, append(recorded, '\n'), 0o644)
 }
 
 // lastLines are the last lines of a text.
