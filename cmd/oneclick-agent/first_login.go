@@ -151,8 +151,11 @@ func (a *agent) decided(setup *facts.Facts, words string) int {
 	return commandline.ExitDone
 }
 
-// atTerminal ends with every signal that a terminal, a dropped connection or a shutdown sends.
+// atTerminal ends with every signal that a terminal, a dropped connection or a shutdown sends. A connection that drops is met
+// twice: nothing can be read any more, and a signal comes, in either order. One that comes last must not kill this process
+// while it puts things in order, so that signal stays caught.
 func atTerminal(ctx context.Context) (context.Context, context.CancelFunc) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP)
 }
 

@@ -45,7 +45,7 @@ func TestADebianWithUsualServersHasNoFalseAlarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("DROPLET_LAB_CACHE", cache)
-	for _, suite := range []string{"trixie"} {
+	for _, suite := range []string{"bookworm", "trixie"} {
 		t.Run(suite, func(t *testing.T) {
 			archive, err := lab.Image{Name: "servers-" + suite, Suite: suite, Packages: servers}.Archive(context.Background())
 			if err != nil {

@@ -117,7 +117,7 @@ func (d *drawing) customer() {
 	s := d.shell(root, host)
 	started := len(s.Text())
 	types(s, "oneclick-agent first-login\r")
-	s.Shows("core install")
+	s.Shows("Install WordPress")
 	reads(1500 * time.Millisecond)
 	d.draw("progress", address, "The setup at work: the steps that are done, the one that runs, for how long, and how far all is", s.Screen())
 	s.Shows("Domain name (1 of 5)")

@@ -22,22 +22,28 @@ var customerTree = map[string]string{
 	"etc/passwd":   "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n",
 	"etc/group":    "root:x:0:\nwww-data:x:33:\n",
 	"root/.bashrc": "", "run/cloud-init/instance-data.json": instanceData, "etc/caddy/Caddyfile": "", "var/www/.keep": "",
+	"etc/oneclick/usual.json": `{"run /usr/local/bin/wp core install": 4}`,
 	"etc/oneclick/app.yaml": `version: 1
 app: {name: WordPress, version: "6.9", docs: "https://example.com/docs/wordpress"}
 secrets:
   db_password: {}
 first_boot:
   - run: [/usr/local/bin/wp, core, download]
+    title: Download WordPress
     within: 5m
   - file: /var/www/wp-config.php
     content: "<?php define('DB_PASSWORD', {{ .secrets.db_password | php }});\n"
     owner: www-data:www-data
     mode: "0640"
+    title: Write down the database's password
   - run: [/usr/local/bin/wp, config, create]
+    title: Make its configuration
     within: 5m
   - run: [/usr/local/bin/wp, core, install]
+    title: Install WordPress
     within: 5m
   - run: [/usr/local/bin/wp, plugin, install]
+    title: Install its plugins
     within: 5m
 first_login:
   questions:
