@@ -266,7 +266,7 @@ func (o *oneclick) runLine(ctx context.Context, machine *lab.Machine, line strin
 func (o *oneclick) recordTimes(ctx context.Context, machine *lab.Machine, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, lineWithin)
 	defer cancel()
-	out, err := machine.Run(ctx, "oneclick-agent status --wait >/dev/null; oneclick-agent status --json || true")
+	out, err := machine.Run(ctx, "oneclick-agent status --wait >/dev/null 2>&1; oneclick-agent status --json 2>/dev/null || true")
 	if err != nil {
 		return fmt.Errorf("cannot read how first boot went: %w; the end of its console:\n%s", err, lastLines(machine.Console(), 20))
 	}
