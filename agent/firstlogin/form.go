@@ -50,17 +50,11 @@ func (f *formFront) Busy(text string) (done func()) {
 const fastest = 120
 
 // Prepare begins, beside whatever else there is to do before the first page, what drawing it would wait for: a table of how
-// wide each character is, which is made when the first one that is not Latin is drawn, and the memory of a form, which is
-// slow to come by the first time. The form is thrown away.
+// wide each character is, which is made when the first one that is not Latin is drawn.
 func Prepare() {
-	if PlainTerminal() {
-		return
-	}
-	if Unicode() {
+	if Unicode() && !PlainTerminal() {
 		go ansi.StringWidthWc("─")
 	}
-	screen := Screen{Theme: NewTheme(false, true), Columns: leastColumns, Rows: leastRows}
-	go newFormModel(&formFront{screen: screen}, Prompt{}).View()
 }
 
 // Ask shows one form. Only a form that was completed is an answer: huh also ends without an error when it is
