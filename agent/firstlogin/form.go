@@ -116,8 +116,8 @@ type formModel struct {
 	screen  Screen
 	prompt  Prompt
 	form    *huh.Form
-	begin   tea.Cmd
-	fields  *huh.Styles
+	begin   tea.Cmd     // what huh wants to be done first
+	fields  *huh.Styles // see Theme.fields
 	value   string
 	problem string // what is wrong with what was entered
 	over    bool
